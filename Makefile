@@ -1,0 +1,140 @@
+# spanring. `make help` lists the targets; config.mk holds what can be changed.
+
+include config.mk
+
+.DEFAULT_GOAL := all
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# --- flags ------------------------------------------------------------------
+
+ifneq ($(SANITIZE),)
+SANITIZE_FLAGS = -fsanitize=$(SANITIZE) -fno-omit-frame-pointer
+HARDENING =
+endif
+
+CPPFLAGS += -D_GNU_SOURCE -DSPANRING_VERSION='"$(VERSION)"' -Iinclude
+CFLAGS_ALL = -std=gnu11 $(OPTIMIZE) $(WARNINGS) $(WERROR) $(HARDENING) \
+	     $(SANITIZE_FLAGS) -MMD -MP $(CFLAGS)
+
+# The client is C11 and libc alone; hidden by default, listed in the map.
+CLIENT_CFLAGS = -fPIC -fvisibility=hidden
+CLIENT_LDFLAGS = -shared -Wl,-soname,libspanring.so.$(SOVERSION) \
+		 -Wl,--version-script=libclient/spanring.map \
+		 -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
+
+AGENT_PKGS = liburing libprotobuf-c libnghttp2 libcyaml yaml-0.1 jansson
+AGENT_CFLAGS = -Iagent -I$(BUILD)/gen $(shell $(PKG_CONFIG) --cflags $(AGENT_PKGS) 2>/dev/null)
+AGENT_LIBS = $(shell $(PKG_CONFIG) --libs $(AGENT_PKGS) 2>/dev/null) -lpthread -lm
+
+SYSTEMD_LIBS := $(shell $(PKG_CONFIG) --libs libsystemd 2>/dev/null)
+ifneq ($(SYSTEMD_LIBS),)
+AGENT_CFLAGS += -DHAVE_SYSTEMD=1
+AGENT_LIBS += $(SYSTEMD_LIBS)
+endif
+
+# --- sources ----------------------------------------------------------------
+
+CLIENT_SRC := $(wildcard libclient/*.c)
+AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/*/*.c))
+CLI_SRC := $(filter-out cli/main.c,$(wildcard cli/*.c))
+PROTO_SRC := $(shell find proto -name '*.proto' 2>/dev/null)
+EXAMPLE_SRC := $(wildcard examples/*.c)
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+TOOL_SRC := $(wildcard tests/e2e/*.c tests/stress/*.c tests/fault/*.c)
+
+PROTO_C := $(PROTO_SRC:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
+PROTO_H := $(PROTO_C:.c=.h)
+
+CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/obj/%.o)
+AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/obj/%.o) $(PROTO_C:$(BUILD)/gen/%.c=$(BUILD)/obj/gen/%.o)
+CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
+
+UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
+TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
+EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
+
+# --- products ---------------------------------------------------------------
+
+.PHONY: all help
+all: $(BUILD)/libspanring.so $(BUILD)/libspanring.a $(BUILD)/spanringd $(BUILD)/spanring
+
+$(BUILD)/libspanring.so.$(SOVERSION): $(CLIENT_OBJ) libclient/spanring.map
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $(CLIENT_LDFLAGS) -o $@ $(CLIENT_OBJ)
+
+$(BUILD)/libspanring.so: $(BUILD)/libspanring.so.$(SOVERSION)
+	ln -sf $(notdir $<) $@
+
+$(BUILD)/libspanring.a: $(CLIENT_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libagent.a: $(AGENT_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libcli.a: $(CLI_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/libsupport.a: $(SUPPORT_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/spanringd: $(BUILD)/obj/agent/main.o $(BUILD)/libagent.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
+$(BUILD)/spanring: $(BUILD)/obj/cli/main.o $(BUILD)/libcli.a $(BUILD)/libagent.a $(BUILD)/libspanring.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+
+# --- objects ----------------------------------------------------------------
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: proto/%.proto
+	@mkdir -p $(BUILD)/gen
+	protoc-c -Iproto --c_out=$(BUILD)/gen $<
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/obj/libclient/%.o: libclient/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(CLIENT_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/agent/%.o: agent/%.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/cli/%.o: cli/%.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -Icli -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c | $(PROTO_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -Icli -Ilibclient -Itests/support -c -o $@ $<
+
+$(BUILD)/obj/examples/%.o: examples/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -c -o $@ $<
+
+# Tests see the insides: they link the static archives, of which the linker
+# takes only what each test names.
+TEST_ARCHIVES = $(if $(SUPPORT_SRC),$(BUILD)/libsupport.a) $(if $(CLI_SRC),$(BUILD)/libcli.a) \
+		$(BUILD)/libagent.a $(BUILD)/libspanring.a
+
+$(UNIT_BIN) $(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
+
+$(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanring.so
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
+
+.PHONY: unit examples tools
+unit: $(UNIT_BIN)
+tools: $(TOOL_BIN)
+examples: $(EXAMPLE_BIN)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
