@@ -1,0 +1,84 @@
+/* The one seam between the agent's core and the world: clock, randomness,
+ * files, sockets, waiting. The core calls nothing else that can fail, block or
+ * tell the time, so a test can replace the world and make the n-th operation
+ * fail. `env_linux.c` is the real one (io_uring where the kernel allows it,
+ * pwrite and epoll where not).
+ *
+ * One thread calls all of this: the agent's. Every result is 0 or positive, or
+ * -errno. Only wait() blocks. */
+#ifndef BASE_ENV_H
+#define BASE_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct env;
+
+/* Called from wait(); `events` are EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP. */
+typedef void env_watch_fn(void *arg, uint32_t events);
+/* Called from wait(); result 0 or -errno. */
+typedef void env_done_fn(void *arg, int result);
+/* Called from wait(); on success `addr` is the first usable address. */
+typedef void env_resolved_fn(void *arg, int result, const struct sockaddr *addr, socklen_t len);
+/* A non-zero return stops the listing and is handed back. */
+typedef int env_name_fn(void *arg, const char *name);
+
+struct env_ops {
+	/* Clocks, nanoseconds. boot includes suspend, wall is UTC since 1970. */
+	uint64_t (*mono_ns)(struct env *env);
+	uint64_t (*boot_ns)(struct env *env);
+	uint64_t (*wall_ns)(struct env *env);
+	/* Raw TSC, 0 where the kernel's clock is not the TSC. */
+	uint64_t (*ticks)(struct env *env);
+
+	int (*random)(struct env *env, void *at, size_t len);
+
+	/* Files. O_CLOEXEC is always added. */
+	int (*open)(struct env *env, int dirfd, const char *name, int flags, mode_t mode);
+	int (*close)(struct env *env, int fd);
+	int (*fstat)(struct env *env, int fd, struct stat *ret_stat);
+	ssize_t (*pread)(struct env *env, int fd, void *at, size_t len, off_t offset);
+	ssize_t (*pwritev)(struct env *env, int fd, const struct iovec *iov, int n, off_t offset);
+	int (*fallocate)(struct env *env, int fd, off_t offset, off_t len);
+	int (*truncate)(struct env *env, int fd, off_t len);
+	int (*rename)(struct env *env, int olddir, const char *oldname, int newdir,
+		      const char *newname, unsigned flags);
+	int (*unlink)(struct env *env, int dirfd, const char *name, int flags);
+	int (*mkdir)(struct env *env, int dirfd, const char *name, mode_t mode);
+	int (*list)(struct env *env, int dirfd, env_name_fn *each, void *arg);
+	/* Free bytes for us on the file system of `fd`. */
+	int (*space)(struct env *env, int fd, uint64_t *ret_free, uint64_t *ret_total);
+	/* fsync that waits: for the rare places that must (a sealed archive). */
+	int (*sync)(struct env *env, int fd);
+	/* fdatasync in the background; `done` is called from wait(). The fd
+	 * must stay open until then. */
+	int (*sync_start)(struct env *env, int fd, env_done_fn *done, void *arg);
+
+	/* Sockets, all non-blocking. connect gives an fd; watch it for
+	 * EPOLLOUT and ask connected(). */
+	int (*connect)(struct env *env, const struct sockaddr *addr, socklen_t len);
+	int (*connected)(struct env *env, int fd);
+	ssize_t (*recv)(struct env *env, int fd, void *at, size_t len);
+	ssize_t (*send)(struct env *env, int fd, const struct iovec *iov, int n);
+	int (*resolve_start)(struct env *env, const char *host, const char *port,
+			     env_resolved_fn *done, void *arg);
+	/* Forgets resolutions and syncs begun with this `arg`. */
+	void (*cancel)(struct env *env, void *arg);
+
+	/* Waiting. watch replaces an earlier watch of the same fd; events 0
+	 * removes it (do so before close). wait() runs callbacks and returns
+	 * how many; 0 after the timeout. */
+	int (*watch)(struct env *env, int fd, uint32_t events, env_watch_fn *fn, void *arg);
+	int (*wait)(struct env *env, uint64_t timeout_ns);
+};
+
+struct env {
+	const struct env_ops *ops;
+};
+
+#endif
