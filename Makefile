@@ -91,6 +91,18 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: proto/%.proto
 	@mkdir -p $(BUILD)/gen
 	protoc-c -Iproto --c_out=$(BUILD)/gen $<
 
+# Made by a pattern and named by nobody: without this, make removes them.
+.SECONDARY: $(PROTO_C) $(PROTO_H)
+
+# Python brings google.protobuf itself; a second copy would be refused.
+PROTO_PY_SRC := $(filter-out proto/google/protobuf/%,$(PROTO_SRC))
+PYTHON_STUBS := $(BUILD)/gen/python/stamp
+
+$(PYTHON_STUBS): $(PROTO_SRC)
+	@mkdir -p $(@D)
+	protoc -Iproto --python_out=$(@D) $(PROTO_PY_SRC)
+	@touch $@
+
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -w -c -o $@ $<
@@ -128,9 +140,10 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
 
-.PHONY: unit examples tools
+.PHONY: unit examples tools python-stubs
 unit: $(UNIT_BIN)
 tools: $(TOOL_BIN)
+python-stubs: $(PYTHON_STUBS)
 examples: $(EXAMPLE_BIN)
 
 .PHONY: clean
