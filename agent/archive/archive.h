@@ -1,0 +1,88 @@
+/* The archive: one OTLP-JSON file per run, `<service>_run_<time>.otlp.json`.
+ *
+ * While a run is open its spool `<name>.partial` takes one complete one-span
+ * TracesData per line. Sealing writes the file of one line (archive rules
+ * A1-A17 of the requirements): span substrings are copied from the spool in
+ * order, so nothing is printed twice and memory holds only an index. Then
+ * fsync, rename, fsync of the directory, and the spool is removed. A span that
+ * comes for a sealed run reopens it: the sealed file is read back into the one
+ * OTLP form (otlp/json_read.h) as a new spool and later replaced under the same
+ * name. A sealed file that cannot be read, or that is not what was sealed, is
+ * kept aside as `<name>.kept-<n>` and never overwritten.
+ *
+ * Exactly once: ARCHIVE frames in the log hold, per run, the spool's length
+ * after span `number`. After a restart the spool is cut to that length and the
+ * spans behind are pushed again.
+ *
+ * A directory that cannot be written is said once; runs wait in the log
+ * (archive_push answers -ENOBUFS) and everything else goes on.
+ *
+ * The agent's thread alone calls this. */
+#ifndef ARCHIVE_ARCHIVE_H
+#define ARCHIVE_ARCHIVE_H
+
+#include "base/env.h"
+#include "base/finished_span.h"
+
+struct archive_options {
+	const char *dir;	      /* created 0750 with its parents */
+	const char *state_dir;	      /* the index of runs: trace id, name, size, CRC */
+	uint32_t min_spans;	      /* runs with fewer get no file; 1 */
+	const char *const *roots;     /* names of root spans that get a file; NULL all */
+	uint32_t root_count;
+	uint64_t checkpoint_ns;	      /* how often spools are synced and marked, 1 s */
+	uint32_t open_files_max;      /* spools kept open; others are reopened by name */
+};
+
+struct archive_ops {
+	/* The payload of an ARCHIVE frame for this run. -ENOBUFS: later. */
+	int (*state)(void *arg, const uint8_t trace_id[16], struct bytes state,
+		     uint64_t *ret_segment);
+	/* A file was sealed. */
+	void (*sealed)(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
+		       bool complete);
+	void (*log)(void *arg, int priority, const char *line);
+	void *arg;
+};
+
+struct archive_counters {
+	uint64_t spans;		      /* written into spools */
+	uint64_t archived;	      /* spans in sealed files, each once */
+	uint64_t waiting;	      /* now: in spools, not yet sealed */
+	uint64_t dropped_filtered;    /* spans of runs that get no file */
+	uint64_t dropped_invalid;     /* spans that could not be printed */
+	uint64_t sealed, reopened, kept_aside;
+	uint64_t failures;	      /* of the directory or disk */
+	uint64_t open_runs;	      /* now */
+};
+
+struct archive; /* opaque */
+int archive_new(struct archive **ret_archive, struct env *env,
+		const struct archive_options *options, const struct archive_ops *ops);
+void archive_free(struct archive *archive);
+
+/* Recovery: the newest ARCHIVE payload of each run, then archive_recovered(). */
+int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
+		    uint64_t segment);
+int archive_recovered(struct archive *archive);
+/* Push begins behind this span number; spans a run already has are skipped. */
+uint64_t archive_first_number(const struct archive *archive);
+
+/* Fixes the run's name. Known runs are left as they are. */
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
+		     struct bytes service, uint64_t first_wall_ns);
+/* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
+int archive_push(struct archive *archive, const struct finished_span *span);
+/* Seal once span `last_number` has been pushed. */
+int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t last_number,
+		 bool complete);
+int archive_tick(struct archive *archive, uint64_t now_ns);
+uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns);
+/* Every span up to this number is in synced files (or counted). */
+uint64_t archive_mark(const struct archive *archive);
+/* Re-appends ARCHIVE frames that lie in `segment` or before. */
+int archive_carry(struct archive *archive, uint64_t segment);
+
+const struct archive_counters *archive_counters(const struct archive *archive);
+
+#endif

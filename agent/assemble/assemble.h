@@ -1,0 +1,141 @@
+/* Assembly: turns records into finished spans and keeps the runs.
+ *
+ * An open span is the concatenation of its records as they were drained
+ * (START, ATTRIBUTE, ...), each with its place in the log; finishing is one
+ * pass over them that writes the OTLP bytes (otlp/encode.h). When open spans
+ * take more than `memory_bytes_max`, the largest values keep only their place
+ * in the log and are loaded back at the end.
+ *
+ * A span is finished at the end of the first round of its ring that began
+ * after its END was seen, because only then everything that happened before
+ * END, on any thread, has been read. Records of another thread that come before
+ * the START are parked for as long; then they are counted late. After an END,
+ * records of the thread that wrote it are counted late; those of other threads
+ * still belong to the span until it is finished.
+ *
+ * Death: see struct death. Open spans of a dead ring are ended at the last
+ * record's time at the earliest, children first:
+ *   killed by a signal, non-zero exit, unknown   ERROR, message says how
+ *   exited 0, shutdown                           status as it was
+ *   PROCESS_END SIGTERM                          UNSET becomes OK
+ * with attributes spanring.end.reason (process_exit, killed, unknown, sigterm,
+ * replaced, end_lost), spanring.end.signal / .exit_code where known,
+ * spanring.died_after_unix_nano and spanring.died_before_unix_nano, and the
+ * event process.died for unclean ends.
+ *
+ * The agent's thread alone calls this. */
+#ifndef ASSEMBLE_ASSEMBLE_H
+#define ASSEMBLE_ASSEMBLE_H
+
+#include "base/env.h"
+#include "base/finished_span.h"
+#include "base/slice.h"
+
+struct assemble_ops {
+	/* A span is finished. -ENOBUFS: try again at the next tick.
+	 * ret_number: its ordinal in the log. The bytes are borrowed. */
+	int (*finished)(void *arg, struct finished_span *span, const uint8_t instance[16],
+			const uint8_t span_id[8], uint64_t *ret_number);
+	/* A run was seen for the first time (first START or first span). */
+	void (*run_seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
+			 uint64_t first_wall_ns);
+	/* Nothing of the run is open: seal it once span `last_number` is read.
+	 * `complete`: its end was said explicitly. */
+	void (*run_over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
+			 bool complete);
+	/* Payloads of STATE and RUN frames (the key is in front of them). */
+	int (*state)(void *arg, const uint8_t instance[16], const uint8_t span_id[8],
+		     struct bytes state, uint64_t *ret_segment);
+	int (*run_state)(void *arg, const uint8_t trace_id[16], struct bytes state,
+			 uint64_t *ret_segment);
+	/* Loads a value back from the log. */
+	int (*load)(void *arg, uint64_t segment, uint32_t offset, uint64_t payload_offset,
+		    size_t len, uint8_t *at);
+	void (*log)(void *arg, int priority, const char *line);
+	void *arg;
+};
+
+struct assemble_options {
+	uint64_t memory_bytes_max;   /* of open spans' records, 64 MiB */
+	uint64_t idle_timeout_ns;    /* archive.idle_timeout, 10 s */
+	uint64_t run_forget_ns;	     /* 24 h: how long an idle run keeps its clock offset */
+	uint32_t open_spans_max;     /* all rings together; more are dropped and counted */
+	uint32_t parked_records_max; /* per ring */
+};
+
+struct assemble_counters {
+	/* Records: handed in = applied + dropped_*, counted one by one.
+	 * Physical numbers: a joined value counts its pieces. */
+	uint64_t records, applied;
+	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
+		dropped_duplicate_start;
+	uint64_t parked; /* now */
+	/* Spans. */
+	uint64_t started, finished, closed_by_death, end_lost;
+	uint64_t open; /* now */
+	uint64_t memory_bytes, spilled_bytes; /* now */
+	uint64_t dropped_invalid; /* spans refused for their content */
+	uint64_t runs, runs_over; /* ever */
+};
+
+/* For status. */
+struct open_span_view {
+	uint8_t trace_id[16];
+	uint8_t span_id[8];
+	struct bytes name;
+	uint64_t start_wall_ns;
+	uint32_t pid;
+};
+
+struct assemble; /* opaque */
+int assemble_new(struct assemble **ret_assemble, struct env *env,
+		 const struct assemble_options *options, const struct assemble_ops *ops);
+void assemble_free(struct assemble *assemble);
+
+/* `ring` is the drain's index. Seen again after recovery: matched by instance. */
+int assemble_ring_seen(struct assemble *assemble, uint32_t ring,
+		       const struct ring_identity *identity);
+/* Slices that are in the log at (segment, offset), slice i's records at
+ * payload offset offsets[i]. Never fails: what cannot be kept is counted. */
+void assemble_push(struct assemble *assemble, uint32_t ring, const struct slice *slices,
+		   uint32_t n, uint64_t segment, uint32_t offset, const uint32_t *offsets);
+void assemble_round_end(struct assemble *assemble, uint32_t ring, uint64_t round);
+void assemble_end_lost(struct assemble *assemble, uint32_t ring, const uint8_t span_id[8]);
+/* Ends everything of the ring. False while spans still wait for `finished` to
+ * take them: call assemble_tick and ask assemble_ring_idle(). */
+bool assemble_ring_dead(struct assemble *assemble, uint32_t ring, const struct death *death);
+bool assemble_ring_idle(const struct assemble *assemble, uint32_t ring);
+void assemble_ring_gone(struct assemble *assemble, uint32_t ring);
+
+int assemble_tick(struct assemble *assemble, uint64_t now_ns);
+uint64_t assemble_next_due(const struct assemble *assemble, uint64_t now_ns);
+/* Says every run over that can be (shutdown of the agent): with no open span. */
+void assemble_flush(struct assemble *assemble);
+
+/* Received spans (a later stage) join their run here. */
+void assemble_received(struct assemble *assemble, const uint8_t trace_id[16],
+		       struct bytes service, uint64_t number, uint64_t start_wall_ns);
+
+/* Recovery, in log order, before the first ring is seen. */
+int assemble_recover_slices(struct assemble *assemble, const uint8_t instance[16],
+			    const struct slice *slices, uint32_t n, uint64_t segment,
+			    uint32_t offset, const uint32_t *offsets);
+int assemble_recover_state(struct assemble *assemble, const uint8_t instance[16],
+			   const uint8_t span_id[8], struct bytes state, uint64_t segment);
+int assemble_recover_run(struct assemble *assemble, const uint8_t trace_id[16],
+			 struct bytes state, uint64_t segment);
+void assemble_recover_span(struct assemble *assemble, const struct finished_span *span,
+			   const uint8_t instance[16], const uint8_t span_id[8]);
+void assemble_recover_ring(struct assemble *assemble, const struct ring_identity *identity);
+void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16]);
+
+/* Re-appends, through ops.state and ops.run_state, everything whose oldest
+ * place in the log is `segment` or older. -ENOBUFS: call again. */
+int assemble_carry(struct assemble *assemble, uint64_t segment);
+
+const struct assemble_counters *assemble_counters(const struct assemble *assemble);
+/* Calls `each` for every open span, oldest first, at most `max`. */
+void assemble_each_open(const struct assemble *assemble, uint32_t max,
+			void (*each)(void *arg, const struct open_span_view *view), void *arg);
+
+#endif

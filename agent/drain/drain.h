@@ -1,0 +1,113 @@
+/* The drain: finds rings, reads what their threads published, notices deaths,
+ * and gives blocks back once the log has them. Rings are hostile ground: see
+ * the reader's duties in wire/abi.h.
+ *
+ * A ROUND of a ring loads (generation, committed) of every block once and then
+ * drains up to those marks, in as many batches as the byte budget needs. In a
+ * thread, block n + 1 is read only when block n was seen sealed. A thread's
+ * incomplete chain of fragments is left in the ring until it is whole.
+ *
+ * Deaths: the lock is asked for when a ring made no progress; a death is
+ * reported only after a round that began after the lock was seen free, and
+ * after that round nothing of this ring comes any more.
+ *
+ * The agent's thread alone calls this. */
+#ifndef DRAIN_DRAIN_H
+#define DRAIN_DRAIN_H
+
+#include "base/env.h"
+#include "base/slice.h"
+
+/* What the drain tells the pipeline. A ring is named by its index, stable from
+ * ring_seen to ring_gone. */
+struct drain_ops {
+	/* A ring was found (or found again after a restart). */
+	int (*ring_seen)(void *arg, uint32_t ring, const struct ring_identity *identity);
+	/* Slices of one ring in thread order. 0, or -ENOBUFS: not taken, the
+	 * drain offers them again. ret_sequence: of the log frame that has
+	 * them. `records` are borrowed until the call returns. */
+	int (*batch)(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
+		     uint64_t *ret_sequence);
+	/* All marks of round `round` are drained. Rounds of a ring count from 1
+	 * in each life of the agent. */
+	void (*round_end)(void *arg, uint32_t ring, uint64_t round);
+	/* The process is gone and its last round is over. */
+	void (*ring_dead)(void *arg, uint32_t ring, const struct death *death);
+	/* A span's END found no room in the ring (header's note). */
+	void (*end_lost)(void *arg, uint32_t ring, const uint8_t span_id[8]);
+	/* A flush was asked for and a later round is over: acknowledge with
+	 * drain_flush_ack() once everything of it is logged. */
+	void (*flush_wanted)(void *arg, uint32_t ring, uint32_t request);
+	/* Files removed, index free again. */
+	void (*ring_gone)(void *arg, uint32_t ring);
+	/* The payload of a RING frame (behind wal_key, key = instance) to put
+	 * into the log: the identity and every position. -ENOBUFS as batch. */
+	int (*ring_state)(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence);
+	void (*log)(void *arg, int priority, const char *line);
+	void *arg;
+};
+
+struct drain_options {
+	const char *dir;	     /* the ring directory, created if missing */
+	uint64_t busy_interval_ns;   /* 10 ms */
+	uint64_t idle_interval_ns;   /* 100 ms */
+	uint64_t batch_bytes_max;    /* of one batch call, about 1 MiB (one larger value goes alone) */
+	uint64_t round_bytes_max;    /* of one ring per tick: a flooder waits its turn */
+	uint32_t rings_max;
+};
+
+struct drain_ring_counters {
+	uint64_t written;   /* records, from the threads' own numbers */
+	uint64_t drained;   /* records handed on */
+	uint64_t dropped_abandoned, dropped_damaged;
+	uint64_t held;	    /* fragments waiting in the ring for the rest of their value */
+	uint64_t refused[16]; /* by enum wire_refusal, as the client counts */
+	uint64_t bytes, rounds;
+};
+
+struct drain_counters {
+	uint64_t rings_seen, rings_dead, rings_quarantined, rings_ignored;
+	uint64_t blocks_returned, bytes;
+};
+
+struct drain; /* opaque */
+
+/* Opens the directory, creates agent.page, raises its epoch.
+ * -EBUSY: another agent serves it. -EACCES, -ENOTDIR, ... */
+int drain_new(struct drain **ret_drain, struct env *env, const struct drain_options *options,
+	      const struct drain_ops *ops);
+void drain_free(struct drain *drain);
+
+/* Recovery, before the first tick: what the log says of rings. The log is the
+ * authority; drain_recovered() rewrites every .ctl from it. Rings known from
+ * the log whose files are gone are reported dead, cause unknown. */
+int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
+			 const struct slice *slices, uint32_t n, uint64_t segment);
+int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,
+			uint64_t segment);
+void drain_recover_closed(struct drain *drain, const uint8_t instance[16]);
+int drain_recovered(struct drain *drain);
+
+/* One slice of work: scan, rounds, liveness. Returns the work done (0: idle). */
+int drain_tick(struct drain *drain, uint64_t now_ns);
+uint64_t drain_next_due(const struct drain *drain, uint64_t now_ns);
+/* Blocks fully drained whose frames have reached this sequence go back. */
+void drain_logged(struct drain *drain, uint64_t sequence);
+void drain_flush_ack(struct drain *drain, uint32_t ring, uint32_t request);
+/* After ring_dead: everything of it is logged, remove its files. */
+void drain_remove(struct drain *drain, uint32_t ring);
+/* Puts the state of every ring whose last frame lies in `segment` (or before)
+ * into the log again through ring_state. */
+int drain_carry(struct drain *drain, uint64_t segment);
+
+/* Around the idle wait: raises agent.page.sleeping; true if a ring changed
+ * meanwhile and the caller should not sleep. */
+bool drain_before_sleep(struct drain *drain);
+void drain_after_sleep(struct drain *drain);
+
+/* For status. False when there is no such ring. */
+bool drain_ring(const struct drain *drain, uint32_t ring, struct ring_identity *ret_identity,
+		struct drain_ring_counters *ret_counters, bool *ret_alive);
+const struct drain_counters *drain_counters(const struct drain *drain);
+
+#endif
