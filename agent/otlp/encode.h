@@ -1,0 +1,51 @@
+/* The one OTLP encoder: from records to protobuf bytes in a single pass.
+ *
+ * A span is given as its records in the order they were drained, cut anywhere
+ * between records into chunks; every record was accepted by record_check().
+ * The agent's own additions (end of a dead span, its attributes) are records
+ * like any other, appended by the assembler. */
+#ifndef OTLP_ENCODE_H
+#define OTLP_ENCODE_H
+
+#include "base/buf.h"
+
+/* Turns a record's ticks into Unix nanoseconds. Not asked for records that
+ * carry WIRE_TIME_WALL. */
+struct otlp_clock {
+	uint64_t (*wall_ns)(void *arg, uint64_t ticks);
+	void *arg;
+};
+
+enum otlp_status {
+	OTLP_STATUS_UNSET = 0,
+	OTLP_STATUS_OK = 1,
+	OTLP_STATUS_ERROR = 2,
+};
+
+struct otlp_span_summary {
+	uint64_t start_wall_ns;
+	uint64_t end_wall_ns; /* never before the start: clamped */
+	enum otlp_status status;
+	bool end_clamped;
+};
+
+/* Appends one Span message. The first record of the first chunk is the START;
+ * a span without END ends at its start. Rules: status Ok is final, a
+ * description counts only with Error, Unset is ignored; the last value of a
+ * duplicate key wins at the first one's place; invalid UTF-8 becomes U+FFFD;
+ * attributes with empty keys go into dropped_attributes_count.
+ * -EBADMSG: no START first. -ENOMEM. `out` is as before on failure. */
+int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
+		     const struct otlp_clock *clock, struct otlp_span_summary *ret_summary);
+
+/* The status the records give, by the same rules, without encoding. */
+enum otlp_status otlp_span_status(const struct bytes *chunks, uint32_t n);
+
+/* A Resource message from a checked RESOURCE record; `*ret_schema_url` borrows
+ * from the record. With NULL: an empty resource. */
+int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
+
+/* An InstrumentationScope message from a checked SCOPE record; NULL: none. */
+int otlp_encode_scope(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
+
+#endif
