@@ -1,0 +1,119 @@
+/* The protobuf wire format: a writer that appends to a `struct buf`, and a
+ * reader that iterates over the fields of one message without copying.
+ *
+ * Writers follow struct buf's manners: each returns 0 or -ENOMEM, and a caller
+ * that writes many fields may ignore them and ask buf_failed() once. A field
+ * number is 1 to 2^29 - 1. The pb_put functions are for hot loops: the caller
+ * has reserved the room, they only write and return the place behind.
+ *
+ * The reader trusts nothing: it never reads beyond the bytes it was given, and
+ * never recurses, so depth is the caller's to limit. */
+#ifndef OTLP_PB_H
+#define OTLP_PB_H
+
+#include "base/buf.h"
+
+#include <endian.h>
+
+enum pb_wire {
+	PB_VARINT = 0,
+	PB_FIXED64 = 1,
+	PB_BYTES = 2,
+	PB_FIXED32 = 5,
+};
+
+#define PB_VARINT_MAX 10 /* bytes of the longest varint */
+#define PB_TAG_MAX 5	 /* bytes of the longest tag */
+
+/* --- writing into room that is already there ------------------------------ */
+
+static inline size_t pb_varint_size(uint64_t value)
+{
+	/* 7 bits a byte; (bits * 9 + 64) / 64 is that division without one. */
+	unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+
+	return (bits * 9 + 64) / 64;
+}
+
+static inline uint8_t *pb_put_varint(uint8_t *at, uint64_t value)
+{
+	while (value >= 0x80) {
+		*at++ = (uint8_t)value | 0x80;
+		value >>= 7;
+	}
+	*at++ = (uint8_t)value;
+	return at;
+}
+
+static inline uint8_t *pb_put_tag(uint8_t *at, uint32_t field, enum pb_wire wire)
+{
+	return pb_put_varint(at, (uint64_t)field << 3 | wire);
+}
+
+static inline uint8_t *pb_put_fixed64(uint8_t *at, uint64_t value)
+{
+	value = htole64(value);
+	memcpy(at, &value, 8);
+	return at + 8;
+}
+
+static inline uint8_t *pb_put_fixed32(uint8_t *at, uint32_t value)
+{
+	value = htole32(value);
+	memcpy(at, &value, 4);
+	return at + 4;
+}
+
+static inline uint8_t *pb_put_raw(uint8_t *at, const void *from, size_t len)
+{
+	if (len)
+		memcpy(at, from, len);
+	return at + len;
+}
+
+/* --- writing fields --------------------------------------------------------- */
+
+int pb_varint(struct buf *out, uint32_t field, uint64_t value);
+int pb_fixed64(struct buf *out, uint32_t field, uint64_t value);
+int pb_fixed32(struct buf *out, uint32_t field, uint32_t value);
+int pb_bytes(struct buf *out, uint32_t field, struct bytes value);
+
+/* A nested message whose length is known only when it is written: what is
+ * appended between open and close is its content. Opens may nest. */
+struct pb_nested {
+	size_t content; /* where the content begins in the buf */
+	size_t width;	/* bytes kept for its length */
+};
+
+/* `expect` is a guess of the content's length. A right guess (to the number of
+ * bytes its varint takes) saves moving the content when it is closed; the
+ * bytes written are the same. */
+struct pb_nested pb_open(struct buf *out, uint32_t field, size_t expect);
+int pb_close(struct buf *out, struct pb_nested nested);
+
+/* --- reading ----------------------------------------------------------------- */
+
+struct pb_reader {
+	const uint8_t *at;
+	const uint8_t *end;
+};
+
+struct pb_field {
+	uint32_t number;
+	enum pb_wire wire;
+	uint64_t value;	    /* of the varint and fixed kinds */
+	struct bytes bytes; /* of PB_BYTES; borrowed from the message */
+};
+
+static inline struct pb_reader pb_read(struct bytes message)
+{
+	/* An empty message may have no address at all. */
+	return (struct pb_reader){message.at, message.len ? message.at + message.len : message.at};
+}
+
+/* The next field: 1, or 0 at the end, or -EBADMSG (cut off, an overlong or
+ * overflowing varint, field number 0 or too large, a group). After -EBADMSG
+ * the reader must not be used again. *ret_field is written only for 1. */
+int pb_next(struct pb_reader *reader, struct pb_field *ret_field);
+
+#endif
