@@ -1,0 +1,209 @@
+/* Protobuf's own Python implementation judges what we print, read and encode;
+ * judge.py says how. */
+#include "opentelemetry/proto/resource/v1/resource.pb-c.h"
+#include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/bytes_text.h"
+#include "otlp/json_print.h"
+#include "otlp/json_read.h"
+#include "random_message.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TRACES_DATA (&opentelemetry__proto__trace__v1__traces_data__descriptor)
+#define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
+#define RESOURCE (&opentelemetry__proto__resource__v1__resource__descriptor)
+#define SCOPE (&opentelemetry__proto__common__v1__instrumentation_scope__descriptor)
+
+struct cases {
+	char path[64];
+	FILE *file;
+};
+
+static void cases_open(struct cases *cases)
+{
+	int fd;
+
+	(void)snprintf(cases->path, sizeof(cases->path), "/tmp/spanring-judge-XXXXXX");
+	fd = mkstemp(cases->path);
+	assert_true(fd >= 0);
+	cases->file = fdopen(fd, "w");
+	assert_non_null(cases->file);
+}
+
+static void cases_add(struct cases *cases, const char *kind,
+		      const ProtobufCMessageDescriptor *type, struct bytes message,
+		      struct bytes text)
+{
+	struct buf hex = BUF_INIT;
+
+	assert_int_equal(bytes_text_hex(&hex, message), 0);
+	fprintf(cases->file, "%s\t%s\t%.*s\t", kind, type->name, (int)hex.len, (char *)hex.at);
+	fwrite(text.at, 1, text.len, cases->file);
+	fputc('\n', cases->file);
+	buf_fini(&hex);
+}
+
+/* build/tests/unit/otlp/test_judge -> build/gen/python */
+static void stubs_path(char *path, size_t size)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	assert_true(n > 0);
+	self[n] = '\0';
+	for (int up = 0; up < 4; up++)
+		*strrchr(self, '/') = '\0';
+	assert_true(snprintf(path, size, "%s/gen/python", self) < (int)size);
+}
+
+static void cases_judge(struct cases *cases)
+{
+	char stubs[PATH_MAX], command[2 * PATH_MAX];
+	const char *slash = strrchr(__FILE__, '/');
+	int status;
+
+	assert_int_equal(fclose(cases->file), 0);
+	stubs_path(stubs, sizeof(stubs));
+	(void)snprintf(command, sizeof(command), "/usr/bin/python3 %.*s/judge.py %s %s",
+		       (int)(slash - __FILE__), __FILE__, stubs, cases->path);
+	status = system(command);
+	(void)unlink(cases->path);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static json_t *parse(struct bytes text)
+{
+	json_error_t error;
+	json_t *value = json_loadb((const char *)text.at, text.len,
+				   JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
+
+	if (!value)
+		fail_msg("%s at %d: %.*s", error.text, error.position, (int)text.len,
+			 (const char *)text.at);
+	return value;
+}
+
+static void read_json(struct buf *out, const ProtobufCMessageDescriptor *type, struct bytes text)
+{
+	struct otlp_json_error error;
+	json_t *value = parse(text);
+	int r;
+
+	r = otlp_json_read(out, type, value, &error);
+	if (r < 0)
+		fail_msg("%s: %s: %s", strerror(-r), error.path, error.reason);
+	json_decref(value);
+}
+
+static void random_messages_survive_json_and_protobuf_agrees_on_both(void **state)
+{
+	static const ProtobufCMessageDescriptor *const types[] = {TRACES_DATA, SPAN, RESOURCE,
+								  SCOPE};
+	struct cases cases;
+	uint64_t seed = 1;
+
+	(void)state;
+	cases_open(&cases);
+	for (unsigned i = 0; i < 2000; i++) {
+		const ProtobufCMessageDescriptor *type = types[i % 4];
+		struct buf message = BUF_INIT, text = BUF_INIT, again = BUF_INIT;
+
+		random_message(&message, type, &seed, 1 + i % 3, 10);
+		assert_int_equal(otlp_json_print(&text, type, buf_bytes(&message)), 0);
+		read_json(&again, type, buf_bytes(&text));
+		if (!bytes_equal(buf_bytes(&message), buf_bytes(&again)))
+			fail_msg("message %u came back otherwise: %.*s", i, (int)text.len,
+				 (char *)text.at);
+		cases_add(&cases, "both", type, buf_bytes(&message), buf_bytes(&text));
+		buf_fini(&message);
+		buf_fini(&text);
+		buf_fini(&again);
+	}
+	cases_judge(&cases);
+}
+
+static void add_trace_line(struct cases *cases, struct bytes line)
+{
+	struct buf message = BUF_INIT, text = BUF_INIT, again = BUF_INIT;
+
+	read_json(&message, TRACES_DATA, line);
+	cases_add(cases, "parse", TRACES_DATA, buf_bytes(&message), line);
+	assert_int_equal(otlp_json_print(&text, TRACES_DATA, buf_bytes(&message)), 0);
+	cases_add(cases, "both", TRACES_DATA, buf_bytes(&message), buf_bytes(&text));
+	read_json(&again, TRACES_DATA, buf_bytes(&text));
+	assert_true(bytes_equal(buf_bytes(&message), buf_bytes(&again)));
+	buf_fini(&message);
+	buf_fini(&text);
+	buf_fini(&again);
+}
+
+static unsigned add_trace_file(struct cases *cases, const char *dir, const char *name)
+{
+	char path[PATH_MAX], *line = NULL;
+	unsigned lines = 0;
+	size_t cap = 0;
+	ssize_t len;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	while ((len = getline(&line, &cap, file)) > 0) {
+		if (line[len - 1] == '\n')
+			len--;
+		add_trace_line(cases, (struct bytes){(uint8_t *)line, (size_t)len});
+		lines++;
+	}
+	free(line);
+	fclose(file);
+	return lines;
+}
+
+static void real_traces_are_the_same_for_us_and_for_protobuf(void **state)
+{
+	const char *dir = getenv("SPANRING_TEST_TRACES");
+	struct dirent *entry;
+	struct cases cases;
+	unsigned lines = 0;
+	DIR *listing;
+
+	(void)state;
+	if (!dir || !*dir)
+		skip();
+	listing = opendir(dir);
+	assert_non_null(listing);
+	cases_open(&cases);
+	while ((entry = readdir(listing))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && strcmp(dot, ".jsonl") == 0)
+			lines += add_trace_file(&cases, dir, entry->d_name);
+	}
+	closedir(listing);
+	assert_true(lines > 0);
+	cases_judge(&cases);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_messages_survive_json_and_protobuf_agrees_on_both),
+		cmocka_unit_test(real_traces_are_the_same_for_us_and_for_protobuf),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
