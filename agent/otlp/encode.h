@@ -26,6 +26,9 @@ struct otlp_span_summary {
 	uint64_t start_wall_ns;
 	uint64_t end_wall_ns; /* never before the start: clamped */
 	enum otlp_status status;
+	/* Arrays and maps too deep for protobuf's parsers (100 messages), which
+	 * became empty values. */
+	uint32_t emptied_values;
 	bool end_clamped;
 };
 
@@ -42,10 +45,12 @@ int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
 enum otlp_status otlp_span_status(const struct bytes *chunks, uint32_t n);
 
 /* A Resource message from a checked RESOURCE record; `*ret_schema_url` borrows
- * from the record. With NULL: an empty resource. */
+ * from the record, and is empty for one that is not UTF-8. With NULL: an empty
+ * resource. 0 or -ENOMEM. */
 int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
 
-/* An InstrumentationScope message from a checked SCOPE record; NULL: none. */
+/* An InstrumentationScope message from a checked SCOPE record; NULL: none.
+ * 0 or -ENOMEM. */
 int otlp_encode_scope(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
 
 #endif
