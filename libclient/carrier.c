@@ -1,5 +1,8 @@
 #include "carrier.h"
 
+#include "context.h"
+#include "w3c.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -7,7 +10,7 @@
 
 /* The longest string we want to see; longer ones are legal JSON and no header
  * of ours. */
-#define STRING_LENGTH_MAX W3C_TRACESTATE_LENGTH_MAX
+#define STRING_LENGTH_MAX ((size_t)SPANRING_TRACESTATE_MAX)
 
 /* Stands for every character beyond ASCII in a decoded string: neither header
  * may hold one, so which one it was does not matter. */
@@ -220,7 +223,7 @@ static int read_object(struct reader *reader, struct string *traceparent,
 	return take(reader, '}') ? 0 : -EBADMSG;
 }
 
-int carrier_parse(const char *text, size_t length, struct carrier *ret)
+int carrier_parse(const char *text, size_t length, struct spanring_context *ret_context)
 {
 	struct reader reader = {text, text + length};
 	struct string traceparent = {.length = 0}, tracestate = {.length = 0};
@@ -230,24 +233,10 @@ int carrier_parse(const char *text, size_t length, struct carrier *ret)
 	skip_space(&reader);
 	if (reader.at != reader.end || traceparent.length > STRING_LENGTH_MAX)
 		return -EBADMSG;
-	return carrier_set(ret, traceparent.text, traceparent.length, tracestate.text,
-			   tracestate.length);
-}
-
-int carrier_set(struct carrier *ret, const char *traceparent, size_t traceparent_length,
-		const char *tracestate, size_t tracestate_length)
-{
-	if (w3c_parse_traceparent(traceparent, traceparent_length, &ret->parent) < 0)
-		return -EBADMSG;
-	/* The length is looked at first: only so much was kept above. */
-	if (!tracestate || tracestate_length > W3C_TRACESTATE_LENGTH_MAX ||
-	    !w3c_tracestate_valid(tracestate, tracestate_length))
-		tracestate_length = 0;
-	if (tracestate_length)
-		memcpy(ret->tracestate, tracestate, tracestate_length);
-	ret->tracestate[tracestate_length] = '\0';
-	ret->tracestate_length = (uint32_t)tracestate_length;
-	return 0;
+	if (tracestate.length > STRING_LENGTH_MAX)
+		tracestate.length = 0; /* was kept in part only */
+	return context_from_headers(traceparent.text, traceparent.length, tracestate.text,
+				    tracestate.length, ret_context);
 }
 
 static char *put(char *at, const char *text)
@@ -258,24 +247,31 @@ static char *put(char *at, const char *text)
 	return at + length;
 }
 
-size_t carrier_format(const struct carrier *carrier, char ret_text[CARRIER_LENGTH_MAX])
+/* A blank may be a tab, which JSON wants escaped. */
+static char *put_tracestate(char *at, const struct spanring_context *context)
+{
+	at = put(at, ", \"tracestate\": \"");
+	for (unsigned i = 0; i < context->tracestate_length; i++) {
+		char c = context->tracestate[i];
+
+		if (c == '"' || c == '\\' || c == '\t')
+			*at++ = '\\';
+		*at++ = c == '\t' ? 't' : c;
+	}
+	return put(at, "\"");
+}
+
+int carrier_format(const struct spanring_context *context, char ret_text[CARRIER_LENGTH_MAX])
 {
 	char *at = put(ret_text, "{\"traceparent\": \"");
 
-	w3c_format_traceparent(&carrier->parent, at);
-	at = put(at + W3C_TRACEPARENT_LENGTH, "\"");
-	if (carrier->tracestate_length) {
-		at = put(at, ", \"tracestate\": \"");
-		for (uint32_t i = 0; i < carrier->tracestate_length; i++) {
-			char c = carrier->tracestate[i];
-
-			/* A blank may be a tab, which JSON wants escaped. */
-			if (c == '"' || c == '\\' || c == '\t')
-				*at++ = '\\';
-			*at++ = c == '\t' ? 't' : c;
-		}
-		at = put(at, "\"");
-	}
+	if (spanring_context_format(context, at) < 0)
+		return -EINVAL;
+	at = put(at + SPANRING_TRACEPARENT_LENGTH, "\"");
+	/* The caller may have filled the struct: nothing illegal leaves. */
+	if (context->tracestate_length &&
+	    w3c_tracestate_valid(context->tracestate, context->tracestate_length))
+		at = put_tracestate(at, context);
 	at = put(at, "}\n");
-	return (size_t)(at - ret_text);
+	return (int)(at - ret_text);
 }

@@ -4,7 +4,10 @@
 #include "wire/abi.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #define WAIT_MS_MAX 3600000u
@@ -410,4 +413,33 @@ void environment_fini(struct environment *environment)
 		(void)munmap(environment->arena, environment->arena_bytes); /* ours, whole */
 	*environment = (struct environment){.detectors = ENVIRONMENT_DETECT_ALL};
 	errno = error;
+}
+
+/* ---- single variables, as they are now ----------------------------------- */
+
+/* Stands alone: no other memory is published by it, so relaxed is enough. */
+static _Atomic bool ignored;
+
+bool environment_is_forbidden(void)
+{
+	int error = errno;
+	bool secure = getauxval(AT_SECURE) != 0;
+
+	errno = error; /* a kernel that does not tell is taken as "no" */
+	return secure;
+}
+
+void environment_ignore(bool ignore)
+{
+	atomic_store_explicit(&ignored, ignore, memory_order_relaxed);
+}
+
+const char *environment_get(const char *name)
+{
+	const char *value;
+
+	if (environment_is_forbidden() || atomic_load_explicit(&ignored, memory_order_relaxed))
+		return NULL;
+	value = getenv(name);
+	return value && *value ? value : NULL;
 }

@@ -63,4 +63,16 @@ int environment_read(struct environment *ret, char *const *envp, bool secure,
 
 void environment_fini(struct environment *environment);
 
+/* ---- single variables, as they are now ----------------------------------- */
+
+/* Whether this is a set-uid program (AT_SECURE). */
+bool environment_is_forbidden(void);
+
+/* From now on environment_get() knows nothing: SPANRING_IGNORE_ENVIRONMENT. */
+void environment_ignore(bool ignore);
+
+/* Like getenv(), with its rules about threads; NULL also for an empty value
+ * and where the environment is forbidden or ignored. */
+const char *environment_get(const char *name);
+
 #endif

@@ -1,5 +1,7 @@
 #include "carrier.h"
 
+#include "context.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,22 +12,22 @@
 
 #define PARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-static int parse(const char *text, struct carrier *ret)
+static int parse(const char *text, struct spanring_context *ret)
 {
 	return carrier_parse(text, strlen(text), ret);
 }
 
 static void assert_reads(const char *text, const char *tracestate)
 {
-	struct carrier carrier;
-	char parent[W3C_TRACEPARENT_LENGTH + 1];
+	struct spanring_context context;
+	char parent[SPANRING_TRACEPARENT_SIZE];
 
-	if (parse(text, &carrier) != 0)
+	if (parse(text, &context) != 0)
 		fail_msg("refused: %s", text);
-	w3c_format_traceparent(&carrier.parent, parent);
+	assert_int_equal(spanring_context_format(&context, parent), 0);
 	assert_string_equal(parent, PARENT);
-	assert_string_equal(carrier.tracestate, tracestate);
-	assert_int_equal(carrier.tracestate_length, strlen(tracestate));
+	assert_string_equal(context.tracestate, tracestate);
+	assert_int_equal(context.tracestate_length, strlen(tracestate));
 }
 
 static void what_python_writes_is_read(void **state)
@@ -47,11 +49,11 @@ static void unknown_members_of_any_type_are_skipped(void **state)
 
 static void of_equal_names_the_last_counts(void **state)
 {
-	struct carrier carrier;
+	struct spanring_context context;
 
 	(void)state;
 	assert_reads("{\"traceparent\":\"x\",\"traceparent\":\"" PARENT "\"}", "");
-	assert_int_equal(parse("{\"traceparent\":\"" PARENT "\",\"traceparent\":7}", &carrier),
+	assert_int_equal(parse("{\"traceparent\":\"" PARENT "\",\"traceparent\":7}", &context),
 			 -EBADMSG);
 }
 
@@ -101,26 +103,26 @@ static void what_is_not_a_whole_object_is_refused(void **state)
 		"{\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01\"}",
 		"{\"tracestate\":\"a=1\"}",
 	};
-	struct carrier carrier;
+	struct spanring_context context;
 
 	(void)state;
-	assert_int_equal(parse(good, &carrier), 0);
+	assert_int_equal(parse(good, &context), 0);
 	for (size_t length = 0; length < sizeof good - 1; length++)
-		assert_int_equal(carrier_parse(good, length, &carrier), -EBADMSG);
+		assert_int_equal(carrier_parse(good, length, &context), -EBADMSG);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		if (parse(bad[i], &carrier) != -EBADMSG)
+		if (parse(bad[i], &context) != -EBADMSG)
 			fail_msg("accepted: %s", bad[i]);
 }
 
 static void deep_nesting_is_refused_before_it_hurts(void **state)
 {
 	static char text[60000];
-	struct carrier carrier;
+	struct spanring_context context;
 
 	(void)state;
 	memset(text, '[', sizeof text);
 	memcpy(text, "{\"a\":", 5);
-	assert_int_equal(carrier_parse(text, sizeof text, &carrier), -EBADMSG);
+	assert_int_equal(carrier_parse(text, sizeof text, &context), -EBADMSG);
 }
 
 static void what_is_formatted_is_read_again(void **state)
@@ -130,12 +132,10 @@ static void what_is_formatted_is_read_again(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof tracestates / sizeof tracestates[0]; i++) {
 		char text[CARRIER_LENGTH_MAX + 1];
-		struct carrier carrier;
+		struct spanring_context context;
 
-		assert_int_equal(carrier_set(&carrier, PARENT, strlen(PARENT), tracestates[i],
-					     strlen(tracestates[i])),
-				 0);
-		text[carrier_format(&carrier, text)] = '\0';
+		assert_int_equal(spanring_context_parse(PARENT, tracestates[i], &context), 0);
+		text[carrier_format(&context, text)] = '\0';
 		assert_reads(text, tracestates[i]);
 	}
 }
@@ -143,11 +143,11 @@ static void what_is_formatted_is_read_again(void **state)
 static void the_plain_text_is_the_one_python_would_write(void **state)
 {
 	char text[CARRIER_LENGTH_MAX + 1];
-	struct carrier carrier;
+	struct spanring_context context;
 
 	(void)state;
-	assert_int_equal(carrier_set(&carrier, PARENT, strlen(PARENT), NULL, 0), 0);
-	text[carrier_format(&carrier, text)] = '\0';
+	assert_int_equal(spanring_context_parse(PARENT, NULL, &context), 0);
+	text[carrier_format(&context, text)] = '\0';
 	assert_string_equal(text, "{\"traceparent\": \"" PARENT "\"}\n");
 }
 
