@@ -41,7 +41,9 @@ struct drain_ops {
 	/* Files removed, index free again. */
 	void (*ring_gone)(void *arg, uint32_t ring);
 	/* The payload of a RING frame (behind wal_key, key = instance) to put
-	 * into the log: the identity and every position. -ENOBUFS as batch. */
+	 * into the log: the identity and every position. Also called once when
+	 * a ring is first seen, before its first batch, so that the log knows
+	 * its clock. -ENOBUFS as batch. */
 	int (*ring_state)(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
@@ -83,8 +85,9 @@ void drain_free(struct drain *drain);
  * the log whose files are gone are reported dead, cause unknown. */
 int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
 			 const struct slice *slices, uint32_t n, uint64_t segment);
+/* Gives the identity that the state holds: assembly wants it too. */
 int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,
-			uint64_t segment);
+			uint64_t segment, struct ring_identity *ret_identity);
 void drain_recover_closed(struct drain *drain, const uint8_t instance[16]);
 int drain_recovered(struct drain *drain);
 
