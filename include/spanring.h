@@ -566,28 +566,39 @@ struct spanring_run_options {
 	size_t size;
 	/* For the root span. Its parent fields are not used. */
 	const struct spanring_start_options *start;
+	/* What the run is for: the root span becomes an agent's
+	 * (openinference.span.kind=AGENT) with this as `user_goal`. NULL: neither. */
+	const char *goal;
 	/* About the run as a whole; archived with it. */
 	const struct spanring_attribute *attributes;
 	size_t attribute_count;
 	/* Where the root's context goes, replacing what an earlier run left
 	 * there; NULL: SPANRING_CONTEXT_FILE if set, "": nowhere. */
 	const char *context_file;
-	/* Always a run of its own. Otherwise, where TRACEPARENT is set, some
-	 * wrapper (`spanring run`) began the run already: the span becomes a
-	 * part of that, and its end does not end the run. */
-	bool always_new;
+	/* Where TRACEPARENT is set, some wrapper (`spanring run`) began the run
+	 * already: with this the span becomes a part of that one, its end does
+	 * not end it and no file is written. */
+	bool join;
 };
 
 #define SPANRING_RUN_OPTIONS_INIT SPANRING_SIZED_(spanring_run_options)
 
-/* Begins a run: starts its root span and makes it current. A file of an
- * earlier run is never joined. Errors as spanring_start(). */
+/* Begins a run: starts its root span, always of a new trace, and makes it
+ * current. A context left by an earlier run, in a file or in the environment,
+ * is not joined unless `join` asks for it. A context file that cannot be
+ * written is told to the error handler; the run begins all the same.
+ * Errors as spanring_start(). */
 int spanring_run_begin(struct spanring_span *ret_root, const char *name,
 		       const struct spanring_run_options *options);
 
 /* Ends the root span and marks the run complete. Spans of other processes that
  * are still open, or come later, are not lost: they reopen the file. */
 int spanring_run_end(struct spanring_span *root);
+
+/* The same, after setting `agent.final_response` and `expected_response` on
+ * the root span; each may be NULL. */
+int spanring_run_end_with(struct spanring_span *root, const char *final_response,
+			  const char *expected_response);
 
 /* ---- SIGTERM --------------------------------------------------------------- */
 
