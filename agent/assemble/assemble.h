@@ -29,6 +29,7 @@
 
 #include "base/env.h"
 #include "base/finished_span.h"
+#include "base/log_place.h"
 #include "base/slice.h"
 
 struct assemble_ops {
@@ -43,14 +44,17 @@ struct assemble_ops {
 	 * `complete`: its end was said explicitly. */
 	void (*run_over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
 			 bool complete);
-	/* Payloads of STATE and RUN frames (the key is in front of them). */
+	/* Payloads of STATE and RUN frames (the key is in front of them).
+	 * ret_place: where the first byte of `state` lies, the key counted in,
+	 * so that spilled values can be loaded from there. Span id zero: what is
+	 * known of the ring itself (resource, scopes, its end). */
 	int (*state)(void *arg, const uint8_t instance[16], const uint8_t span_id[8],
-		     struct bytes state, uint64_t *ret_segment);
+		     struct bytes state, struct log_place *ret_place);
 	int (*run_state)(void *arg, const uint8_t trace_id[16], struct bytes state,
 			 uint64_t *ret_segment);
-	/* Loads a value back from the log. */
-	int (*load)(void *arg, uint64_t segment, uint32_t offset, uint64_t payload_offset,
-		    size_t len, uint8_t *at);
+	/* Loads a value back from the log. -ENOENT, -EBADMSG: it is lost, the
+	 * span goes on without it; anything else is tried again. */
+	int (*load)(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };
@@ -61,6 +65,8 @@ struct assemble_options {
 	uint64_t run_forget_ns;	     /* 24 h: how long an idle run keeps its clock offset */
 	uint32_t open_spans_max;     /* all rings together; more are dropped and counted */
 	uint32_t parked_records_max; /* per ring */
+	uint8_t boot_id[16];	     /* of this boot; zero: every ring is of this boot */
+	uint64_t time_namespace;     /* of the agent; 0 unknown */
 };
 
 struct assemble_counters {
@@ -120,8 +126,10 @@ void assemble_received(struct assemble *assemble, const uint8_t trace_id[16],
 int assemble_recover_slices(struct assemble *assemble, const uint8_t instance[16],
 			    const struct slice *slices, uint32_t n, uint64_t segment,
 			    uint32_t offset, const uint32_t *offsets);
+/* `place` is that of the first byte of `state`, as in ops.state. */
 int assemble_recover_state(struct assemble *assemble, const uint8_t instance[16],
-			   const uint8_t span_id[8], struct bytes state, uint64_t segment);
+			   const uint8_t span_id[8], struct bytes state,
+			   const struct log_place *place);
 int assemble_recover_run(struct assemble *assemble, const uint8_t trace_id[16],
 			 struct bytes state, uint64_t segment);
 void assemble_recover_span(struct assemble *assemble, const struct finished_span *span,
