@@ -1,0 +1,83 @@
+/* The one connection to a collector: resolving, connecting, reading, writing,
+ * and coming back after it was lost. The only file of the exporter that owns a
+ * descriptor; everything goes through `struct env`.
+ *
+ * One owner, one thread. It connects when somebody wants to send and not
+ * before; the name is resolved anew for each attempt. */
+#ifndef EXPORT_CONNECTION_H
+#define EXPORT_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "export/grpc_client.h"
+#include "export/retry.h"
+
+#define CONNECT_TIMEOUT_NS 20000000000u
+#define PING_TIMEOUT_NS 20000000000u
+#define CONNECTION_READ_BYTES 16384
+
+enum connection_state {
+	CONNECTION_DOWN,
+	CONNECTION_RESOLVING,
+	CONNECTION_CONNECTING,
+	CONNECTION_UP,
+};
+
+struct connection_ops {
+	/* A call is over; may be called from connection_tick() and from
+	 * env->wait(). */
+	grpc_done_fn *done;
+	/* The connection came up, could not be made, or was lost; `why` is ""
+	 * when it came up and when an idle connection ended in good order. */
+	void (*changed)(void *arg, bool up, const char *why);
+};
+
+struct connection {
+	struct env *env;
+	const struct export_options *options;
+	const struct connection_ops *ops;
+	void *arg;
+
+	enum connection_state state;
+	int fd;
+	uint32_t watched;	 /* events */
+	uint64_t connect_due_ns; /* give up this attempt */
+	uint64_t retry_ns;	 /* not before */
+	uint64_t heard_ns;	 /* last bytes from the peer */
+	bool answered;		 /* the peer has finished a call */
+	bool pinged;		 /* and nothing heard since */
+	uint64_t ping_due_ns;	 /* give up waiting for that */
+	bool wanted;		 /* somebody has something to send */
+	bool other_loopback;	 /* the next attempt at localhost tries ::1 */
+	struct backoff backoff;
+	struct grpc_client client; /* while CONNECTION_UP */
+	uint8_t read[CONNECTION_READ_BYTES];
+};
+
+void connection_init(struct connection *connection, struct env *env,
+		     const struct export_options *options, const struct connection_ops *ops,
+		     void *arg);
+void connection_fini(struct connection *connection);
+
+/* Whether to be connected. False does not close what is open. */
+void connection_want(struct connection *connection, bool wanted);
+
+/* Begins attempts, gives up overdue ones, closes what is over, writes. */
+int connection_tick(struct connection *connection, uint64_t now_ns);
+uint64_t connection_next_due(const struct connection *connection);
+
+/* A call may be begun now. */
+bool connection_ready(const struct connection *connection);
+
+/* As grpc_client_call(); the bytes leave with the next tick or wait(). */
+int connection_call(struct connection *connection, void *tag, struct bytes body,
+		    uint64_t timeout_ns);
+/* Forgets a call that got no answer in time. A peer that has been silent since
+ * `sent_ns` is asked for a sign of life by one PING, and loses the connection
+ * with all its calls when it gives none within PING_TIMEOUT_NS. */
+void connection_cancel(struct connection *connection, void *tag, uint64_t sent_ns,
+		       uint64_t now_ns);
+
+#endif

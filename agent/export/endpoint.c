@@ -1,0 +1,164 @@
+#include "export/endpoint.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct endpoint_error {
+	char *text;
+	size_t len;
+};
+
+static int refuse(struct endpoint_error *error, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(struct endpoint_error *error, int r, const char *format, ...)
+{
+	va_list args;
+
+	if (error->text && error->len) {
+		va_start(args, format);
+		(void)vsnprintf(error->text, error->len, format, args);
+		va_end(args);
+	}
+	return r;
+}
+
+static int skip_scheme(const char **text, struct endpoint_error *error)
+{
+	const char *colon = strstr(*text, "://");
+
+	if (strncasecmp(*text, "https://", 8) == 0)
+		return refuse(error, -EPROTONOSUPPORT,
+			      "TLS is not built in yet: use http:// to a collector on this "
+			      "host or network that speaks TLS onwards");
+	if (strncasecmp(*text, "unix:", 5) == 0)
+		return refuse(error, -EPROTONOSUPPORT,
+			      "unix sockets are not built in yet: use http://host:port");
+	if (strncasecmp(*text, "http://", 7) == 0) {
+		*text += 7;
+		return 0;
+	}
+	if (colon)
+		return refuse(error, -EINVAL, "unknown scheme \"%.*s\": use http://host:port",
+			      (int)(colon - *text), *text);
+	return 0;
+}
+
+/* Splits `authority` ("host", "host:port", "[v6]", "[v6]:port") in place;
+ * port is NULL where none is given. */
+static int split_authority(char *authority, char **ret_host, char **ret_port,
+			   struct endpoint_error *error)
+{
+	char *host = authority, *end, *port = NULL;
+
+	if (*host == '[') {
+		end = strchr(++host, ']');
+		if (!end)
+			return refuse(error, -EINVAL, "\"[\" without \"]\" in the host");
+		*end++ = '\0';
+		if (*end && *end != ':')
+			return refuse(error, -EINVAL, "unexpected text after \"]\"");
+		if (*end == ':')
+			port = end + 1;
+	} else {
+		end = strchr(host, ':');
+		if (end && strchr(end + 1, ':'))
+			return refuse(error, -EINVAL,
+				      "an IPv6 address goes in brackets: [::1]:4317");
+		if (end) {
+			*end = '\0';
+			port = end + 1;
+		}
+	}
+	*ret_host = host;
+	*ret_port = port;
+	return 0;
+}
+
+static int check_host(const char *host, struct endpoint_error *error)
+{
+	if (!*host)
+		return refuse(error, -EINVAL, "no host: use http://host:port");
+	for (const char *c = host; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || strchr("@?#\\\"<>", *c))
+			return refuse(error, -EINVAL, "a host cannot contain the byte 0x%02x",
+				      (unsigned char)*c);
+	return 0;
+}
+
+static int check_port(const char *port, struct endpoint_error *error)
+{
+	char *end;
+	long n;
+
+	if (*port < '0' || *port > '9' || strlen(port) > 5)
+		return refuse(error, -EINVAL, "\"%.16s\" is not a port", port);
+	n = strtol(port, &end, 10);
+	if (*end || n < 1 || n > 65535)
+		return refuse(error, -EINVAL, "port \"%.16s\" is not in 1 to 65535", port);
+	return 0;
+}
+
+static int check_path(const char *path, struct endpoint_error *error)
+{
+	for (const char *c = path; *c; c++)
+		if (*c <= ' ' || *c >= 0x7f || *c == '?' || *c == '#')
+			return refuse(error, -EINVAL, "a path cannot contain the byte 0x%02x",
+				      (unsigned char)*c);
+	return 0;
+}
+
+static int endpoint_fill(struct endpoint *endpoint, const char *host, const char *port,
+			 const char *path, size_t path_len)
+{
+	bool v6 = strchr(host, ':') != NULL;
+
+	if (strlen(host) >= sizeof(endpoint->host) || path_len >= sizeof(endpoint->path))
+		return -ENAMETOOLONG;
+	(void)snprintf(endpoint->host, sizeof(endpoint->host), "%s", host);
+	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port);
+	(void)snprintf(endpoint->authority, sizeof(endpoint->authority), v6 ? "[%s]:%s" : "%s:%s",
+		       host, port);
+	memcpy(endpoint->path, path, path_len);
+	endpoint->path[path_len] = '\0';
+	return 0;
+}
+
+int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_text, size_t len)
+{
+	struct endpoint_error error = {error_text, len};
+	struct endpoint endpoint = {0};
+	char authority[320], *host = NULL, *port = NULL;
+	const char *path;
+	size_t n;
+	int r;
+
+	r = skip_scheme(&text, &error);
+	if (r < 0)
+		return r;
+	path = text + strcspn(text, "/");
+	if ((size_t)(path - text) >= sizeof(authority))
+		return refuse(&error, -ENAMETOOLONG, "the host is too long");
+	(void)snprintf(authority, sizeof(authority), "%.*s", (int)(path - text), text);
+	r = split_authority(authority, &host, &port, &error);
+	if (r == 0)
+		r = check_host(host, &error);
+	if (r == 0 && port)
+		r = check_port(port, &error);
+	if (r == 0)
+		r = check_path(path, &error);
+	if (r < 0)
+		return r;
+	for (n = strlen(path); n && path[n - 1] == '/';)
+		n--;
+	r = endpoint_fill(&endpoint, host, port ? port : ENDPOINT_PORT_DEFAULT, path, n);
+	if (r < 0)
+		return refuse(&error, r, "the host or the path is too long");
+	*ret_endpoint = endpoint;
+	return 0;
+}

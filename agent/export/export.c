@@ -1,0 +1,518 @@
+#include "export/export.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "export/answer.h"
+#include "export/header_check.h"
+
+/* Memory a batch keeps from one request to the next. */
+#define BATCH_KEEP (512u << 10)
+#define NS_PER_MS 1000000u
+
+enum { PRIORITY_ERROR = 3, PRIORITY_WARNING = 4, PRIORITY_INFO = 6 };
+
+static void say(struct export *export, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The peer's words are in these lines: nothing of them may look like a line of
+ * our own. */
+static void say(struct export *export, int priority, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!export->options.log)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	export->options.log(export->options.log_arg, priority, line);
+}
+
+static uint32_t random_bits(struct export *export)
+{
+	uint32_t bits = 0;
+
+	(void)export->env->ops->random(export->env, &bits, sizeof(bits));
+	return bits;
+}
+
+static uint64_t now(const struct export *export)
+{
+	return export->env->ops->mono_ns(export->env);
+}
+
+static uint64_t add_saturated(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static void remember_error(struct export *export, enum grpc_status status, const char *message)
+{
+	export->last_status = status;
+	(void)snprintf(export->last_error, sizeof(export->last_error), "%s: %s",
+		       grpc_status_name(status), message);
+	export->last_error_wall_ns = export->env->ops->wall_ns(export->env);
+}
+
+/* --- batches -------------------------------------------------------------- */
+
+static struct export_batch *batch_free(struct export *export)
+{
+	for (size_t i = 0; i < export->batches_n; i++)
+		if (export->batches[i].state == EXPORT_BATCH_FREE)
+			return &export->batches[i];
+	return NULL;
+}
+
+static void batch_open(struct export *export, struct export_batch *batch)
+{
+	batch->state = EXPORT_BATCH_FILLING;
+	batch->opened_ns = now(export);
+	batch->attempts = 0;
+	batch->backoff = BACKOFF_RETRY;
+	export->filling = batch;
+}
+
+/* Its spans are finished with, and were counted by the caller. */
+static void batch_finish(struct export *export, struct export_batch *batch)
+{
+	export->memory -= batch->batch.size_bound;
+	batch_reset(&batch->batch, BATCH_KEEP);
+	batch->state = EXPORT_BATCH_FREE;
+}
+
+/* Out of memory it stays as it is and is sealed by a later tick. */
+static void filling_seal(struct export *export)
+{
+	struct export_batch *batch = export->filling;
+
+	if (batch_seal(&batch->batch, &export->spare) < 0)
+		return;
+	if (export->spare.cap > BATCH_KEEP)
+		buf_fini(&export->spare);
+	batch->state = EXPORT_BATCH_WAITING;
+	batch->due_ns = 0;
+	export->filling = NULL;
+}
+
+/* --- what becomes of a request -------------------------------------------- */
+
+static void batch_accepted(struct export *export, struct export_batch *batch,
+			   const struct answer *answer)
+{
+	uint64_t n = batch->batch.spans_n;
+	uint64_t rejected = answer->rejected < n ? answer->rejected : n;
+
+	if (export->failures)
+		say(export, PRIORITY_INFO, "export: %s is back after %llu failures",
+		    export->options.endpoint.authority, (unsigned long long)export->failures);
+	export->failures = 0;
+	throttle_succeeded(&export->throttle);
+	export->counters.sent += n - rejected;
+	export->counters.rejected_partial += rejected;
+	if (rejected)
+		say(export, PRIORITY_ERROR, "export: %s rejected %llu of %llu spans: %s",
+		    export->options.endpoint.authority, (unsigned long long)rejected,
+		    (unsigned long long)n, answer->message);
+	else if (answer->message[0]) {
+		export->counters.warnings++;
+		say(export, PRIORITY_WARNING, "export: %s warns: %s",
+		    export->options.endpoint.authority, answer->message);
+	}
+	batch_finish(export, batch);
+}
+
+static void batch_refused(struct export *export, struct export_batch *batch,
+			  const struct grpc_result *result)
+{
+	remember_error(export, result->status, result->message);
+	export->counters.rejected_status += batch->batch.spans_n;
+	say(export, PRIORITY_ERROR, "export: %s refused %zu spans for good, they are dropped: %s",
+	    export->options.endpoint.authority, batch->batch.spans_n, export->last_error);
+	batch_finish(export, batch);
+}
+
+static void batch_retry(struct export *export, struct export_batch *batch,
+			const struct grpc_result *result)
+{
+	uint64_t now_ns = now(export);
+	uint64_t wait_ns = backoff_next(&batch->backoff, random_bits(export));
+
+	throttle_failed(&export->throttle, batch->sent_ns, now_ns, result->retry_delay_ns,
+			random_bits(export));
+	batch->state = EXPORT_BATCH_WAITING;
+	batch->due_ns = now_ns + wait_ns;
+	if (batch->due_ns < export->throttle.until_ns)
+		wait_ns = export->throttle.until_ns - now_ns;
+	remember_error(export, result->status, result->message);
+	export->failures++;
+	say(export, PRIORITY_WARNING, "export: %s failed, retrying in %llu ms: %s",
+	    export->options.endpoint.authority, (unsigned long long)(wait_ns / NS_PER_MS),
+	    export->last_error);
+}
+
+static void batch_over(struct export *export, struct export_batch *batch,
+		       const struct grpc_result *result)
+{
+	struct grpc_result broken = {.status = GRPC_INTERNAL,
+				     .message = "the answer is not an ExportTraceServiceResponse"};
+	struct answer answer;
+
+	assert(batch->state == EXPORT_BATCH_SENT);
+	export->in_flight--;
+	if (result->status == GRPC_OK && answer_read(&answer, result->response) == 0)
+		batch_accepted(export, batch, &answer);
+	else if (result->status == GRPC_OK)
+		batch_refused(export, batch, &broken);
+	else if (retry_allowed(result->status, result->has_retry_info))
+		batch_retry(export, batch, result);
+	else
+		batch_refused(export, batch, result);
+}
+
+static void on_done(void *arg, void *tag, const struct grpc_result *result)
+{
+	batch_over(arg, tag, result);
+}
+
+static void on_changed(void *arg, bool up, const char *why)
+{
+	struct export *export = arg;
+
+	if (up) {
+		export->counters.connects++;
+		return;
+	}
+	if (!*why)
+		return;
+	export->counters.connect_failures++;
+	export->failures++;
+	remember_error(export, GRPC_UNAVAILABLE, why);
+	say(export, PRIORITY_WARNING, "export: %s, trying again in %llu ms", why,
+	    (unsigned long long)((export->connection.retry_ns - now(export)) / NS_PER_MS));
+}
+
+static const struct connection_ops connection_ops = {
+	.done = on_done,
+	.changed = on_changed,
+};
+
+/* --- sending -------------------------------------------------------------- */
+
+static int deadlines_check(struct export *export, uint64_t now_ns)
+{
+	static const struct grpc_result result = {.status = GRPC_DEADLINE_EXCEEDED,
+						  .message = "no answer in time"};
+	int work = 0;
+
+	for (size_t i = 0; i < export->batches_n; i++) {
+		struct export_batch *batch = &export->batches[i];
+
+		if (batch->state != EXPORT_BATCH_SENT || now_ns < batch->deadline_ns)
+			continue;
+		connection_cancel(&export->connection, batch, batch->sent_ns, now_ns);
+		batch_over(export, batch, &result);
+		work++;
+	}
+	return work;
+}
+
+static int batch_send(struct export *export, struct export_batch *batch, uint64_t now_ns)
+{
+	bool limited = export->options.timeout_ms != EXPORT_TIMEOUT_NONE;
+	uint64_t timeout_ns = limited ? export->options.timeout_ms * NS_PER_MS : 0;
+	int r;
+
+	r = connection_call(&export->connection, batch, batch->batch.framed, timeout_ns);
+	if (r < 0)
+		return r;
+	batch->state = EXPORT_BATCH_SENT;
+	batch->sent_ns = now_ns;
+	batch->deadline_ns = limited ? add_saturated(now_ns, timeout_ns) : UINT64_MAX;
+	export->in_flight++;
+	export->counters.requests++;
+	export->counters.retries += batch->attempts++ ? 1 : 0;
+	export->counters.bytes += batch->batch.framed.len;
+	return 0;
+}
+
+static bool batch_sendable(const struct export_batch *batch, uint64_t now_ns)
+{
+	return batch->state == EXPORT_BATCH_WAITING && batch->due_ns <= now_ns;
+}
+
+/* Oldest first, so that export_acked() advances. */
+static struct export_batch *batch_next(struct export *export, uint64_t now_ns)
+{
+	struct export_batch *next = NULL;
+
+	for (size_t i = 0; i < export->batches_n; i++) {
+		struct export_batch *batch = &export->batches[i];
+
+		if (batch_sendable(batch, now_ns) &&
+		    (!next || batch->batch.first_number < next->batch.first_number))
+			next = batch;
+	}
+	return next;
+}
+
+static int batches_send(struct export *export, uint64_t now_ns)
+{
+	struct export_batch *batch;
+	int work = 0;
+
+	while (export->in_flight < export->options.streams_max &&
+	       now_ns >= export->throttle.until_ns && connection_ready(&export->connection)) {
+		batch = batch_next(export, now_ns);
+		if (!batch || batch_send(export, batch, now_ns) < 0)
+			break;
+		work++;
+	}
+	return work;
+}
+
+static bool filling_due(const struct export *export, uint64_t now_ns)
+{
+	const struct export_batch *batch = export->filling;
+
+	return batch && (export->flushing || batch_full(&batch->batch) ||
+			 now_ns >= batch->opened_ns + export->options.delay_ms * NS_PER_MS);
+}
+
+/* The batch the connection would be used for first. */
+static bool anything_to_send(const struct export *export)
+{
+	for (size_t i = 0; i < export->batches_n; i++)
+		if (export->batches[i].state == EXPORT_BATCH_WAITING)
+			return true;
+	return false;
+}
+
+int export_tick(struct export *export, uint64_t now_ns)
+{
+	int work = deadlines_check(export, now_ns);
+
+	if (filling_due(export, now_ns)) {
+		filling_seal(export);
+		work++;
+	}
+	connection_want(&export->connection, anything_to_send(export));
+	work += batches_send(export, now_ns);
+	work += connection_tick(&export->connection, now_ns);
+	if (export->flushing && export_idle(export))
+		export->flushing = false;
+	return work;
+}
+
+static uint64_t batch_due(const struct export *export, const struct export_batch *batch)
+{
+	switch (batch->state) {
+	case EXPORT_BATCH_FILLING:
+		return export->flushing ? 0
+					: batch->opened_ns + export->options.delay_ms * NS_PER_MS;
+	case EXPORT_BATCH_WAITING:
+		/* Neither a full pipe nor a missing connection comes by waiting
+		 * for this batch. */
+		if (export->in_flight >= export->options.streams_max ||
+		    !connection_ready(&export->connection))
+			return UINT64_MAX;
+		return batch->due_ns > export->throttle.until_ns ? batch->due_ns :
+								   export->throttle.until_ns;
+	case EXPORT_BATCH_SENT:
+		return batch->deadline_ns;
+	default:
+		return UINT64_MAX;
+	}
+}
+
+uint64_t export_next_due(const struct export *export, uint64_t now_ns)
+{
+	uint64_t due = connection_next_due(&export->connection);
+
+	if (export->connection.state == CONNECTION_DOWN && anything_to_send(export))
+		due = export->connection.retry_ns;
+	for (size_t i = 0; i < export->batches_n; i++) {
+		uint64_t batch = batch_due(export, &export->batches[i]);
+
+		due = batch < due ? batch : due;
+	}
+	return due < now_ns ? now_ns : due;
+}
+
+/* --- taking --------------------------------------------------------------- */
+
+/* More than a batch of any size may be held only alone. */
+static bool memory_full(const struct export *export, const struct finished_span *span)
+{
+	return export->memory &&
+	       export->memory + batch_size_alone(span) > export->options.memory_max;
+}
+
+static int span_add(struct export *export, const struct finished_span *span)
+{
+	struct batch *batch;
+	size_t before;
+	int r;
+
+	if (!export->filling) {
+		struct export_batch *fresh = batch_free(export);
+
+		if (!fresh)
+			return -ENOBUFS;
+		batch_open(export, fresh);
+	}
+	batch = &export->filling->batch;
+	before = batch->size_bound;
+	r = batch_add(batch, span, export->options.batch_bytes_max);
+	export->memory += batch->size_bound - before;
+	if (r < 0 && !batch->spans_n) {
+		export->filling->state = EXPORT_BATCH_FREE;
+		export->filling = NULL;
+	}
+	return r;
+}
+
+int export_push(struct export *export, const struct finished_span *span)
+{
+	int r;
+
+	assert(span->number > export->last_number);
+	if (batch_size_alone(span) > export->options.request_bytes_max) {
+		export->counters.pushed++;
+		export->counters.dropped_too_large++;
+		export->last_number = span->number;
+		say(export, PRIORITY_ERROR,
+		    "export: a span of %zu bytes is larger than the largest request, dropped",
+		    span->span.len);
+		return 0;
+	}
+	if (memory_full(export, span))
+		return -ENOBUFS;
+	r = span_add(export, span);
+	if (r == -ENOSPC) {
+		filling_seal(export);
+		r = export->filling ? -ENOBUFS : span_add(export, span);
+	}
+	if (r < 0)
+		return r;
+	export->counters.pushed++;
+	export->last_number = span->number;
+	if (batch_full(&export->filling->batch))
+		filling_seal(export);
+	return 0;
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+uint64_t export_acked(const struct export *export)
+{
+	uint64_t acked = export->last_number;
+
+	for (size_t i = 0; i < export->batches_n; i++) {
+		const struct export_batch *batch = &export->batches[i];
+
+		if (batch->state != EXPORT_BATCH_FREE && batch->batch.first_number <= acked)
+			acked = batch->batch.first_number - 1;
+	}
+	return acked;
+}
+
+uint64_t export_waiting(const struct export *export)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < export->batches_n; i++)
+		n += export->batches[i].batch.spans_n;
+	return n;
+}
+
+void export_flush(struct export *export)
+{
+	export->flushing = true;
+}
+
+bool export_idle(const struct export *export)
+{
+	return export_waiting(export) == 0;
+}
+
+bool export_connected(const struct export *export)
+{
+	return export->connection.state == CONNECTION_UP;
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+static void number_default(size_t *number, size_t value)
+{
+	if (!*number)
+		*number = value;
+}
+
+static int options_fill(struct export_options *options)
+{
+	if (!options->endpoint.host[0])
+		(void)endpoint_parse(&options->endpoint, ENDPOINT_TEXT_DEFAULT, NULL, 0);
+	if (!options->user_agent)
+		options->user_agent = EXPORT_USER_AGENT;
+	if (!options->timeout_ms)
+		options->timeout_ms = EXPORT_TIMEOUT_MS;
+	if (!options->delay_ms)
+		options->delay_ms = EXPORT_DELAY_MS;
+	number_default(&options->batch_spans_max, EXPORT_BATCH_SPANS_MAX);
+	number_default(&options->batch_bytes_max, EXPORT_BATCH_BYTES_MAX);
+	number_default(&options->streams_max, EXPORT_STREAMS_MAX);
+	number_default(&options->request_bytes_max, EXPORT_REQUEST_BYTES_MAX);
+	number_default(&options->response_bytes_max, EXPORT_RESPONSE_BYTES_MAX);
+	number_default(&options->memory_max, EXPORT_MEMORY_MAX);
+	if ((options->timeout_ms > EXPORT_MS_MAX && options->timeout_ms != EXPORT_TIMEOUT_NONE) ||
+	    options->delay_ms > EXPORT_MS_MAX || options->streams_max > EXPORT_STREAMS_LIMIT ||
+	    options->batch_spans_max > BATCH_SPANS_LIMIT ||
+	    options->request_bytes_max > UINT32_MAX - BATCH_FRAMING)
+		return -EINVAL;
+	if (options->batch_bytes_max > options->request_bytes_max)
+		options->batch_bytes_max = options->request_bytes_max;
+	return header_check_all(options->headers, options->headers_n);
+}
+
+int export_init(struct export *export, struct env *env, const struct export_options *options,
+		uint64_t first_number)
+{
+	int r;
+
+	*export = (struct export){.env = env,
+				  .options = *options,
+				  .last_number = first_number ? first_number - 1 : 0};
+	r = options_fill(&export->options);
+	if (r < 0)
+		return r;
+	connection_init(&export->connection, env, &export->options, &connection_ops, export);
+	while (export->batches_n < export->options.streams_max + 2) {
+		r = batch_init(&export->batches[export->batches_n].batch,
+			       export->options.batch_spans_max);
+		if (r < 0) {
+			export_fini(export);
+			return r;
+		}
+		export->batches_n++;
+	}
+	return 0;
+}
+
+void export_fini(struct export *export)
+{
+	connection_fini(&export->connection);
+	for (size_t i = 0; i < export->batches_n; i++)
+		batch_fini(&export->batches[i].batch);
+	export->batches_n = 0;
+	buf_fini(&export->spare);
+}

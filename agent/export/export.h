@@ -1,0 +1,113 @@
+/* The export stage: finished spans to one OTLP/gRPC destination, for ever.
+ *
+ * Push copies spans into batches; tick sends them, several requests at a time,
+ * and tries again what may be tried again, without end: the log is the backlog,
+ * and memory stays bounded because push refuses. A cursor over the log persists
+ * export_acked(); after a restart what lies behind it is pushed again, so a
+ * destination may see a span twice, with the same ids.
+ *
+ * One owner, one thread: the agent's. Callbacks of the connection run inside
+ * env->wait() and change only this struct. */
+#ifndef EXPORT_EXPORT_H
+#define EXPORT_EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/env.h"
+#include "base/finished_span.h"
+#include "export/batch.h"
+#include "export/connection.h"
+#include "export/options.h"
+#include "export/retry.h"
+
+/* Spans in flight are in streams_max batches; one more fills and one waits. */
+#define EXPORT_BATCHES_MAX (EXPORT_STREAMS_LIMIT + 2)
+
+enum export_batch_state {
+	EXPORT_BATCH_FREE,
+	EXPORT_BATCH_FILLING,
+	EXPORT_BATCH_WAITING,
+	EXPORT_BATCH_SENT,
+};
+
+struct export_batch {
+	struct batch batch;
+	enum export_batch_state state;
+	uint64_t opened_ns;   /* its first span came */
+	uint64_t due_ns;      /* WAITING: not before */
+	uint64_t sent_ns;     /* SENT: this attempt began */
+	uint64_t deadline_ns; /* SENT */
+	uint64_t attempts;
+	struct backoff backoff;
+};
+
+/* pushed = sent + waiting + rejected_* + dropped_*, where waiting is counted
+ * by export_waiting(). Each is counted where it happens. */
+struct export_counters {
+	uint64_t pushed;	    /* spans taken */
+	uint64_t sent;		    /* spans accepted by the peer */
+	uint64_t rejected_partial;  /* spans refused by a partial success */
+	uint64_t rejected_status;   /* spans refused by a permanent status */
+	uint64_t dropped_too_large; /* spans larger than request_bytes_max */
+	uint64_t requests;	    /* attempts begun */
+	uint64_t retries;	    /* of these, not the first of their batch */
+	uint64_t bytes;		    /* of encoded requests, all attempts */
+	uint64_t connects;	    /* connections established */
+	uint64_t connect_failures;
+	uint64_t warnings; /* partial successes that refuse nothing */
+};
+
+struct export {
+	struct env *env;
+	struct export_options options; /* with the defaults filled in */
+	struct connection connection;
+	struct throttle throttle;
+
+	struct export_batch batches[EXPORT_BATCHES_MAX];
+	size_t batches_n;
+	struct export_batch *filling; /* or NULL */
+	struct buf spare;	      /* for batch_seal() */
+	size_t memory;		      /* bytes of spans in batches */
+	size_t in_flight;
+	bool flushing;
+
+	uint64_t last_number; /* highest pushed */
+	uint64_t failures;    /* in a row, of requests or connections */
+
+	struct export_counters counters;
+	/* The newest failure, for `status`. */
+	enum grpc_status last_status;
+	char last_error[256];
+	uint64_t last_error_wall_ns;
+};
+
+/* `first_number` is that of the first span that will be pushed.
+ * -EINVAL: an option out of range or a header gRPC forbids. -ENOMEM. */
+int export_init(struct export *export, struct env *env, const struct export_options *options,
+		uint64_t first_number);
+/* Gives up what is in flight; counters stay readable. */
+void export_fini(struct export *export);
+
+/* Takes a copy. Numbers ascend; gaps are allowed. -ENOBUFS: full, tick and
+ * push again. -ENOMEM: likewise. */
+int export_push(struct export *export, const struct finished_span *span);
+
+/* Flushes by delay, watches deadlines, sends, connects. Returns work done. */
+int export_tick(struct export *export, uint64_t now_ns);
+
+/* When tick wants to be called again, UINT64_MAX: only after a push. */
+uint64_t export_next_due(const struct export *export, uint64_t now_ns);
+
+/* Everything numbered up to this is finished with: sent, rejected or dropped. */
+uint64_t export_acked(const struct export *export);
+
+/* Spans taken and not yet finished with. */
+uint64_t export_waiting(const struct export *export);
+
+/* From now until it is idle, does not wait for batches to fill. */
+void export_flush(struct export *export);
+bool export_idle(const struct export *export);
+bool export_connected(const struct export *export);
+
+#endif

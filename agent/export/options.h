@@ -1,0 +1,61 @@
+/* What one OTLP/gRPC destination is told. Constant after export_init(), which
+ * copies nothing: strings and headers must outlive the exporter.
+ *
+ * A field left 0 takes its default, except where 0 is said to mean something. */
+#ifndef EXPORT_OPTIONS_H
+#define EXPORT_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/endpoint.h"
+
+#define EXPORT_TIMEOUT_MS 10000
+#define EXPORT_BATCH_SPANS_MAX 512
+#define EXPORT_BATCH_BYTES_MAX 3900000
+#define EXPORT_DELAY_MS 1000
+#define EXPORT_STREAMS_MAX 4
+#define EXPORT_STREAMS_LIMIT 8
+#define EXPORT_REQUEST_BYTES_MAX (64u << 20)
+#define EXPORT_RESPONSE_BYTES_MAX (4u << 20)
+#define EXPORT_MEMORY_MAX (24u << 20)
+#define EXPORT_TIMEOUT_NONE UINT64_MAX
+#define EXPORT_HEADERS_MAX 32
+#define EXPORT_MS_MAX 31536000000u /* a year: no time computed from it overflows */
+
+#ifndef SPANRING_VERSION
+#define SPANRING_VERSION "0"
+#endif
+#define EXPORT_USER_AGENT "spanringd/" SPANRING_VERSION " OTel-OTLP-Exporter-C/" SPANRING_VERSION
+
+/* One line of custom metadata. The name is lower-case, not `grpc-...`; the
+ * value is printable ASCII (already base64 for a `-bin` name). */
+struct export_header {
+	const char *name;
+	const char *value;
+};
+
+/* Line without newline; priority as in syslog(3): 3 error, 4 warning, 6 info.
+ * Rate limits are the logger's own. */
+typedef void export_log_fn(void *arg, int priority, const char *line);
+
+struct export_options {
+	struct endpoint endpoint; /* host "" means http://localhost:4317 */
+	const struct export_header *headers;
+	size_t headers_n; /* at most EXPORT_HEADERS_MAX */
+	const char *user_agent;
+
+	uint64_t timeout_ms;	   /* one attempt of one request; EXPORT_TIMEOUT_NONE */
+	size_t batch_spans_max;	   /* spans in one request */
+	size_t batch_bytes_max;	   /* encoded; one span larger than this goes alone */
+	uint64_t delay_ms;	   /* a batch does not wait longer for more spans */
+	size_t streams_max;	   /* requests in flight, 1 to EXPORT_STREAMS_LIMIT */
+	size_t request_bytes_max;  /* a span that makes a larger request is dropped */
+	size_t response_bytes_max; /* a larger answer is a permanent refusal */
+	size_t memory_max;	   /* bytes of spans held; more are refused by push */
+
+	export_log_fn *log; /* may be NULL */
+	void *log_arg;
+};
+
+#endif
