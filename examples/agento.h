@@ -1,0 +1,128 @@
+/* What the modules of the Agento pipeline share. The modules do no work: they
+ * show which spans a real one makes, and when.
+ *
+ *	-c FILE	   continue the run whose context is in FILE, unless TRACEPARENT
+ *		   is set; without it SPANRING_CONTEXT_FILE may name the file
+ *	-w MS	   pretend to work this long in each step (default 20)
+ *	-H STEP	   hang in the step of this name, to be killed in it */
+#ifndef EXAMPLES_AGENTO_H
+#define EXAMPLES_AGENTO_H
+
+#include <spanring.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AGENTO_GOAL "Plan, build and launch a platform for AI agents"
+#define AGENTO_MODEL "gemini-1.5-pro"
+
+struct agento {
+	const char *context_file; /* NULL: SPANRING_CONTEXT_FILE, else trace.context */
+	const char *hang_in;
+	long work_ms;
+};
+
+/* Reads the arguments and begins tracing. Everything else about the process,
+ * the module's name too, is found out by the library. */
+static inline void agento_begin(struct agento *agento, int argc, char **argv)
+{
+	struct spanring_options options = SPANRING_OPTIONS_INIT;
+	int option;
+
+	*agento = (struct agento){.work_ms = 20};
+	while ((option = getopt(argc, argv, "c:w:H:")) != -1) {
+		switch (option) {
+		case 'c':
+			agento->context_file = optarg;
+			break;
+		case 'w':
+			agento->work_ms = strtol(optarg, NULL, 10);
+			break;
+		case 'H':
+			agento->hang_in = optarg;
+			break;
+		default:
+			fprintf(stderr, "usage: %s [-c FILE] [-w MS] [-H STEP]\n", argv[0]);
+			exit(2);
+		}
+	}
+	options.service_name = "agento";
+	options.service_version = "1.0.0";
+	spanring_init(&options); /* without an agent the module just runs untraced */
+}
+
+/* Starts a later module's span and makes it current. TRACEPARENT is found by
+ * the library; a context file has to be asked for. */
+static inline void agento_continue(const struct agento *agento, struct spanring_span *span,
+				   const char *name)
+{
+	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
+	struct spanring_context context;
+
+	if (agento->context_file && spanring_context_from_environment(&context) < 0 &&
+	    spanring_context_from_file(agento->context_file, &context) == 0)
+		start.remote_parent = &context;
+	spanring_enter(span, name, &start);
+	spanring_set_string(span, "openinference.span.kind", "CHAIN");
+}
+
+/* Ends a module's span and leaves its context for the next module, which makes
+ * a child of it although this process is gone by then. */
+static inline void agento_finish(const struct agento *agento, struct spanring_span *span)
+{
+	struct spanring_context context;
+
+	if (spanring_span_context(span, &context) == 0)
+		spanring_context_to_file(&context, agento->context_file);
+	spanring_end(span);
+}
+
+static inline void agento_work(const struct agento *agento, const char *step)
+{
+	struct timespec time = {agento->work_ms / 1000, agento->work_ms % 1000 * 1000000};
+
+	if (agento->hang_in && strcmp(agento->hang_in, step) == 0) {
+		printf("hanging in %s, process %ld\n", step, (long)getpid());
+		fflush(stdout);
+		for (;;)
+			pause();
+	}
+	nanosleep(&time, NULL);
+}
+
+/* A language model's call as a child of the current span: what was asked
+ * before it, what it cost and said after it. */
+static inline void agento_ask_model(const struct agento *agento, const char *name,
+				    int64_t input_tokens, int64_t output_tokens,
+				    const char *answer)
+{
+	const char *finish_reasons[] = {"stop"};
+	struct spanring_attribute request[] = {
+		spanring_string("openinference.span.kind", "LLM"),
+		spanring_string("gen_ai.system", "gemini"),
+		spanring_string("gen_ai.provider.name", "gcp.gemini"),
+		spanring_string("gen_ai.operation.name", "chat"),
+		spanring_string("gen_ai.request.model", AGENTO_MODEL),
+		spanring_double("gen_ai.request.temperature", 0.1),
+	};
+	struct spanring_attribute response[] = {
+		spanring_int("gen_ai.usage.input_tokens", input_tokens),
+		spanring_int("gen_ai.usage.output_tokens", output_tokens),
+		spanring_strings("gen_ai.response.finish_reasons", finish_reasons, 1),
+		spanring_string("gen_ai.response.content", answer),
+	};
+	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
+
+	start.kind = SPANRING_KIND_CLIENT;
+	start.attributes = request;
+	start.attribute_count = sizeof request / sizeof request[0];
+	SPANRING_SPAN_OPTIONS(span, name, &start);
+	agento_work(agento, name);
+	spanring_set_attributes(&span, response, sizeof response / sizeof response[0]);
+	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+}
+
+#endif
