@@ -279,7 +279,8 @@ struct spanring_link {
  *
  * The parent is, of these, the first that is given: `root` (none, a new
  * trace); `parent`; `remote_parent`; the current span of the thread; the
- * context in the environment (TRACEPARENT); none. A parent that was not
+ * context this process was started in (TRACEPARENT, else the file named by
+ * SPANRING_CONTEXT_FILE, as they were at spanring_init()); none. A parent that was not
  * recorded passes its own place in the tree on, so a gap never tears it. */
 struct spanring_start_options {
 	size_t size;

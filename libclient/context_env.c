@@ -19,6 +19,16 @@ int spanring_context_from_environment(struct spanring_context *ret_context)
 	return spanring_context_parse(traceparent, tracestate, ret_context);
 }
 
+int context_inherited(struct spanring_context *ret_context)
+{
+	if (spanring_context_from_environment(ret_context) == 0)
+		return 0;
+	if (environment_get("SPANRING_CONTEXT_FILE") &&
+	    spanring_context_from_file(NULL, ret_context) == 0)
+		return 0;
+	return -ENOENT;
+}
+
 static int set_or_unset_tracestate(const struct spanring_context *context)
 {
 	/* An older one belongs to another trace: it must not stay behind. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -102,6 +103,35 @@ static void an_ignored_environment_holds_no_context(void **state)
 	assert_int_equal(spanring_context_from_environment(&context), 0);
 }
 
+static void traceparent_comes_before_the_file_and_the_file_only_when_named(void **state)
+{
+	char path[] = "/tmp/test_context.XXXXXX";
+	struct spanring_context context, read;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unsetenv("TRACEPARENT");
+	unsetenv("SPANRING_CONTEXT_FILE");
+	assert_int_equal(context_inherited(&read), -ENOENT);
+
+	setenv("SPANRING_CONTEXT_FILE", path, 1);
+	assert_int_equal(context_inherited(&read), -ENOENT);
+	assert_int_equal(spanring_context_parse(PARENT, NULL, &context), 0);
+	context.span_id[0] = 0x11;
+	assert_int_equal(spanring_context_to_file(&context, path), 0);
+	assert_int_equal(context_inherited(&read), 0);
+	assert_int_equal(read.span_id[0], 0x11);
+
+	setenv("TRACEPARENT", PARENT, 1);
+	assert_int_equal(context_inherited(&read), 0);
+	assert_int_equal(read.span_id[0], 0xb7);
+	unsetenv("TRACEPARENT");
+	unsetenv("SPANRING_CONTEXT_FILE");
+	unlink(path);
+}
+
 static void ids_are_printed_as_lower_case_hex(void **state)
 {
 	struct spanring_span span = {.trace_id = {0x0a, [15] = 0xff}, .span_id = {0xb7}};
@@ -123,6 +153,8 @@ int main(void)
 		cmocka_unit_test(a_context_goes_through_the_environment),
 		cmocka_unit_test(another_traces_tracestate_does_not_stay_in_the_environment),
 		cmocka_unit_test(an_ignored_environment_holds_no_context),
+		cmocka_unit_test(
+			traceparent_comes_before_the_file_and_the_file_only_when_named),
 		cmocka_unit_test(ids_are_printed_as_lower_case_hex),
 	};
 
