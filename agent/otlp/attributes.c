@@ -358,17 +358,13 @@ static int write_valid_value(struct buf *out, uint32_t field, struct value value
 	if (is_container(value))
 		return write_container_value(out, field, value, levels, emptied);
 	size = scalar_size(value);
-	if (buf_reserve(out, PB_TAG_MAX + PB_VARINT_MAX + size) < 0)
+	at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX + size);
+	if (!at)
 		return -ENOMEM;
-	at = pb_put_tag(out->at + out->len, field, PB_BYTES);
+	at = pb_put_tag(at, field, PB_BYTES);
 	at = pb_put_varint(at, size);
-	out->len = (size_t)(put_scalar(at, value) - out->at);
+	pb_filled(out, put_scalar(at, value));
 	return 0;
-}
-
-static bool is_valid(struct bytes text)
-{
-	return utf8_valid_len(text) == text.len;
 }
 
 static int write_value(struct buf *out, uint32_t field, struct value value, unsigned levels,
@@ -377,7 +373,7 @@ static int write_value(struct buf *out, uint32_t field, struct value value, unsi
 	struct buf repaired = BUF_INIT;
 	int r;
 
-	if (value.type != WIRE_STRING || is_valid(value.bytes))
+	if (value.type != WIRE_STRING || utf8_is_valid(value.bytes))
 		return write_valid_value(out, field, value, levels, emptied);
 	r = utf8_append_repaired(&repaired, value.bytes);
 	value.bytes = buf_bytes(&repaired);
@@ -397,16 +393,17 @@ static int write_plain_attribute(struct buf *out, uint32_t field, struct bytes k
 	size_t size = 2 + pb_varint_size(key.len) + key.len + pb_varint_size(any) + any;
 	uint8_t *at;
 
-	if (buf_reserve(out, PB_TAG_MAX + PB_VARINT_MAX + size) < 0)
+	at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX + size);
+	if (!at)
 		return -ENOMEM;
-	at = pb_put_tag(out->at + out->len, field, PB_BYTES);
+	at = pb_put_tag(at, field, PB_BYTES);
 	at = pb_put_varint(at, size);
 	at = pb_put_tag(at, KEY_VALUE_KEY, PB_BYTES);
 	at = pb_put_varint(at, key.len);
 	at = pb_put_raw(at, key.at, key.len);
 	at = pb_put_tag(at, KEY_VALUE_VALUE, PB_BYTES);
 	at = pb_put_varint(at, any);
-	out->len = (size_t)(put_scalar(at, value) - out->at);
+	pb_filled(out, put_scalar(at, value));
 	return 0;
 }
 
@@ -430,8 +427,8 @@ static int write_set(const struct attributes *set, struct buf *out, uint32_t fie
 		struct value value = value_of(entry);
 		int r;
 
-		if (is_container(value) || !key.len || !is_valid(key) ||
-		    (value.type == WIRE_STRING && !is_valid(value.bytes)))
+		if (is_container(value) || !key.len || !utf8_is_valid(key) ||
+		    (value.type == WIRE_STRING && !utf8_is_valid(value.bytes)))
 			r = write_other_attribute(out, field, key, value, levels, emptied);
 		else
 			r = write_plain_attribute(out, field, key, value);
@@ -454,7 +451,7 @@ int attributes_write_text(struct buf *out, uint32_t field, struct bytes text)
 
 	if (text.len == 0)
 		return 0;
-	if (is_valid(text))
+	if (utf8_is_valid(text))
 		return pb_bytes(out, field, text);
 	r = utf8_append_repaired(&repaired, text);
 	if (r == 0)

@@ -225,18 +225,11 @@ static void write_time(struct buf *out, uint32_t field, uint64_t ns)
 		(void)pb_fixed64(out, field, ns);
 }
 
-static bool is_zero(const uint8_t *at, size_t len)
-{
-	uint8_t any = 0;
-
-	for (size_t i = 0; i < len; i++)
-		any |= at[i];
-	return any == 0;
-}
-
 static void write_id(struct buf *out, uint32_t field, const uint8_t *id, size_t len)
 {
-	if (!is_zero(id, len))
+	static const uint8_t zero[16];
+
+	if (memcmp(id, zero, len) != 0)
 		(void)pb_bytes(out, field, (struct bytes){id, len});
 }
 
@@ -430,7 +423,7 @@ static struct bytes schema_url_of(struct record_text text)
 {
 	struct bytes url = text_bytes(text);
 
-	return utf8_valid_len(url) == url.len ? url : (struct bytes){NULL, 0};
+	return utf8_is_valid(url) ? url : (struct bytes){NULL, 0};
 }
 
 int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url)

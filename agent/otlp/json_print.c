@@ -10,7 +10,18 @@
 
 #define KEY_VALUE (&opentelemetry__proto__common__v1__key_value__descriptor)
 
-static int print_message(struct buf *out, const ProtobufCMessageDescriptor *type,
+/* Fields nearly always come in order, and then one look at each is enough. So
+ * a message is printed in the hope that all do; where one does not, everything
+ * is printed again with a look at each message before it is printed. Never
+ * more than once again, or nesting would multiply it. */
+struct printing {
+	struct buf *out;
+	bool hopeful;
+};
+
+#define OUT_OF_ORDER (-EAGAIN) /* the hope was in vain; stays in this file */
+
+static int print_message(struct printing *printing, const ProtobufCMessageDescriptor *type,
 			 struct bytes message, unsigned depth);
 
 /* --- what the descriptor says of a field --------------------------------------- */
@@ -74,13 +85,14 @@ static enum pb_wire wire_of(const ProtobufCFieldDescriptor *field)
 /* Finds the field a piece of wire belongs to, going on from the place of the
  * one before, because fields mostly come in order. NULL when there is none or
  * its kind is another: then the piece is an unknown field. */
-static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
-						unsigned *place, const struct pb_field *piece)
+static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
+						       unsigned *place,
+						       const struct pb_field *piece)
 {
 	const ProtobufCFieldDescriptor *field;
 	unsigned i = *place;
 
-	if (i < type->n_fields && type->fields[i].id > piece->number)
+	if (i == type->n_fields || type->fields[i].id > piece->number)
 		i = 0;
 	while (i < type->n_fields && type->fields[i].id < piece->number)
 		i++;
@@ -128,12 +140,14 @@ static void print_key(struct buf *out, const ProtobufCFieldDescriptor *field)
 	json_text_plain(out, "\":", 2);
 }
 
-static int print_value(struct buf *out, const ProtobufCFieldDescriptor *field,
+static int print_value(struct printing *printing, const ProtobufCFieldDescriptor *field,
 		       const struct pb_field *piece, unsigned depth)
 {
+	struct buf *out = printing->out;
+
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_MESSAGE:
-		return print_message(out, field->descriptor, piece->bytes, depth);
+		return print_message(printing, field->descriptor, piece->bytes, depth);
 	case PROTOBUF_C_TYPE_STRING:
 		json_text_string(out, piece->bytes);
 		break;
@@ -209,53 +223,68 @@ static void members_key(struct members *members, struct buf *out,
 	}
 }
 
-static int members_add(struct members *members, struct buf *out,
+static int members_add(struct members *members, struct printing *printing,
 		       const ProtobufCFieldDescriptor *field, const struct pb_field *piece,
 		       unsigned depth)
 {
 	if (is_default(field, piece))
 		return 0;
 	if (members->array == field)
-		json_text_plain(out, ",", 1);
+		json_text_plain(printing->out, ",", 1);
 	else
-		members_key(members, out, field);
-	return print_value(out, field, piece, depth);
+		members_key(members, printing->out, field);
+	return print_value(printing, field, piece, depth);
 }
 
 /* --- a message whose fields are in order ----------------------------------------------- */
 
-/* 1 when every known field comes after those with lower numbers, a singular one
- * once, a oneof with one member: then one pass prints it. 0 when not. Only this
- * level is looked at, so the whole check costs one look at each field. */
+struct order {
+	const ProtobufCFieldDescriptor *last;
+	bool oneof_seen;
+};
+
+/* Whether this field may follow: known fields ascend, a singular one comes
+ * once, a oneof has one member. */
+static bool order_allows(struct order *order, const ProtobufCFieldDescriptor *field)
+{
+	const ProtobufCFieldDescriptor *last = order->last;
+
+	if (last && (field->id < last->id || (field == last && !is_repeated(field))))
+		return false;
+	if (in_oneof(field)) {
+		if (order->oneof_seen)
+			return false;
+		order->oneof_seen = true;
+	}
+	order->last = field;
+	return true;
+}
+
+/* 1 or 0; -EBADMSG. Only this level is looked at. */
 static int is_in_order(const ProtobufCMessageDescriptor *type, struct bytes message)
 {
-	const ProtobufCFieldDescriptor *last = NULL, *field;
 	struct pb_reader reader = pb_read(message);
-	bool oneof_seen = false;
+	const ProtobufCFieldDescriptor *field;
+	struct order order = {0};
 	struct pb_field piece;
 	unsigned place = 0;
 	int r;
 
 	while ((r = pb_next(&reader, &piece)) > 0) {
 		field = field_of(type, &place, &piece);
-		if (!field)
-			continue;
-		if (last && (field->id < last->id || (field == last && !is_repeated(field))))
+		if (field && !order_allows(&order, field))
 			return 0;
-		if (in_oneof(field) && oneof_seen)
-			return 0;
-		oneof_seen |= in_oneof(field);
-		last = field;
 	}
 	return r < 0 ? r : 1;
 }
 
-static int print_in_order(struct buf *out, const ProtobufCMessageDescriptor *type,
+static int print_in_order(struct printing *printing, const ProtobufCMessageDescriptor *type,
 			  struct bytes message, unsigned depth)
 {
 	struct pb_reader reader = pb_read(message);
 	const ProtobufCFieldDescriptor *field;
 	struct members members = {0};
+	struct order order = {0};
 	struct pb_field piece;
 	unsigned place = 0;
 	int r;
@@ -264,11 +293,13 @@ static int print_in_order(struct buf *out, const ProtobufCMessageDescriptor *typ
 		field = field_of(type, &place, &piece);
 		if (!field)
 			continue;
-		r = members_add(&members, out, field, &piece, depth);
+		if (!order_allows(&order, field))
+			return OUT_OF_ORDER;
+		r = members_add(&members, printing, field, &piece, depth);
 		if (r < 0)
 			return r;
 	}
-	members_end_array(&members, out);
+	members_end_array(&members, printing->out);
 	return r;
 }
 
@@ -309,7 +340,7 @@ static int gather(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDe
 	return found;
 }
 
-static int print_array(struct buf *out, struct members *members,
+static int print_array(struct printing *printing, struct members *members,
 		       const ProtobufCMessageDescriptor *type,
 		       const ProtobufCFieldDescriptor *wanted, struct bytes message,
 		       unsigned depth)
@@ -322,14 +353,14 @@ static int print_array(struct buf *out, struct members *members,
 	while ((r = pb_next(&reader, &piece)) > 0) {
 		if (field_of(type, &place, &piece) != wanted)
 			continue;
-		r = members_add(members, out, wanted, &piece, depth);
+		r = members_add(members, printing, wanted, &piece, depth);
 		if (r < 0)
 			return r;
 	}
 	return r;
 }
 
-static int print_singular(struct buf *out, struct members *members,
+static int print_singular(struct printing *printing, struct members *members,
 			  const ProtobufCMessageDescriptor *type,
 			  const ProtobufCFieldDescriptor *wanted, struct bytes message,
 			  unsigned depth)
@@ -340,14 +371,14 @@ static int print_singular(struct buf *out, struct members *members,
 
 	r = gather(type, wanted, message, &joined, &piece);
 	if (r > 0)
-		r = members_add(members, out, wanted, &piece, depth);
+		r = members_add(members, printing, wanted, &piece, depth);
 	buf_fini(&joined);
 	return r;
 }
 
 /* One look at the whole message for each field of the type: slower, but no
  * slower for a message made to be slow. */
-static int print_by_field(struct buf *out, const ProtobufCMessageDescriptor *type,
+static int print_by_field(struct printing *printing, const ProtobufCMessageDescriptor *type,
 			  struct bytes message, unsigned depth)
 {
 	struct members members = {0};
@@ -357,27 +388,28 @@ static int print_by_field(struct buf *out, const ProtobufCMessageDescriptor *typ
 		const ProtobufCFieldDescriptor *field = &type->fields[i];
 
 		if (is_repeated(field))
-			r = print_array(out, &members, type, field, message, depth);
+			r = print_array(printing, &members, type, field, message, depth);
 		else
-			r = print_singular(out, &members, type, field, message, depth);
+			r = print_singular(printing, &members, type, field, message, depth);
 		if (r < 0)
 			return r;
 	}
-	members_end_array(&members, out);
+	members_end_array(&members, printing->out);
 	return 0;
 }
 
 /* --- an attribute ----------------------------------------------------------------------- */
 
-static int print_key_and_value(struct buf *out, struct bytes key, struct bytes value,
-			       unsigned depth)
+static int print_key_and_value(struct printing *printing, struct bytes key,
+			       struct bytes value, unsigned depth)
 {
+	struct buf *out = printing->out;
 	int r;
 
 	json_text_plain(out, "{\"key\":", 7);
 	json_text_string(out, key);
 	json_text_plain(out, ",\"value\":", 9);
-	r = print_message(out, KEY_VALUE->fields[1].descriptor, value, depth);
+	r = print_message(printing, KEY_VALUE->fields[1].descriptor, value, depth);
 	json_text_plain(out, "}", 1);
 	return r;
 }
@@ -402,19 +434,19 @@ static bool is_plain_attribute(struct bytes message, struct bytes *ret_key,
 
 /* Readers of archives index `key` and `value` of every attribute without
  * asking, so both are always there. */
-static int print_attribute(struct buf *out, struct bytes message, unsigned depth)
+static int print_attribute(struct printing *printing, struct bytes message, unsigned depth)
 {
 	struct pb_field key = {0}, value = {0};
 	struct buf joined = BUF_INIT;
 	int r;
 
 	if (is_plain_attribute(message, &key.bytes, &value.bytes))
-		return print_key_and_value(out, key.bytes, value.bytes, depth);
+		return print_key_and_value(printing, key.bytes, value.bytes, depth);
 	r = gather(KEY_VALUE, &KEY_VALUE->fields[0], message, &joined, &key);
 	if (r >= 0)
 		r = gather(KEY_VALUE, &KEY_VALUE->fields[1], message, &joined, &value);
 	if (r >= 0)
-		r = print_key_and_value(out, key.bytes, value.bytes, depth);
+		r = print_key_and_value(printing, key.bytes, value.bytes, depth);
 	buf_fini(&joined);
 	return r;
 }
@@ -422,34 +454,41 @@ static int print_attribute(struct buf *out, struct bytes message, unsigned depth
 /* --- messages ----------------------------------------------------------------------------- */
 
 /* `depth` is how many more levels there may be, this one included. */
-static int print_message(struct buf *out, const ProtobufCMessageDescriptor *type,
+static int print_message(struct printing *printing, const ProtobufCMessageDescriptor *type,
 			 struct bytes message, unsigned depth)
 {
-	int r;
+	int r = 1;
 
 	if (depth == 0)
 		return -ELOOP;
 	if (type == KEY_VALUE)
-		return print_attribute(out, message, depth - 1);
-	r = is_in_order(type, message);
+		return print_attribute(printing, message, depth - 1);
+	if (!printing->hopeful)
+		r = is_in_order(type, message);
 	if (r < 0)
 		return r;
-	json_text_plain(out, "{", 1);
+	json_text_plain(printing->out, "{", 1);
 	if (r)
-		r = print_in_order(out, type, message, depth - 1);
+		r = print_in_order(printing, type, message, depth - 1);
 	else
-		r = print_by_field(out, type, message, depth - 1);
-	json_text_plain(out, "}", 1);
+		r = print_by_field(printing, type, message, depth - 1);
+	json_text_plain(printing->out, "}", 1);
 	return r;
 }
 
 int otlp_json_print(struct buf *out, const ProtobufCMessageDescriptor *type,
 		    struct bytes message)
 {
+	struct printing printing = {.out = out, .hopeful = true};
 	size_t before = out->len;
 	int r;
 
-	r = print_message(out, type, message, OTLP_DEPTH_MAX);
+	r = print_message(&printing, type, message, OTLP_DEPTH_MAX);
+	if (r == OUT_OF_ORDER) {
+		out->len = before;
+		printing.hopeful = false;
+		r = print_message(&printing, type, message, OTLP_DEPTH_MAX);
+	}
 	if (r >= 0 && buf_failed(out))
 		r = -ENOMEM;
 	if (r < 0) {

@@ -1,79 +1,19 @@
 #include "otlp/pb.h"
 
-#include <errno.h>
-
 #define FIELD_NUMBER_MAX ((1u << 29) - 1)
 
 /* --- writing fields --------------------------------------------------------- */
 
-static uint8_t *buf_room(struct buf *out, size_t more)
-{
-	if (buf_reserve(out, more) < 0)
-		return NULL;
-	return out->at + out->len;
-}
-
-static int buf_filled(struct buf *out, const uint8_t *end)
-{
-	out->len = (size_t)(end - out->at);
-	return 0;
-}
-
-int pb_varint(struct buf *out, uint32_t field, uint64_t value)
-{
-	uint8_t *at = buf_room(out, PB_TAG_MAX + PB_VARINT_MAX);
-
-	if (!at)
-		return -ENOMEM;
-	at = pb_put_tag(at, field, PB_VARINT);
-	return buf_filled(out, pb_put_varint(at, value));
-}
-
-int pb_fixed64(struct buf *out, uint32_t field, uint64_t value)
-{
-	uint8_t *at = buf_room(out, PB_TAG_MAX + 8);
-
-	if (!at)
-		return -ENOMEM;
-	at = pb_put_tag(at, field, PB_FIXED64);
-	return buf_filled(out, pb_put_fixed64(at, value));
-}
-
-int pb_fixed32(struct buf *out, uint32_t field, uint32_t value)
-{
-	uint8_t *at = buf_room(out, PB_TAG_MAX + 4);
-
-	if (!at)
-		return -ENOMEM;
-	at = pb_put_tag(at, field, PB_FIXED32);
-	return buf_filled(out, pb_put_fixed32(at, value));
-}
-
-int pb_bytes(struct buf *out, uint32_t field, struct bytes value)
-{
-	size_t need;
-	uint8_t *at;
-
-	if (__builtin_add_overflow(value.len, PB_TAG_MAX + PB_VARINT_MAX, &need))
-		need = SIZE_MAX;
-	at = buf_room(out, need);
-	if (!at)
-		return -ENOMEM;
-	at = pb_put_tag(at, field, PB_BYTES);
-	at = pb_put_varint(at, value.len);
-	return buf_filled(out, pb_put_raw(at, value.at, value.len));
-}
-
 struct pb_nested pb_open(struct buf *out, uint32_t field, size_t expect)
 {
 	size_t width = pb_varint_size(expect);
-	uint8_t *at = buf_room(out, PB_TAG_MAX + PB_VARINT_MAX);
+	uint8_t *at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX);
 
 	/* The buf remembers the failure; the close will find it again. */
 	if (!at)
 		return (struct pb_nested){out->len, 0};
 	at = pb_put_tag(at, field, PB_BYTES);
-	(void)buf_filled(out, at + width);
+	pb_filled(out, at + width);
 	return (struct pb_nested){out->len, width};
 }
 
@@ -165,21 +105,15 @@ static int read_content(struct pb_reader *reader, struct pb_field *field)
 	return -EBADMSG;
 }
 
-int pb_next(struct pb_reader *reader, struct pb_field *ret_field)
+int pb_next_long(struct pb_reader *reader, struct pb_field *ret_field)
 {
-	struct pb_field field = {0};
 	uint64_t tag;
 
-	if (reader->at == reader->end)
-		return 0;
 	if (read_varint(reader, &tag) < 0)
 		return -EBADMSG;
 	if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX)
 		return -EBADMSG;
-	field.number = (uint32_t)(tag >> 3);
-	field.wire = (enum pb_wire)(tag & 7);
-	if (read_content(reader, &field) < 0)
-		return -EBADMSG;
-	*ret_field = field;
-	return 1;
+	ret_field->number = (uint32_t)(tag >> 3);
+	ret_field->wire = (enum pb_wire)(tag & 7);
+	return read_content(reader, ret_field) < 0 ? -EBADMSG : 1;
 }

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 
 #include <endian.h>
+#include <errno.h>
 
 enum pb_wire {
 	PB_VARINT = 0,
@@ -73,10 +74,64 @@ static inline uint8_t *pb_put_raw(uint8_t *at, const void *from, size_t len)
 
 /* --- writing fields --------------------------------------------------------- */
 
-int pb_varint(struct buf *out, uint32_t field, uint64_t value);
-int pb_fixed64(struct buf *out, uint32_t field, uint64_t value);
-int pb_fixed32(struct buf *out, uint32_t field, uint32_t value);
-int pb_bytes(struct buf *out, uint32_t field, struct bytes value);
+/* Room for `more` bytes behind the content, or NULL (and the buf has failed). */
+static inline uint8_t *pb_room(struct buf *out, size_t more)
+{
+	if (__builtin_expect(out->cap - out->len < more, 0) && buf_reserve(out, more) < 0)
+		return NULL;
+	return out->at + out->len;
+}
+
+/* The content now ends at `end`, within the room. */
+static inline void pb_filled(struct buf *out, const uint8_t *end)
+{
+	out->len = (size_t)(end - out->at);
+}
+
+static inline int pb_varint(struct buf *out, uint32_t field, uint64_t value)
+{
+	uint8_t *at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX);
+
+	if (!at)
+		return -ENOMEM;
+	pb_filled(out, pb_put_varint(pb_put_tag(at, field, PB_VARINT), value));
+	return 0;
+}
+
+static inline int pb_fixed64(struct buf *out, uint32_t field, uint64_t value)
+{
+	uint8_t *at = pb_room(out, PB_TAG_MAX + 8);
+
+	if (!at)
+		return -ENOMEM;
+	pb_filled(out, pb_put_fixed64(pb_put_tag(at, field, PB_FIXED64), value));
+	return 0;
+}
+
+static inline int pb_fixed32(struct buf *out, uint32_t field, uint32_t value)
+{
+	uint8_t *at = pb_room(out, PB_TAG_MAX + 4);
+
+	if (!at)
+		return -ENOMEM;
+	pb_filled(out, pb_put_fixed32(pb_put_tag(at, field, PB_FIXED32), value));
+	return 0;
+}
+
+static inline int pb_bytes(struct buf *out, uint32_t field, struct bytes value)
+{
+	size_t need;
+	uint8_t *at;
+
+	if (__builtin_add_overflow(value.len, PB_TAG_MAX + PB_VARINT_MAX, &need))
+		need = SIZE_MAX;
+	at = pb_room(out, need);
+	if (!at)
+		return -ENOMEM;
+	at = pb_put_varint(pb_put_tag(at, field, PB_BYTES), value.len);
+	pb_filled(out, pb_put_raw(at, value.at, value.len));
+	return 0;
+}
 
 /* A nested message whose length is known only when it is written: what is
  * appended between open and close is its content. Opens may nest. */
@@ -98,6 +153,7 @@ struct pb_reader {
 	const uint8_t *end;
 };
 
+/* Of `value` and `bytes` only the one of its kind is written. */
 struct pb_field {
 	uint32_t number;
 	enum pb_wire wire;
@@ -111,9 +167,29 @@ static inline struct pb_reader pb_read(struct bytes message)
 	return (struct pb_reader){message.at, message.len ? message.at + message.len : message.at};
 }
 
+/* pb_next() for fields whose tag or length takes more than a byte. */
+int pb_next_long(struct pb_reader *reader, struct pb_field *ret_field);
+
 /* The next field: 1, or 0 at the end, or -EBADMSG (cut off, an overlong or
  * overflowing varint, field number 0 or too large, a group). After -EBADMSG
- * the reader must not be used again. *ret_field is written only for 1. */
-int pb_next(struct pb_reader *reader, struct pb_field *ret_field);
+ * the reader must not be used again. *ret_field has a meaning only after 1. */
+static inline int pb_next(struct pb_reader *reader, struct pb_field *ret_field)
+{
+	const uint8_t *at = reader->at;
+	size_t left = (size_t)(reader->end - at);
+
+	if (left == 0)
+		return 0;
+	/* Nearly all that OTLP has: a short string or message. */
+	if (left >= 2 && (at[0] & 0x87) == PB_BYTES && at[0] >= 8 && at[1] < 0x80 &&
+	    at[1] <= left - 2) {
+		ret_field->number = at[0] >> 3;
+		ret_field->wire = PB_BYTES;
+		ret_field->bytes = (struct bytes){at + 2, at[1]};
+		reader->at = at + 2 + at[1];
+		return 1;
+	}
+	return pb_next_long(reader, ret_field);
+}
 
 #endif

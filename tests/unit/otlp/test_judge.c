@@ -5,6 +5,7 @@
 #include "otlp/bytes_text.h"
 #include "otlp/json_print.h"
 #include "otlp/json_read.h"
+#include "otlp/pb.h"
 #include "random_message.h"
 
 #include <dirent.h>
@@ -23,6 +24,8 @@
 #define TRACES_DATA (&opentelemetry__proto__trace__v1__traces_data__descriptor)
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
 #define RESOURCE (&opentelemetry__proto__resource__v1__resource__descriptor)
+#define KEY_VALUE (&opentelemetry__proto__common__v1__key_value__descriptor)
+#define ANY_VALUE (&opentelemetry__proto__common__v1__any_value__descriptor)
 #define SCOPE (&opentelemetry__proto__common__v1__instrumentation_scope__descriptor)
 
 struct cases {
@@ -136,6 +139,63 @@ static void random_messages_survive_json_and_protobuf_agrees_on_both(void **stat
 	cases_judge(&cases);
 }
 
+#define FIELDS_MAX 200
+
+/* Two messages as one, their fields in any order: repeated fields interleave,
+ * messages come in pieces, several members of a oneof follow each other. */
+static void scramble(struct buf *out, const ProtobufCMessageDescriptor *type, uint64_t *seed)
+{
+	struct bytes fields[FIELDS_MAX];
+	struct buf both = BUF_INIT;
+	struct pb_reader reader;
+	struct pb_field field;
+	size_t n = 0;
+
+	random_message(&both, type, seed, 2, 8);
+	(void)pb_varint(&both, 99, 7); /* not a field of any of them */
+	random_message(&both, type, seed, 2, 8);
+	reader = pb_read(buf_bytes(&both));
+	for (const uint8_t *at = reader.at; n < FIELDS_MAX && pb_next(&reader, &field) > 0; n++) {
+		fields[n] = (struct bytes){at, (size_t)(reader.at - at)};
+		at = reader.at;
+	}
+	while (n) {
+		size_t i = (size_t)(random_next(seed) % n);
+
+		assert_int_equal(buf_append(out, fields[i].at, fields[i].len), 0);
+		fields[i] = fields[--n];
+	}
+	buf_fini(&both);
+}
+
+static void messages_out_of_order_print_as_protobuf_merges_them(void **state)
+{
+	static const ProtobufCMessageDescriptor *const types[] = {
+		TRACES_DATA, SPAN, KEY_VALUE, ANY_VALUE, RESOURCE, SCOPE};
+	struct cases cases;
+	uint64_t seed = 2;
+
+	(void)state;
+	cases_open(&cases);
+	for (unsigned i = 0; i < 1800; i++) {
+		const ProtobufCMessageDescriptor *type = types[i % 6];
+		struct buf message = BUF_INIT, text = BUF_INIT, again = BUF_INIT;
+		struct buf same = BUF_INIT;
+
+		scramble(&message, type, &seed);
+		assert_int_equal(otlp_json_print(&text, type, buf_bytes(&message)), 0);
+		cases_add(&cases, "form", type, buf_bytes(&message), buf_bytes(&text));
+		read_json(&again, type, buf_bytes(&text));
+		assert_int_equal(otlp_json_print(&same, type, buf_bytes(&again)), 0);
+		assert_true(bytes_equal(buf_bytes(&text), buf_bytes(&same)));
+		buf_fini(&message);
+		buf_fini(&text);
+		buf_fini(&again);
+		buf_fini(&same);
+	}
+	cases_judge(&cases);
+}
+
 static void add_trace_line(struct cases *cases, struct bytes line)
 {
 	struct buf message = BUF_INIT, text = BUF_INIT, again = BUF_INIT;
@@ -202,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_messages_survive_json_and_protobuf_agrees_on_both),
+		cmocka_unit_test(messages_out_of_order_print_as_protobuf_merges_them),
 		cmocka_unit_test(real_traces_are_the_same_for_us_and_for_protobuf),
 	};
 
