@@ -73,6 +73,7 @@ def one_line(text):
 
 def judge(kind, message_type, wire, text):
     message = message_type.FromString(wire)
+    message.DiscardUnknownFields()
     theirs = message_type()
     json_format.ParseDict(ids(json.loads(text), to_base64), theirs)
     if theirs.SerializeToString(deterministic=True) != message.SerializeToString(
