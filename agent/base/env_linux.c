@@ -1,0 +1,511 @@
+#include "base/env_linux.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <x86intrin.h>
+#endif
+
+#include "base/env_doorbell.h"
+#include "base/env_helper.h"
+#include "base/env_loop.h"
+#include "base/env_uring.h"
+
+struct env_linux {
+	struct env env; /* first */
+	struct env_loop loop;
+	struct env_uring uring;
+	struct env_helper syncs;
+	struct env_helper names;
+	struct env_doorbell doorbell;
+	bool tsc;
+};
+
+static struct env_linux *of(struct env *env)
+{
+	return (struct env_linux *)env;
+}
+
+/* ---- clocks and randomness ------------------------------------------------ */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(clock, &now); /* cannot fail for these three */
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t linux_mono_ns(struct env *env)
+{
+	(void)env;
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static uint64_t linux_boot_ns(struct env *env)
+{
+	(void)env;
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
+static uint64_t linux_wall_ns(struct env *env)
+{
+	(void)env;
+	return clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t linux_ticks(struct env *env)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	return of(env)->tsc ? __rdtsc() : 0;
+#else
+	(void)env;
+	return 0;
+#endif
+}
+
+/* The TSC is trusted where the kernel trusts it, and only there. */
+static bool clock_is_tsc(void)
+{
+	static const char path[] =
+		"/sys/devices/system/clocksource/clocksource0/current_clocksource";
+	char name[16] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, name, sizeof name - 1);
+	close(fd);
+	return n >= 3 && memcmp(name, "tsc", 3) == 0 && (name[3] == '\n' || name[3] == '\0');
+}
+
+static int linux_random(struct env *env, void *at, size_t len)
+{
+	uint8_t *to = at;
+
+	(void)env;
+	while (len > 0) {
+		ssize_t n = getrandom(to, len, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		to += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* ---- files ---------------------------------------------------------------- */
+
+static int linux_open(struct env *env, int dirfd, const char *name, int flags, mode_t mode)
+{
+	int fd;
+
+	(void)env;
+	do
+		fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+static int linux_close(struct env *env, int fd)
+{
+	(void)env;
+	/* EINTR leaves the descriptor closed on Linux. */
+	return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int linux_fstat(struct env *env, int fd, struct stat *ret_stat)
+{
+	(void)env;
+	return fstat(fd, ret_stat) < 0 ? -errno : 0;
+}
+
+static ssize_t linux_pread(struct env *env, int fd, void *at, size_t len, off_t offset)
+{
+	ssize_t n;
+
+	(void)env;
+	do
+		n = pread(fd, at, len, offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t linux_pwritev(struct env *env, int fd, const struct iovec *iov, int n,
+			     off_t offset)
+{
+	ssize_t written;
+
+	if (of(env)->uring.usable) {
+		written = env_uring_pwritev(&of(env)->uring, fd, iov, n, offset);
+		if (written != -EOPNOTSUPP)
+			return written;
+	}
+	do
+		written = pwritev(fd, iov, n, offset);
+	while (written < 0 && errno == EINTR);
+	return written < 0 ? -errno : written;
+}
+
+static int linux_fallocate(struct env *env, int fd, off_t offset, off_t len)
+{
+	int r;
+
+	(void)env;
+	do
+		r = fallocate(fd, 0, offset, len);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+static int linux_truncate(struct env *env, int fd, off_t len)
+{
+	int r;
+
+	(void)env;
+	do
+		r = ftruncate(fd, len);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+static int linux_rename(struct env *env, int olddir, const char *oldname, int newdir,
+			const char *newname, unsigned flags)
+{
+	int r;
+
+	(void)env;
+	/* Not every file system knows the flags, so they are used when asked for. */
+	if (flags)
+		r = renameat2(olddir, oldname, newdir, newname, flags);
+	else
+		r = renameat(olddir, oldname, newdir, newname);
+	return r < 0 ? -errno : 0;
+}
+
+static int linux_unlink(struct env *env, int dirfd, const char *name, int flags)
+{
+	(void)env;
+	return unlinkat(dirfd, name, flags) < 0 ? -errno : 0;
+}
+
+static int linux_mkdir(struct env *env, int dirfd, const char *name, mode_t mode)
+{
+	(void)env;
+	return mkdirat(dirfd, name, mode) < 0 ? -errno : 0;
+}
+
+static int linux_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int fd, r = 0;
+
+	/* A description of its own: the caller's offset is not ours to move. */
+	fd = linux_open(env, dirfd, ".", O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	for (;;) {
+		errno = 0;
+		entry = readdir(dir);
+		if (!entry) {
+			r = -errno;
+			break;
+		}
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		r = each(arg, entry->d_name);
+		if (r != 0)
+			break;
+	}
+	closedir(dir);
+	return r;
+}
+
+static int linux_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *ret_total)
+{
+	struct statvfs vfs;
+
+	(void)env;
+	if (fstatvfs(fd, &vfs) < 0)
+		return -errno;
+	*ret_free = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	*ret_total = (uint64_t)vfs.f_blocks * vfs.f_frsize;
+	return 0;
+}
+
+static int linux_sync(struct env *env, int fd)
+{
+	int r;
+
+	(void)env;
+	do
+		r = fsync(fd);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+static int linux_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
+{
+	struct env_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return -ENOMEM;
+	job->fd = fd;
+	job->done = done;
+	job->arg = arg;
+	if (of(env)->uring.usable && env_uring_sync(&of(env)->uring, job) == 0)
+		return 0;
+	return env_helper_push(&of(env)->syncs, job);
+}
+
+/* ---- sockets -------------------------------------------------------------- */
+
+static int linux_connect(struct env *env, const struct sockaddr *addr, socklen_t len)
+{
+	int fd, r, one = 1;
+
+	(void)env;
+	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* Requests are written whole; waiting for more would only delay them. */
+	if (addr->sa_family == AF_INET || addr->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	/* EINTR as EINPROGRESS: the attempt goes on in the background. */
+	if (connect(fd, addr, len) < 0 && errno != EINPROGRESS && errno != EINTR) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int linux_connected(struct env *env, int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	int error = 0;
+	socklen_t error_len = sizeof error;
+
+	(void)env;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+		return -errno;
+	if (error)
+		return -error;
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
+		return errno == ENOTCONN ? -EINPROGRESS : -errno;
+	return 0;
+}
+
+static ssize_t linux_recv(struct env *env, int fd, void *at, size_t len)
+{
+	ssize_t n;
+
+	(void)env;
+	do
+		n = recv(fd, at, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t linux_send(struct env *env, int fd, const struct iovec *iov, int n)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+	ssize_t sent;
+
+	(void)env;
+	do
+		sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
+static int linux_resolve_start(struct env *env, const char *host, const char *port,
+			       env_resolved_fn *done, void *arg)
+{
+	struct env_job *job = calloc(1, sizeof *job);
+
+	if (!job)
+		return -ENOMEM;
+	job->host = strdup(host);
+	job->port = strdup(port);
+	job->resolved = done;
+	job->arg = arg;
+	if (!job->host || !job->port) {
+		env_job_free(job);
+		return -ENOMEM;
+	}
+	return env_helper_push(&of(env)->names, job);
+}
+
+static void linux_cancel(struct env *env, void *arg)
+{
+	env_helper_cancel(&of(env)->syncs, arg);
+	env_helper_cancel(&of(env)->names, arg);
+	env_uring_cancel(&of(env)->uring, arg);
+}
+
+/* ---- waiting -------------------------------------------------------------- */
+
+static int linux_watch(struct env *env, int fd, uint32_t events, env_watch_fn *fn, void *arg)
+{
+	return env_loop_watch(&of(env)->loop, fd, events, fn, arg);
+}
+
+static int linux_wait(struct env *env, uint64_t timeout_ns)
+{
+	return env_loop_wait(&of(env)->loop, timeout_ns);
+}
+
+static const struct env_ops linux_ops = {
+	.mono_ns = linux_mono_ns,
+	.boot_ns = linux_boot_ns,
+	.wall_ns = linux_wall_ns,
+	.ticks = linux_ticks,
+	.random = linux_random,
+	.open = linux_open,
+	.close = linux_close,
+	.fstat = linux_fstat,
+	.pread = linux_pread,
+	.pwritev = linux_pwritev,
+	.fallocate = linux_fallocate,
+	.truncate = linux_truncate,
+	.rename = linux_rename,
+	.unlink = linux_unlink,
+	.mkdir = linux_mkdir,
+	.list = linux_list,
+	.space = linux_space,
+	.sync = linux_sync,
+	.sync_start = linux_sync_start,
+	.connect = linux_connect,
+	.connected = linux_connected,
+	.recv = linux_recv,
+	.send = linux_send,
+	.resolve_start = linux_resolve_start,
+	.cancel = linux_cancel,
+	.watch = linux_watch,
+	.wait = linux_wait,
+};
+
+int env_linux_doorbell(struct env *env, _Atomic uint32_t *word, env_watch_fn *fn, void *arg)
+{
+	struct env_linux *world = of(env);
+	int r;
+
+	if (world->doorbell.running) {
+		(void)env_loop_watch(&world->loop, world->doorbell.event_fd, 0, NULL, NULL);
+		env_doorbell_stop(&world->doorbell);
+	}
+	if (!word)
+		return 0;
+	r = env_doorbell_start(&world->doorbell, word, fn, arg);
+	if (r < 0)
+		return r;
+	r = env_loop_watch(&world->loop, world->doorbell.event_fd, EPOLLIN, env_doorbell_rung,
+			   &world->doorbell);
+	if (r < 0)
+		env_doorbell_stop(&world->doorbell);
+	return r;
+}
+
+bool env_linux_uses_uring(const struct env *env)
+{
+	return ((const struct env_linux *)env)->uring.usable;
+}
+
+static void uring_probe(struct env_linux *world, const struct env_linux_options *options)
+{
+	if (options && options->uring == ENV_LINUX_URING_NEVER)
+		return;
+	if (env_uring_init(&world->uring) < 0)
+		return;
+	if (env_loop_watch(&world->loop, world->uring.event_fd, EPOLLIN, env_uring_collect,
+			   &world->uring) < 0)
+		env_uring_fini(&world->uring);
+}
+
+static void sigxfsz_ignore(void)
+{
+	struct sigaction now, ignore = {.sa_handler = SIG_IGN};
+
+	if (sigaction(SIGXFSZ, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		(void)sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+int env_linux_new(struct env **ret_env, const struct env_linux_options *options)
+{
+	struct env_linux *world = calloc(1, sizeof *world);
+	int r;
+
+	if (!world)
+		return -ENOMEM;
+	world->env.ops = &linux_ops;
+	world->tsc = clock_is_tsc();
+	r = env_loop_init(&world->loop);
+	if (r < 0)
+		goto free;
+	r = env_helper_init(&world->syncs);
+	if (r < 0)
+		goto loop;
+	r = env_helper_init(&world->names);
+	if (r < 0)
+		goto syncs;
+	r = env_loop_watch(&world->loop, world->syncs.event_fd, EPOLLIN, env_helper_collect,
+			   &world->syncs);
+	if (r == 0)
+		r = env_loop_watch(&world->loop, world->names.event_fd, EPOLLIN,
+				   env_helper_collect, &world->names);
+	if (r < 0)
+		goto names;
+	uring_probe(world, options);
+	sigxfsz_ignore();
+	*ret_env = &world->env;
+	return 0;
+
+names:
+	env_helper_fini(&world->names);
+syncs:
+	env_helper_fini(&world->syncs);
+loop:
+	env_loop_fini(&world->loop);
+free:
+	free(world);
+	return r;
+}
+
+void env_linux_free(struct env *env)
+{
+	struct env_linux *world = of(env);
+
+	if (!env)
+		return;
+	env_doorbell_stop(&world->doorbell);
+	env_uring_fini(&world->uring);
+	env_helper_fini(&world->names);
+	env_helper_fini(&world->syncs);
+	env_loop_fini(&world->loop);
+	free(world);
+}
