@@ -68,7 +68,7 @@ enum wire_value_type {
 #define WIRE_RUN_BEGIN 0x01u
 #define WIRE_RUN_END 0x02u
 
-#define WIRE_PROCESS_CODE_KNOWN 0x01u /* `code` is the exit status; flag beside WIRE_TIME_WALL = 0 */
+#define WIRE_PROCESS_CODE_KNOWN 0x02u /* PROCESS_END: `code` is the exit status */
 enum wire_process_end {
 	WIRE_PROCESS_EXIT = 1,	  /* exit() or a return from main ran the destructors */
 	WIRE_PROCESS_SIGTERM = 2, /* our opt-in handler: end all, UNSET becomes OK */
