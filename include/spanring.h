@@ -610,8 +610,9 @@ int spanring_run_end_with(struct spanring_span *root, const char *final_response
  * signal comes the agent is told, by one record; it ends the open spans of this
  * process, children first, UNSET becomes OK and a status that was set stays.
  * Then the handler that was there before is called; without one, the process
- * exits or dies by the signal as it would have.
- * -errno of sigaction(). Calling it again changes the flags only. */
+ * exits or dies by the signal as it would have. A SIGTERM that is ignored stays
+ * ignored, unless SPANRING_SIGTERM_EXIT_0 asks for the exit.
+ * -EINVAL	an unknown flag. Calling it again changes the flags only. */
 int spanring_install_sigterm(unsigned flags);
 
 /* ---- for bindings ----------------------------------------------------------

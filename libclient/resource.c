@@ -85,9 +85,12 @@ static void put_string(struct builder *builder, const char *key, const char *val
 /* Of equal keys within the list the last one counts. */
 static void put_entries(struct builder *builder, const uint8_t *at, size_t bytes)
 {
-	const uint8_t *end = at + bytes;
+	const uint8_t *end;
 	struct record_entry entry, later;
 
+	if (bytes == 0)
+		return; /* `at` may be NULL then */
+	end = at + bytes;
 	while (record_entry_next(&at, end, &entry) > 0) {
 		struct text key = {(const char *)entry.key, entry.key_length};
 
