@@ -88,9 +88,16 @@ static uint32_t *find_slot(const struct attributes *set, const struct record_ent
 	}
 }
 
+static uint64_t seen_bit(uint64_t mark)
+{
+	return UINT64_C(1) << (mark * 0x9e3779b97f4a7c15ull >> 58);
+}
+
 static struct record_entry *find_linear(const struct attributes *set,
 					const struct record_entry *entry, uint64_t mark)
 {
+	if (!(set->seen & seen_bit(mark)))
+		return NULL;
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (set->marks[i] == mark && same_key(&set->entries[i], entry))
 			return &set->entries[i];
@@ -105,6 +112,7 @@ void attributes_init(struct attributes *attributes)
 	attributes->entries = attributes->inline_entries;
 	attributes->marks = attributes->inline_marks;
 	attributes->slots = NULL;
+	attributes->seen = 0;
 	attributes->count = 0;
 	attributes->cap = ATTRIBUTES_INLINE;
 	attributes->dropped = 0;
@@ -118,7 +126,7 @@ void attributes_fini(struct attributes *attributes)
 }
 
 /* Doubles the room and goes over to the hash. The marks are needed no more. */
-static int grow(struct attributes *set)
+int attributes_grow(struct attributes *set)
 {
 	struct record_entry *entries, *old = set->entries;
 	uint32_t *slots;
@@ -144,64 +152,65 @@ static int grow(struct attributes *set)
 	return 0;
 }
 
-static int add_hashed(struct attributes *set, const struct record_entry *entry)
+static struct record_entry *find_hashed(struct attributes *set,
+					const struct record_entry *entry)
 {
 	uint32_t *slot = find_slot(set, entry);
 
-	if (*slot) {
-		set->entries[*slot - 1] = *entry;
-		return 0;
-	}
-	if (set->count == set->cap) {
-		if (grow(set) < 0)
-			return -ENOMEM;
-		slot = find_slot(set, entry);
-	}
-	set->entries[set->count++] = *entry;
-	*slot = set->count;
-	return 0;
+	if (*slot)
+		return &set->entries[*slot - 1];
+	*slot = set->count + 1;
+	return NULL;
 }
 
-/* The keys are equal, so the later entry can stand for the earlier whole. */
-static int add_unique(struct attributes *set, const struct record_entry *entry)
+static struct record_entry *find_or_note(struct attributes *set,
+					 const struct record_entry *entry)
 {
 	struct record_entry *earlier;
 	uint64_t mark;
 
 	if (set->slots)
-		return add_hashed(set, entry);
+		return find_hashed(set, entry);
 	mark = key_mark(entry);
 	earlier = find_linear(set, entry, mark);
-	if (earlier) {
-		*earlier = *entry;
-		return 0;
-	}
-	if (set->count == ATTRIBUTES_INLINE)
-		return grow(set) < 0 ? -ENOMEM : add_hashed(set, entry);
+	if (earlier)
+		return earlier;
+	set->seen |= seen_bit(mark);
 	set->marks[set->count] = mark;
-	set->entries[set->count++] = *entry;
-	return 0;
+	return NULL;
 }
 
-int attributes_add(struct attributes *attributes, const struct record_entry *entry)
+/* The keys are equal, so the later entry can stand for the earlier whole. */
+static void take(struct attributes *set)
 {
-	if (entry->key_length == 0) {
+	struct record_entry *entry = &set->entries[set->count];
+	struct record_entry *earlier = find_or_note(set, entry);
+
+	if (earlier)
+		*earlier = *entry;
+	else
+		set->count++;
+}
+
+void attributes_take(struct attributes *attributes)
+{
+	if (attributes->entries[attributes->count].key_length == 0)
 		attributes->dropped += attributes->dropped < UINT32_MAX;
-		return 0;
-	}
-	return add_unique(attributes, entry);
+	else
+		take(attributes);
 }
 
 int attributes_add_entries(struct attributes *attributes, struct record_text entries)
 {
 	const uint8_t *at = entries.at, *end = entries.at + entries.length;
-	struct record_entry entry;
+	struct record_entry *entry;
 
-	while (record_entry_next(&at, end, &entry) > 0) {
-		if (attributes_add(attributes, &entry) < 0)
-			return -ENOMEM;
+	while ((entry = attributes_next(attributes))) {
+		if (record_entry_next(&at, end, entry) <= 0)
+			return 0;
+		attributes_take(attributes);
 	}
-	return 0;
+	return -ENOMEM;
 }
 
 /* --- values -------------------------------------------------------------------------- */
@@ -244,7 +253,7 @@ static uint64_t value_word(struct value value)
 }
 
 /* Bytes of the AnyValue's content. */
-static size_t scalar_size(struct value value)
+static inline size_t scalar_size(struct value value)
 {
 	switch (value.type) {
 	case WIRE_STRING:
@@ -261,12 +270,13 @@ static size_t scalar_size(struct value value)
 	}
 }
 
-static uint8_t *put_scalar(uint8_t *at, struct value value)
+static inline uint8_t *put_scalar(uint8_t *at, struct value value)
 {
 	switch (value.type) {
 	case WIRE_STRING:
 	case WIRE_BYTES:
-		at = pb_put_tag(at, value.type == WIRE_STRING ? ANY_STRING : ANY_BYTES, PB_BYTES);
+		at = pb_put_tag(at, value.type == WIRE_STRING ? ANY_STRING : ANY_BYTES,
+				PB_BYTES);
 		at = pb_put_varint(at, value.bytes.len);
 		return pb_put_raw(at, value.bytes.at, value.bytes.len);
 	case WIRE_BOOL:
@@ -304,14 +314,14 @@ static int write_members(struct buf *out, struct bytes entries, unsigned levels,
 			 uint32_t *emptied)
 {
 	const uint8_t *at = entries.at, *end = entries.at + entries.len;
-	struct record_entry entry;
+	struct record_entry *entry;
 	struct attributes set;
-	int r = 0;
+	int r = -ENOMEM;
 
 	attributes_init(&set);
-	while (r == 0 && record_entry_next(&at, end, &entry) > 0)
-		r = add_unique(&set, &entry);
-	if (r == 0)
+	while ((entry = attributes_next(&set)) && record_entry_next(&at, end, entry) > 0)
+		take(&set);
+	if (entry)
 		r = write_set(&set, out, CONTAINER_VALUES, levels, emptied);
 	attributes_fini(&set);
 	return r;
@@ -385,17 +395,38 @@ static int write_value(struct buf *out, uint32_t field, struct value value, unsi
 
 /* --- attributes ------------------------------------------------------------------------- */
 
+/* Below this all lengths take one byte, with room for the tags. */
+#define SMALL 56
+
+static void write_small_attribute(struct buf *out, uint8_t *at, uint32_t field,
+				  struct bytes key, struct value value)
+{
+	size_t any = scalar_size(value);
+
+	at = pb_put_tag(at, field, PB_BYTES);
+	*at++ = (uint8_t)(4 + key.len + any);
+	*at++ = KEY_VALUE_KEY << 3 | PB_BYTES;
+	*at++ = (uint8_t)key.len;
+	at = pb_put_raw(at, key.at, key.len);
+	*at++ = KEY_VALUE_VALUE << 3 | PB_BYTES;
+	*at++ = (uint8_t)any;
+	pb_filled(out, put_scalar(at, value));
+}
+
 /* The common case, sized beforehand and written at once: a scalar, valid text. */
 static int write_plain_attribute(struct buf *out, uint32_t field, struct bytes key,
 				 struct value value)
 {
 	size_t any = scalar_size(value);
 	size_t size = 2 + pb_varint_size(key.len) + key.len + pb_varint_size(any) + any;
-	uint8_t *at;
+	uint8_t *at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX + size);
 
-	at = pb_room(out, PB_TAG_MAX + PB_VARINT_MAX + size);
 	if (!at)
 		return -ENOMEM;
+	if (key.len < SMALL && value.bytes.len < SMALL) {
+		write_small_attribute(out, at, field, key, value);
+		return 0;
+	}
 	at = pb_put_tag(at, field, PB_BYTES);
 	at = pb_put_varint(at, size);
 	at = pb_put_tag(at, KEY_VALUE_KEY, PB_BYTES);

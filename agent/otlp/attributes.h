@@ -19,6 +19,7 @@
 struct attributes {
 	struct record_entry *entries;
 	uint64_t *marks; /* what of a key is compared first */
+	uint64_t seen;	 /* bit n: a mark that hashes to n is among them */
 	uint32_t *slots; /* 0 free, else place + 1; NULL while few */
 	uint32_t count;
 	uint32_t cap;	  /* a power of two */
@@ -30,9 +31,23 @@ struct attributes {
 void attributes_init(struct attributes *attributes);
 void attributes_fini(struct attributes *attributes);
 
-/* An attribute without a key is dropped and counted. 0 or -ENOMEM. */
-int attributes_add(struct attributes *attributes, const struct record_entry *entry);
-/* All entries of a record; checked, but a broken one only ends the reading. */
+/* More room. 0 or -ENOMEM; attributes_next() asks for it. */
+int attributes_grow(struct attributes *attributes);
+
+/* An attribute is added by filling the entry that attributes_next() gives and
+ * taking it: it is written where it stays. One without a key is dropped and
+ * counted. NULL: no memory. */
+static inline struct record_entry *attributes_next(struct attributes *attributes)
+{
+	if (attributes->count == attributes->cap && attributes_grow(attributes) < 0)
+		return NULL;
+	return &attributes->entries[attributes->count];
+}
+
+void attributes_take(struct attributes *attributes);
+
+/* All entries of a record; checked, but a broken one only ends the reading.
+ * 0 or -ENOMEM. */
 int attributes_add_entries(struct attributes *attributes, struct record_text entries);
 
 /* Appends each as a KeyValue in the repeated field `field`. *emptied grows by

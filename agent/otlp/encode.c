@@ -68,7 +68,7 @@ static struct walk walk_from(const struct bytes *chunks, uint32_t n)
 
 /* The next record, or NULL. The records were checked; a length that leaves its
  * chunk all the same ends the chunk, so nothing is read beyond it. */
-static const uint8_t *walk_next(struct walk *walk)
+static inline const uint8_t *walk_next(struct walk *walk)
 {
 	const uint8_t *record;
 	size_t left;
@@ -114,7 +114,7 @@ static void status_apply(struct status *status, const uint8_t *record)
 }
 
 struct outline {
-	struct record_start start;
+	const uint8_t *start;
 	const uint8_t *end; /* the first END, or NULL */
 	struct record_text name;
 	struct status status;
@@ -140,15 +140,30 @@ static void outline_dropped(struct outline *outline, const uint8_t *record)
 	outline->dropped_links = saturated_sum(outline->dropped_links, dropped.links);
 }
 
+static int add_attribute(struct attributes *attributes, const uint8_t *record)
+{
+	struct record_attribute attribute = record_get_attribute(record);
+	struct record_entry *entry = attributes_next(attributes);
+
+	if (!entry)
+		return -ENOMEM;
+	/* One by one: copied whole, the struct would be read back from the
+	 * stack wider than it was just written, and that stalls. */
+	entry->key = attribute.entry.key;
+	entry->value = attribute.entry.value;
+	entry->key_length = attribute.entry.key_length;
+	entry->value_length = attribute.entry.value_length;
+	entry->type = attribute.entry.type;
+	attributes_take(attributes);
+	return 0;
+}
+
 static int outline_add(struct outline *outline, struct attributes *attributes,
 		       const uint8_t *record)
 {
-	struct record_attribute attribute;
-
 	switch (record_head(record).type) {
 	case WIRE_ATTRIBUTE:
-		attribute = record_get_attribute(record);
-		return attributes_add(attributes, &attribute.entry);
+		return add_attribute(attributes, record);
 	case WIRE_END:
 		if (!outline->end)
 			outline->end = record;
@@ -184,8 +199,7 @@ static int outline_make(struct outline *outline, struct attributes *attributes,
 
 	if (!record || record_head(record).type != WIRE_START)
 		return -EBADMSG;
-	*outline = (struct outline){.start = record_get_start(record)};
-	outline->name = outline->start.name;
+	*outline = (struct outline){.start = record, .name = record_get_start(record).name};
 	while ((record = walk_next(&walk))) {
 		if (outline_add(outline, attributes, record) < 0)
 			return -ENOMEM;
@@ -250,7 +264,8 @@ static int write_entries(struct buf *out, uint32_t field, struct record_text ent
 	return r;
 }
 
-/* --- events, links, status ------------------------------------------------------------------ */
+/* --- events, links, status ------------------------------------------------------------------
+ */
 
 static int write_event(struct buf *out, const uint8_t *record, const struct otlp_clock *clock,
 		       uint32_t *emptied)
@@ -299,7 +314,8 @@ static int write_links(struct buf *out, struct walk walk, uint32_t *emptied)
 	const uint8_t *record;
 
 	while ((record = walk_next(&walk))) {
-		if (record_head(record).type == WIRE_LINK && write_link(out, record, emptied) < 0)
+		if (record_head(record).type == WIRE_LINK &&
+		    write_link(out, record, emptied) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -317,18 +333,20 @@ static void write_status(struct buf *out, const struct status *status)
 	(void)pb_close(out, nested);
 }
 
-/* --- the span --------------------------------------------------------------------------------- */
+/* --- the span
+ * --------------------------------------------------------------------------------- */
 
 static struct otlp_span_summary summarise(const struct outline *outline,
-					  const struct otlp_clock *clock, const uint8_t *start)
+					  const struct otlp_clock *clock)
 {
 	struct otlp_span_summary summary = {.status = outline->status.code};
 
-	summary.start_wall_ns = wall_time(clock, start, outline->start.fixed.ticks);
+	summary.start_wall_ns =
+		wall_time(clock, outline->start, record_get_start(outline->start).fixed.ticks);
 	summary.end_wall_ns = summary.start_wall_ns;
 	if (outline->end)
-		summary.end_wall_ns = wall_time(clock, outline->end,
-						record_get_end(outline->end).ticks);
+		summary.end_wall_ns =
+			wall_time(clock, outline->end, record_get_end(outline->end).ticks);
 	if (summary.end_wall_ns < summary.start_wall_ns) {
 		summary.end_wall_ns = summary.start_wall_ns;
 		summary.end_clamped = true;
@@ -340,15 +358,15 @@ static struct otlp_span_summary summarise(const struct outline *outline,
 static void write_identity(struct buf *out, const struct outline *outline,
 			   const struct otlp_span_summary *summary)
 {
-	const struct record_start *start = &outline->start;
+	struct record_start start = record_get_start(outline->start);
 
-	write_id(out, SPAN_TRACE_ID, start->fixed.trace_id, 16);
-	write_id(out, SPAN_SPAN_ID, start->fixed.span_id, 8);
-	(void)attributes_write_text(out, SPAN_TRACE_STATE, text_bytes(start->tracestate));
-	write_id(out, SPAN_PARENT_SPAN_ID, start->fixed.parent_span_id, 8);
+	write_id(out, SPAN_TRACE_ID, start.fixed.trace_id, 16);
+	write_id(out, SPAN_SPAN_ID, start.fixed.span_id, 8);
+	(void)attributes_write_text(out, SPAN_TRACE_STATE, text_bytes(start.tracestate));
+	write_id(out, SPAN_PARENT_SPAN_ID, start.fixed.parent_span_id, 8);
 	(void)attributes_write_text(out, SPAN_NAME, text_bytes(outline->name));
-	if (start->fixed.head.aux <= KIND_MAX)
-		write_count(out, SPAN_KIND, start->fixed.head.aux);
+	if (start.fixed.head.aux <= KIND_MAX)
+		write_count(out, SPAN_KIND, start.fixed.head.aux);
 	write_time(out, SPAN_START, summary->start_wall_ns);
 	write_time(out, SPAN_END, summary->end_wall_ns);
 }
@@ -371,7 +389,7 @@ static int write_span(struct buf *out, const struct outline *outline,
 		r = write_links(out, walk, emptied);
 	write_count(out, SPAN_DROPPED_LINKS, outline->dropped_links);
 	write_status(out, &outline->status);
-	write_flags(out, SPAN_FLAGS, outline->start.fixed.trace_flags);
+	write_flags(out, SPAN_FLAGS, record_get_start(outline->start).fixed.trace_flags);
 	if (r == 0 && buf_failed(out))
 		r = -ENOMEM;
 	return r;
@@ -380,7 +398,7 @@ static int write_span(struct buf *out, const struct outline *outline,
 int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
 		     const struct otlp_clock *clock, struct otlp_span_summary *ret_summary)
 {
-	struct walk walk = walk_from(chunks, n), first = walk;
+	struct walk walk = walk_from(chunks, n);
 	struct otlp_span_summary summary;
 	struct attributes attributes;
 	struct outline outline;
@@ -390,7 +408,7 @@ int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
 	attributes_init(&attributes);
 	r = outline_make(&outline, &attributes, chunks, n);
 	if (r == 0) {
-		summary = summarise(&outline, clock, walk_next(&first));
+		summary = summarise(&outline, clock);
 		r = write_span(out, &outline, &attributes, walk, clock, &summary);
 	}
 	attributes_fini(&attributes);
@@ -415,7 +433,8 @@ enum otlp_status otlp_span_status(const struct bytes *chunks, uint32_t n)
 	return status.code;
 }
 
-/* --- what spans hang under ---------------------------------------------------------------------- */
+/* --- what spans hang under
+ * ---------------------------------------------------------------------- */
 
 /* The URL is handed out as it stands in the record, so one that cannot be
  * written into a message as it is counts as absent. */
@@ -438,8 +457,9 @@ int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *r
 		return 0;
 	}
 	resource = record_get_resource(record);
-	r = write_entries(out, RESOURCE_ATTRIBUTES, resource.entries, RESOURCE_DROPPED_ATTRIBUTES,
-			  resource.fixed.dropped_attributes, &emptied);
+	r = write_entries(out, RESOURCE_ATTRIBUTES, resource.entries,
+			  RESOURCE_DROPPED_ATTRIBUTES, resource.fixed.dropped_attributes,
+			  &emptied);
 	if (r < 0 || buf_failed(out)) {
 		out->len = before;
 		return -ENOMEM;

@@ -85,9 +85,8 @@ static enum pb_wire wire_of(const ProtobufCFieldDescriptor *field)
 /* Finds the field a piece of wire belongs to, going on from the place of the
  * one before, because fields mostly come in order. NULL when there is none or
  * its kind is another: then the piece is an unknown field. */
-static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *type,
-						       unsigned *place,
-						       const struct pb_field *piece)
+static inline const ProtobufCFieldDescriptor *
+field_of(const ProtobufCMessageDescriptor *type, unsigned *place, const struct pb_field *piece)
 {
 	const ProtobufCFieldDescriptor *field;
 	unsigned i = *place;
@@ -309,8 +308,9 @@ static int print_in_order(struct printing *printing, const ProtobufCMessageDescr
  * a message, all its pieces one after the other (which is how protobuf merges
  * messages), but nothing from before another member of its oneof was set.
  * `joined` holds such pieces. 1, or 0 when the field is absent; -EBADMSG, -ENOMEM. */
-static int gather(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *wanted,
-		  struct bytes message, struct buf *joined, struct pb_field *ret_piece)
+static int gather(const ProtobufCMessageDescriptor *type,
+		  const ProtobufCFieldDescriptor *wanted, struct bytes message,
+		  struct buf *joined, struct pb_field *ret_piece)
 {
 	struct pb_reader reader = pb_read(message);
 	const ProtobufCFieldDescriptor *field;
@@ -400,8 +400,8 @@ static int print_by_field(struct printing *printing, const ProtobufCMessageDescr
 
 /* --- an attribute ----------------------------------------------------------------------- */
 
-static int print_key_and_value(struct printing *printing, struct bytes key,
-			       struct bytes value, unsigned depth)
+static int print_key_and_value(struct printing *printing, struct bytes key, struct bytes value,
+			       unsigned depth)
 {
 	struct buf *out = printing->out;
 	int r;

@@ -67,14 +67,16 @@ static int wrong(struct reading *reading, const struct place *place, const char 
 
 static bool is_signed(const ProtobufCFieldDescriptor *field)
 {
-	return field->type == PROTOBUF_C_TYPE_INT64 || field->type == PROTOBUF_C_TYPE_SFIXED64 ||
-	       field->type == PROTOBUF_C_TYPE_INT32 || field->type == PROTOBUF_C_TYPE_SFIXED32 ||
-	       field->type == PROTOBUF_C_TYPE_ENUM;
+	return field->type == PROTOBUF_C_TYPE_INT64 ||
+	       field->type == PROTOBUF_C_TYPE_SFIXED64 ||
+	       field->type == PROTOBUF_C_TYPE_INT32 ||
+	       field->type == PROTOBUF_C_TYPE_SFIXED32 || field->type == PROTOBUF_C_TYPE_ENUM;
 }
 
 static bool is_64_bit(const ProtobufCFieldDescriptor *field)
 {
-	return field->type == PROTOBUF_C_TYPE_INT64 || field->type == PROTOBUF_C_TYPE_SFIXED64 ||
+	return field->type == PROTOBUF_C_TYPE_INT64 ||
+	       field->type == PROTOBUF_C_TYPE_SFIXED64 ||
 	       field->type == PROTOBUF_C_TYPE_UINT64 || field->type == PROTOBUF_C_TYPE_FIXED64;
 }
 
@@ -206,7 +208,8 @@ static int read_number(struct reading *reading, const ProtobufCFieldDescriptor *
 	return read_integer(reading, field, value, place, ret_bits);
 }
 
-/* --- fields ---------------------------------------------------------------------------------- */
+/* --- fields ----------------------------------------------------------------------------------
+ */
 
 /* proto3 leaves out a default that cannot be told from an absent field. */
 static bool leaves_out_default(const ProtobufCFieldDescriptor *field)
@@ -316,7 +319,8 @@ static int read_array(struct reading *reading, const ProtobufCFieldDescriptor *f
 	return 0;
 }
 
-/* --- messages -------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------
+ */
 
 static bool is_oneof(const ProtobufCFieldDescriptor *field)
 {

@@ -26,7 +26,8 @@ static inline uint64_t special_bytes(uint64_t word)
 	uint64_t quote = word ^ EVERY_BYTE('"'), backslash = word ^ EVERY_BYTE('\\');
 
 	return ((word - EVERY_BYTE(0x20)) | word | (quote - EVERY_BYTE(1)) |
-		(backslash - EVERY_BYTE(1))) & EVERY_BYTE(0x80);
+		(backslash - EVERY_BYTE(1))) &
+	       EVERY_BYTE(0x80);
 }
 
 static uint8_t *put_unicode(uint8_t *at, unsigned code)
@@ -194,7 +195,8 @@ void json_text_uint(struct buf *out, uint64_t value, bool quoted)
 
 void json_text_int(struct buf *out, int64_t value, bool quoted)
 {
-	append_integer(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0, quoted);
+	append_integer(out, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, value < 0,
+		       quoted);
 }
 
 static const double powers_of_ten[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,	 1e6,  1e7,

@@ -23,10 +23,30 @@ static uint64_t below(uint64_t *seed, uint64_t limit)
 static void random_string(struct buf *out, uint64_t *seed)
 {
 	static const char *const parts[] = {
-		"a", "plain words ", "\"", "\\", "/", "\n", "\r\n", "\t", "\x01", "\x1f", "\x7f",
-		"\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xa7", "\xc3\xa9",
-		"\xe6\xbc\xa2\xe5\xad\x97", "\xf0\x9f\x92\xa5", "\xef\xbf\xbf", "\xed\x9f\xbf",
-		"\xf4\x8f\xbf\xbf", "</script>", "{\"json\": [1, 2]}", "\xef\xbb\xbf",
+		"a",
+		"plain words ",
+		"\"",
+		"\\",
+		"/",
+		"\n",
+		"\r\n",
+		"\t",
+		"\x01",
+		"\x1f",
+		"\x7f",
+		"\xc2\x85",
+		"\xe2\x80\xa8",
+		"\xe2\x80\xa9",
+		"\xe2\x80\xa7",
+		"\xc3\xa9",
+		"\xe6\xbc\xa2\xe5\xad\x97",
+		"\xf0\x9f\x92\xa5",
+		"\xef\xbf\xbf",
+		"\xed\x9f\xbf",
+		"\xf4\x8f\xbf\xbf",
+		"</script>",
+		"{\"json\": [1, 2]}",
+		"\xef\xbb\xbf",
 	};
 	size_t n = 1 + below(seed, 12);
 
@@ -40,10 +60,27 @@ static void random_string(struct buf *out, uint64_t *seed)
 
 static uint64_t random_double_bits(uint64_t *seed)
 {
-	static const double notable[] = {0.0, -0.0, 0.1, 0.30000000000000004, 1.0, -1.0, 1e15,
-					 1e16, 1e21, 1e22, 1e23, 1e-5, 9.5e-6, 1e-7, 5e-324,
-					 2.2250738585072014e-308, 1.7976931348623157e308,
-					 9007199254740993.0, 123456.789, 3.14159, 0.7};
+	static const double notable[] = {0.0,
+					 -0.0,
+					 0.1,
+					 0.30000000000000004,
+					 1.0,
+					 -1.0,
+					 1e15,
+					 1e16,
+					 1e21,
+					 1e22,
+					 1e23,
+					 1e-5,
+					 9.5e-6,
+					 1e-7,
+					 5e-324,
+					 2.2250738585072014e-308,
+					 1.7976931348623157e308,
+					 9007199254740993.0,
+					 123456.789,
+					 3.14159,
+					 0.7};
 	double value = notable[below(seed, COUNT(notable))];
 	uint64_t bits;
 
@@ -91,8 +128,8 @@ static bool keeps_default(const ProtobufCFieldDescriptor *field)
 static void random_number(struct buf *out, const ProtobufCFieldDescriptor *field,
 			  uint64_t *seed)
 {
-	uint64_t value = field->type == PROTOBUF_C_TYPE_DOUBLE ? random_double_bits(seed) :
-								 random_integer(field, seed);
+	uint64_t value = field->type == PROTOBUF_C_TYPE_DOUBLE ? random_double_bits(seed)
+							       : random_integer(field, seed);
 
 	if (value == 0 && !keeps_default(field))
 		return;

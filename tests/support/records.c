@@ -25,8 +25,9 @@ void records_start(struct buf *out, uint64_t span, uint64_t parent, unsigned kin
 {
 	size_t begin = out->len;
 	struct wire_start start = {
-		.head = record_make_head(
-			WIRE_START, (uint32_t)(sizeof(start) + name.len + tracestate.len), 0, kind),
+		.head = record_make_head(WIRE_START,
+					 (uint32_t)(sizeof(start) + name.len + tracestate.len),
+					 0, kind),
 		.ticks = ticks,
 		.trace_flags = flags,
 		.name_length = (uint32_t)name.len,
@@ -87,8 +88,8 @@ void records_event(struct buf *out, uint64_t span, uint64_t ticks, struct bytes 
 {
 	size_t begin = out->len;
 	struct wire_event event = {
-		.head = record_make_head(WIRE_EVENT,
-					 (uint32_t)(sizeof(event) + name.len + entries.len), 0, 0),
+		.head = record_make_head(
+			WIRE_EVENT, (uint32_t)(sizeof(event) + name.len + entries.len), 0, 0),
 		.ticks = ticks,
 		.name_length = (uint32_t)name.len,
 		.dropped_attributes = dropped,
@@ -107,7 +108,8 @@ void records_link(struct buf *out, uint64_t span, uint64_t linked, uint32_t flag
 	size_t begin = out->len;
 	struct wire_link link = {
 		.head = record_make_head(
-			WIRE_LINK, (uint32_t)(sizeof(link) + tracestate.len + entries.len), 0, 0),
+			WIRE_LINK, (uint32_t)(sizeof(link) + tracestate.len + entries.len), 0,
+			0),
 		.trace_flags = flags,
 		.tracestate_length = (uint32_t)tracestate.len,
 		.dropped_attributes = dropped,

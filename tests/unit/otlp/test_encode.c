@@ -118,32 +118,32 @@ static void a_span_is_what_its_records_say(void **state)
 	records_attribute(&records, S, bytes_of("e"), WIRE_EMPTY, NONE);
 	records_entry(&entries, bytes_of("k"), WIRE_STRING, bytes_of("w"));
 	records_event(&records, S, 120, bytes_of("happened"), buf_bytes(&entries), 2);
-	records_link(&records, S, 0x2222222222222222, 1, bytes_of("x=y"), buf_bytes(&entries), 0);
+	records_link(&records, S, 0x2222222222222222, 1, bytes_of("x=y"), buf_bytes(&entries),
+		     0);
 	records_text(&records, WIRE_NAME, S, 0, bytes_of("second"));
 	records_text(&records, WIRE_STATUS, S, 2, bytes_of("broken"));
 	records_dropped(&records, S, 1, 2, 3);
 	records_end(&records, S, 150);
 	text = encode_to_json(&records);
 	assert_string_equal(
-		text,
-		"{\"traceId\":\"01020304050607080102030405060708\","
-		"\"spanId\":\"0102030405060708\",\"traceState\":\"a=b\","
-		"\"parentSpanId\":\"1111111111111111\",\"name\":\"second\",\"kind\":3,"
-		"\"startTimeUnixNano\":\"1000100\",\"endTimeUnixNano\":\"1000150\","
-		"\"attributes\":[{\"key\":\"s\",\"value\":{\"stringValue\":\"v\"}},"
-		"{\"key\":\"t\",\"value\":{\"boolValue\":true}},"
-		"{\"key\":\"i\",\"value\":{\"intValue\":\"-5\"}},"
-		"{\"key\":\"d\",\"value\":{\"doubleValue\":0.5}},"
-		"{\"key\":\"b\",\"value\":{\"bytesValue\":\"/wA=\"}},"
-		"{\"key\":\"e\",\"value\":{}}],\"droppedAttributesCount\":1,"
-		"\"events\":[{\"timeUnixNano\":\"1000120\",\"name\":\"happened\","
-		"\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"w\"}}],"
-		"\"droppedAttributesCount\":2}],\"droppedEventsCount\":2,"
-		"\"links\":[{\"traceId\":\"22222222222222222222222222222222\","
-		"\"spanId\":\"2222222222222222\",\"traceState\":\"x=y\","
-		"\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"w\"}}],"
-		"\"flags\":1}],\"droppedLinksCount\":3,"
-		"\"status\":{\"message\":\"broken\",\"code\":2},\"flags\":769}");
+		text, "{\"traceId\":\"01020304050607080102030405060708\","
+		      "\"spanId\":\"0102030405060708\",\"traceState\":\"a=b\","
+		      "\"parentSpanId\":\"1111111111111111\",\"name\":\"second\",\"kind\":3,"
+		      "\"startTimeUnixNano\":\"1000100\",\"endTimeUnixNano\":\"1000150\","
+		      "\"attributes\":[{\"key\":\"s\",\"value\":{\"stringValue\":\"v\"}},"
+		      "{\"key\":\"t\",\"value\":{\"boolValue\":true}},"
+		      "{\"key\":\"i\",\"value\":{\"intValue\":\"-5\"}},"
+		      "{\"key\":\"d\",\"value\":{\"doubleValue\":0.5}},"
+		      "{\"key\":\"b\",\"value\":{\"bytesValue\":\"/wA=\"}},"
+		      "{\"key\":\"e\",\"value\":{}}],\"droppedAttributesCount\":1,"
+		      "\"events\":[{\"timeUnixNano\":\"1000120\",\"name\":\"happened\","
+		      "\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"w\"}}],"
+		      "\"droppedAttributesCount\":2}],\"droppedEventsCount\":2,"
+		      "\"links\":[{\"traceId\":\"22222222222222222222222222222222\","
+		      "\"spanId\":\"2222222222222222\",\"traceState\":\"x=y\","
+		      "\"attributes\":[{\"key\":\"k\",\"value\":{\"stringValue\":\"w\"}}],"
+		      "\"flags\":1}],\"droppedLinksCount\":3,"
+		      "\"status\":{\"message\":\"broken\",\"code\":2},\"flags\":769}");
 	free(text);
 	buf_fini(&entries);
 }
@@ -263,7 +263,8 @@ static void assert_status(const struct status_step *steps, unsigned n, enum otlp
 
 	start(&records);
 	for (unsigned i = 0; i < n; i++)
-		records_text(&records, WIRE_STATUS, S, steps[i].code, bytes_of(steps[i].message));
+		records_text(&records, WIRE_STATUS, S, steps[i].code,
+			     bytes_of(steps[i].message));
 	chunk = buf_bytes(&records);
 	assert_int_equal(otlp_span_status(&chunk, 1), code);
 	span = encode(&records, &summary);
@@ -279,7 +280,8 @@ static void assert_status(const struct status_step *steps, unsigned n, enum otlp
 
 static void rule_54_ok_is_final_unset_is_ignored_only_errors_have_a_description(void **state)
 {
-	const struct status_step error_then_ok[] = {{2, "no"}, {1, "yes"}, {2, "late"}, {0, ""}};
+	const struct status_step error_then_ok[] = {
+		{2, "no"}, {1, "yes"}, {2, "late"}, {0, ""}};
 	const struct status_step errors[] = {{2, "one"}, {2, "two"}, {0, "three"}};
 	const struct status_step unset[] = {{0, "nothing"}};
 
@@ -348,8 +350,12 @@ static void wall_times_are_taken_as_they_are(void **state)
 
 static void invalid_utf8_becomes_the_replacement_character_everywhere(void **state)
 {
-	const char *bad = "a\xff" "b\xe6\xbc" "c\xed\xa0\x80";
-	const char *good = "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd";
+	const char *bad = "a\xff"
+			  "b\xe6\xbc"
+			  "c\xed\xa0\x80";
+	const char *good = "a\xef\xbf\xbd"
+			   "b\xef\xbf\xbd"
+			   "c\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd";
 	struct otlp_span_summary summary;
 	struct buf records = BUF_INIT, entries = BUF_INIT;
 	Span *span;
@@ -391,7 +397,8 @@ static void containers_too_deep_for_parsers_become_empty_values(void **state)
 		for (int i = 1; i < WIRE_DEPTH_MAX; i++) {
 			struct buf outer = BUF_INIT;
 
-			records_entry(&outer, bytes_of(t ? "k" : ""), types[t], buf_bytes(&value));
+			records_entry(&outer, bytes_of(t ? "k" : ""), types[t],
+				      buf_bytes(&value));
 			buf_fini(&value);
 			value = outer;
 		}
@@ -400,7 +407,8 @@ static void containers_too_deep_for_parsers_become_empty_values(void **state)
 		span = encode(&records, &summary);
 		assert_int_equal(summary.emptied_values, 1);
 		for (any = span->attributes[0]->value; any->value_case; depth++)
-			any = t ? any->kvlist_value->values[0]->value : any->array_value->values[0];
+			any = t ? any->kvlist_value->values[0]->value
+				: any->array_value->values[0];
 		assert_int_equal(depth, t ? ATTRIBUTES_LEVELS / 3 : ATTRIBUTES_LEVELS / 2);
 		release(span);
 		buf_fini(&value);
@@ -422,8 +430,8 @@ static void a_span_may_be_cut_into_chunks_between_any_two_records(void **state)
 	one = buf_bytes(&records);
 	assert_int_equal(otlp_encode_span(&whole, &one, 1, &test_clock, &summary), 0);
 	for (size_t cut = 0; cut <= records.len;) {
-		struct bytes chunks[3] = {{records.at, cut}, {NULL, 0},
-					  {records.at + cut, records.len - cut}};
+		struct bytes chunks[3] = {
+			{records.at, cut}, {NULL, 0}, {records.at + cut, records.len - cut}};
 		struct buf out = BUF_INIT;
 
 		assert_int_equal(otlp_encode_span(&out, chunks, 3, &test_clock, &summary), 0);
@@ -496,8 +504,8 @@ static void damaged_records_that_pass_the_check_give_a_span(void **state)
 			copy[random_next(&seed) % records.len] = (uint8_t)random_next(&seed);
 		if (all_records_pass(copy, records.len) &&
 		    otlp_encode_span(&out, &chunk, 1, &test_clock, &summary) == 0) {
-			Span *span = opentelemetry__proto__trace__v1__span__unpack(NULL, out.len,
-										   out.at);
+			Span *span = opentelemetry__proto__trace__v1__span__unpack(
+				NULL, out.len, out.at);
 
 			assert_non_null(span);
 			release(span);

@@ -42,8 +42,9 @@ static void assert_refused(const ProtobufCMessageDescriptor *type, struct bytes 
 	buf_fini(&out);
 }
 
-#define REFUSED(type, text) \
-	assert_refused(type, (struct bytes){(const uint8_t *)(text), sizeof(text) - 1}, -EBADMSG)
+#define REFUSED(type, text)                                                             \
+	assert_refused(type, (struct bytes){(const uint8_t *)(text), sizeof(text) - 1}, \
+		       -EBADMSG)
 
 static void rule_40_a_set_member_of_a_oneof_is_printed_even_with_its_default(void **state)
 {
@@ -65,7 +66,8 @@ static void attributes_always_have_a_key_and_a_value(void **state)
 	PRINTED(KEY_VALUE, "\x0a\x01k", "{\"key\":\"k\",\"value\":{}}");
 	PRINTED(KEY_VALUE, "\x12\x02\x10\x01\x0a\x01k",
 		"{\"key\":\"k\",\"value\":{\"boolValue\":true}}");
-	PRINTED(KEY_VALUE, "\x0a\x01x\x0a\x01k\x12\x00\x1a\x01?", "{\"key\":\"k\",\"value\":{}}");
+	PRINTED(KEY_VALUE, "\x0a\x01x\x0a\x01k\x12\x00\x1a\x01?",
+		"{\"key\":\"k\",\"value\":{}}");
 }
 
 static void rule_36_ids_are_lower_case_hexadecimal_and_a_root_has_no_parent(void **state)
@@ -195,9 +197,11 @@ static void damaged_messages_are_printed_or_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rule_40_a_set_member_of_a_oneof_is_printed_even_with_its_default),
+		cmocka_unit_test(
+			rule_40_a_set_member_of_a_oneof_is_printed_even_with_its_default),
 		cmocka_unit_test(attributes_always_have_a_key_and_a_value),
-		cmocka_unit_test(rule_36_ids_are_lower_case_hexadecimal_and_a_root_has_no_parent),
+		cmocka_unit_test(
+			rule_36_ids_are_lower_case_hexadecimal_and_a_root_has_no_parent),
 		cmocka_unit_test(rules_37_and_39_enums_are_integers_and_64_bits_are_strings),
 		cmocka_unit_test(unknown_fields_and_kinds_are_skipped),
 		cmocka_unit_test(malformed_messages_leave_the_text_as_it_was),

@@ -79,7 +79,8 @@ static void integers_that_are_none_or_do_not_fit_are_refused(void **state)
 	assert_wrong(ANY_VALUE, "{\"intValue\":1.5}", -EBADMSG, "intValue");
 	assert_wrong(ANY_VALUE, "{\"intValue\":true}", -EBADMSG, "intValue");
 	assert_wrong(ANY_VALUE, "{\"intValue\":\"9223372036854775808\"}", -EBADMSG, "intValue");
-	assert_wrong(ANY_VALUE, "{\"intValue\":\"-9223372036854775809\"}", -EBADMSG, "intValue");
+	assert_wrong(ANY_VALUE, "{\"intValue\":\"-9223372036854775809\"}", -EBADMSG,
+		     "intValue");
 	assert_wrong(ANY_VALUE, "{\"intValue\":1e300}", -EBADMSG, "intValue");
 	assert_wrong(SPAN, "{\"startTimeUnixNano\":-1}", -EBADMSG, "startTimeUnixNano");
 	assert_wrong(SPAN, "{\"startTimeUnixNano\":\"18446744073709551616\"}", -EBADMSG,
@@ -126,7 +127,8 @@ static void doubles_are_numbers_or_the_strings_of_proto3(void **state)
 	assert_wrong(ANY_VALUE, "{\"doubleValue\":\"\"}", -EBADMSG, "doubleValue");
 	assert_wrong(ANY_VALUE, "{\"doubleValue\":\"1e999\"}", -EBADMSG, "doubleValue");
 	assert_wrong(ANY_VALUE, "{\"doubleValue\":\"0x1p3\"}", -EBADMSG, "doubleValue");
-	assert_wrong(ANY_VALUE, "{\"doubleValue\":null,\"boolValue\":1}", -EBADMSG, "boolValue");
+	assert_wrong(ANY_VALUE, "{\"doubleValue\":null,\"boolValue\":1}", -EBADMSG,
+		     "boolValue");
 }
 
 static void null_is_absent_and_a_value_has_one_kind(void **state)

@@ -36,14 +36,18 @@ static void rule_a6_line_breaks_and_controls_are_escaped(void **state)
 static void rule_a7_invalid_utf8_becomes_u_fffd(void **state)
 {
 	(void)state;
-	assert_string(bytes_of("a\xff" "b\xe2\x80"), "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"");
+	assert_string(bytes_of("a\xff"
+			       "b\xe2\x80"),
+		      "\"a\xef\xbf\xbd"
+		      "b\xef\xbf\xbd\"");
 	assert_string(bytes_of("\xf0\x9f\x92\xa5\x80"), "\"\xf0\x9f\x92\xa5\xef\xbf\xbd\"");
 }
 
 /* Longer than the pieces the printer works in, a character at each border. */
 static void long_strings_with_escapes_at_every_place_read_back(void **state)
 {
-	static const char *const marks[] = {"\n", "\"", "\xe2\x80\xa8", "\xf0\x9f\x92\xa5", "\x01"};
+	static const char *const marks[] = {"\n", "\"", "\xe2\x80\xa8", "\xf0\x9f\x92\xa5",
+					    "\x01"};
 	uint8_t text[9000];
 
 	(void)state;

@@ -3,10 +3,12 @@
 #include "opentelemetry/proto/resource/v1/resource.pb-c.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
 #include "otlp/bytes_text.h"
+#include "otlp/encode.h"
 #include "otlp/json_print.h"
 #include "otlp/json_read.h"
 #include "otlp/pb.h"
 #include "random_message.h"
+#include "records.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -100,7 +102,8 @@ static json_t *parse(struct bytes text)
 	return value;
 }
 
-static void read_json(struct buf *out, const ProtobufCMessageDescriptor *type, struct bytes text)
+static void read_json(struct buf *out, const ProtobufCMessageDescriptor *type,
+		      struct bytes text)
 {
 	struct otlp_json_error error;
 	json_t *value = parse(text);
@@ -155,7 +158,8 @@ static void scramble(struct buf *out, const ProtobufCMessageDescriptor *type, ui
 	(void)pb_varint(&both, 99, 7); /* not a field of any of them */
 	random_message(&both, type, seed, 2, 8);
 	reader = pb_read(buf_bytes(&both));
-	for (const uint8_t *at = reader.at; n < FIELDS_MAX && pb_next(&reader, &field) > 0; n++) {
+	for (const uint8_t *at = reader.at; n < FIELDS_MAX && pb_next(&reader, &field) > 0;
+	     n++) {
 		fields[n] = (struct bytes){at, (size_t)(reader.at - at)};
 		at = reader.at;
 	}
@@ -192,6 +196,134 @@ static void messages_out_of_order_print_as_protobuf_merges_them(void **state)
 		buf_fini(&text);
 		buf_fini(&again);
 		buf_fini(&same);
+	}
+	cases_judge(&cases);
+}
+
+#define SPAN_ID UINT64_C(0x0807060504030201)
+
+/* Sometimes a character, sometimes a part of one, from few enough that keys
+ * meet again. */
+static struct bytes random_text(uint64_t *seed)
+{
+	static const char *const texts[] = {"",
+					    "a",
+					    "key",
+					    "llm.input",
+					    "llm.output",
+					    "\xff",
+					    "\xc3\xa9",
+					    "caf\xc3",
+					    "\xed\xa0\x80",
+					    "\n\"",
+					    "\xe2\x80\xa8 a rather longer one, of many words"};
+
+	return bytes_of(texts[random_next(seed) % (sizeof(texts) / sizeof(texts[0]))]);
+}
+
+static enum wire_value_type random_value(struct buf *value, uint64_t *seed, unsigned depth)
+{
+	enum wire_value_type type = (enum wire_value_type)(random_next(seed) % (depth ? 8 : 6));
+	uint64_t number = random_next(seed) >> (random_next(seed) % 64);
+	struct bytes text = random_text(seed);
+
+	if (type == WIRE_STRING || type == WIRE_BYTES)
+		(void)buf_append(value, text.at, text.len);
+	else if (type == WIRE_BOOL)
+		(void)buf_append_byte(value, number & 1);
+	else if (type == WIRE_INT || type == WIRE_DOUBLE)
+		(void)buf_append(value, &number, 8);
+	for (uint64_t n = type >= WIRE_ARRAY ? random_next(seed) % 4 : 0; n; n--) {
+		struct buf inner = BUF_INIT;
+		enum wire_value_type inner_type = random_value(&inner, seed, depth - 1);
+		struct bytes key = type == WIRE_MAP ? random_text(seed) : bytes_of("");
+
+		records_entry(value, key, inner_type, buf_bytes(&inner));
+		buf_fini(&inner);
+	}
+	return type;
+}
+
+static void random_entries(struct buf *entries, uint64_t *seed)
+{
+	for (uint64_t n = random_next(seed) % 4; n; n--) {
+		struct buf value = BUF_INIT;
+		enum wire_value_type type = random_value(&value, seed, 2);
+
+		records_entry(entries, random_text(seed), type, buf_bytes(&value));
+		buf_fini(&value);
+	}
+}
+
+static void random_record(struct buf *records, uint64_t *seed)
+{
+	struct buf value = BUF_INIT, entries = BUF_INIT;
+	enum wire_value_type type = random_value(&value, seed, 4);
+	uint32_t number = (uint32_t)random_next(seed) >> (random_next(seed) % 32);
+
+	random_entries(&entries, seed);
+	switch (random_next(seed) % 8) {
+	case 0:
+		records_text(records, WIRE_STATUS, SPAN_ID, number % 3, random_text(seed));
+		break;
+	case 1:
+		records_text(records, WIRE_NAME, SPAN_ID, 0, random_text(seed));
+		break;
+	case 2:
+		records_event(records, SPAN_ID, number, random_text(seed), buf_bytes(&entries),
+			      number % 3);
+		break;
+	case 3:
+		records_link(records, SPAN_ID, number, number, random_text(seed),
+			     buf_bytes(&entries), number % 3);
+		break;
+	case 4:
+		records_dropped(records, SPAN_ID, number, number % 2, number % 3);
+		break;
+	default:
+		records_attribute(records, SPAN_ID, random_text(seed), type, buf_bytes(&value));
+	}
+	buf_fini(&value);
+	buf_fini(&entries);
+}
+
+static void random_span(struct buf *records, uint64_t *seed)
+{
+	records_start(records, SPAN_ID, random_next(seed) % 2,
+		      (unsigned)(random_next(seed) % 6), (uint32_t)random_next(seed),
+		      random_next(seed), random_text(seed), random_text(seed));
+	for (uint64_t n = random_next(seed) % 30; n; n--)
+		random_record(records, seed);
+	records_end(records, SPAN_ID, random_next(seed));
+}
+
+static uint64_t same_time(void *arg, uint64_t ticks)
+{
+	(void)arg;
+	return ticks;
+}
+
+static void encoded_spans_are_canonical_protobuf(void **state)
+{
+	const struct otlp_clock clock = {same_time, NULL};
+	struct cases cases;
+	uint64_t seed = 4;
+
+	(void)state;
+	cases_open(&cases);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct buf records = BUF_INIT, message = BUF_INIT, text = BUF_INIT;
+		struct otlp_span_summary summary;
+		struct bytes chunk;
+
+		random_span(&records, &seed);
+		chunk = buf_bytes(&records);
+		assert_int_equal(otlp_encode_span(&message, &chunk, 1, &clock, &summary), 0);
+		assert_int_equal(otlp_json_print(&text, SPAN, buf_bytes(&message)), 0);
+		cases_add(&cases, "both", SPAN, buf_bytes(&message), buf_bytes(&text));
+		buf_fini(&records);
+		buf_fini(&message);
+		buf_fini(&text);
 	}
 	cases_judge(&cases);
 }
@@ -263,6 +395,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_messages_survive_json_and_protobuf_agrees_on_both),
 		cmocka_unit_test(messages_out_of_order_print_as_protobuf_merges_them),
+		cmocka_unit_test(encoded_spans_are_canonical_protobuf),
 		cmocka_unit_test(real_traces_are_the_same_for_us_and_for_protobuf),
 	};
 

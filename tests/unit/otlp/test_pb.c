@@ -105,27 +105,30 @@ static int read_all(struct bytes message)
 	return r;
 }
 
-#define REFUSED(text) assert_int_equal(read_all((struct bytes){(const uint8_t *)(text), sizeof(text) - 1}), -EBADMSG)
-#define ACCEPTED(text) assert_int_equal(read_all((struct bytes){(const uint8_t *)(text), sizeof(text) - 1}), 0)
+#define REFUSED(text)                                                                         \
+	assert_int_equal(read_all((struct bytes){(const uint8_t *)(text), sizeof(text) - 1}), \
+			 -EBADMSG)
+#define ACCEPTED(text) \
+	assert_int_equal(read_all((struct bytes){(const uint8_t *)(text), sizeof(text) - 1}), 0)
 
 static void malformed_messages_are_refused(void **state)
 {
 	(void)state;
 	ACCEPTED("");
-	REFUSED("\x08");				     /* no value */
-	REFUSED("\x80");				     /* half a tag */
-	REFUSED("\x08\x80");				     /* half a varint */
-	REFUSED("\x00\x01");				     /* field number 0 */
-	REFUSED("\x02\x00");				     /* field number 0 */
-	REFUSED("\x80\x80\x80\x80\x10\x00");		     /* field number 2^29 */
-	REFUSED("\x0b\x0c");				     /* a group */
-	REFUSED("\x0e");				     /* no such kind */
-	REFUSED("\x0a\x02x");				     /* beyond the end */
-	REFUSED("\x0a");				     /* no length */
-	REFUSED("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"); /* 2^64 - 1 bytes */
-	REFUSED("\x0d\1\2\3");				     /* three of four */
-	REFUSED("\x09\1\2\3\4\5\6\7");			     /* seven of eight */
-	REFUSED("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"); /* 65 bits */
+	REFUSED("\x08");					     /* no value */
+	REFUSED("\x80");					     /* half a tag */
+	REFUSED("\x08\x80");					     /* half a varint */
+	REFUSED("\x00\x01");					     /* field number 0 */
+	REFUSED("\x02\x00");					     /* field number 0 */
+	REFUSED("\x80\x80\x80\x80\x10\x00");			     /* field number 2^29 */
+	REFUSED("\x0b\x0c");					     /* a group */
+	REFUSED("\x0e");					     /* no such kind */
+	REFUSED("\x0a\x02x");					     /* beyond the end */
+	REFUSED("\x0a");					     /* no length */
+	REFUSED("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");     /* 2^64 - 1 bytes */
+	REFUSED("\x0d\1\2\3");					     /* three of four */
+	REFUSED("\x09\1\2\3\4\5\6\7");				     /* seven of eight */
+	REFUSED("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02");     /* 65 bits */
 	REFUSED("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"); /* 11 bytes */
 	ACCEPTED("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
 	ACCEPTED("\x08\x80\x00"); /* longer than needed, but not wrong */
@@ -153,7 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(varints_take_the_fewest_bytes),
 		cmocka_unit_test(fields_are_written_as_the_specification_shows_them),
-		cmocka_unit_test(nested_messages_take_the_shortest_length_whatever_was_expected),
+		cmocka_unit_test(
+			nested_messages_take_the_shortest_length_whatever_was_expected),
 		cmocka_unit_test(the_reader_gives_back_what_was_written),
 		cmocka_unit_test(malformed_messages_are_refused),
 		cmocka_unit_test(random_bytes_are_read_or_refused_within_their_bounds),

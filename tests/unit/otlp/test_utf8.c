@@ -28,7 +28,8 @@ static void valid_text_is_kept(void **state)
 	assert_repaired("plain ASCII of more than sixteen bytes",
 			"plain ASCII of more than sixteen bytes");
 	assert_repaired("\xc2\x80\xdf\xbf", "\xc2\x80\xdf\xbf");
-	assert_repaired("\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80", "\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80");
+	assert_repaired("\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80",
+			"\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80");
 	assert_repaired("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf");
 }
 
@@ -36,10 +37,19 @@ static void valid_text_is_kept(void **state)
 static void each_longest_beginning_of_a_character_becomes_one_replacement(void **state)
 {
 	(void)state;
-	assert_repaired("\xc0\xaf\xe0\x80\xbf\xf0\x81\x82" "A", R R R R R R R R "A");
-	assert_repaired("\xed\xa0\x80\xed\xbf\xbf\xed\xaf" "A", R R R R R R R R "A");
-	assert_repaired("\xf4\x91\x92\x93\xff" "A\x80\xbf" "B", R R R R R "A" R R "B");
-	assert_repaired("\xe1\x80\xe2\xf0\x91\x92\xf1\xbf" "A", R R R R "A");
+	assert_repaired("\xc0\xaf\xe0\x80\xbf\xf0\x81\x82"
+			"A",
+			R R R R R R R R "A");
+	assert_repaired("\xed\xa0\x80\xed\xbf\xbf\xed\xaf"
+			"A",
+			R R R R R R R R "A");
+	assert_repaired("\xf4\x91\x92\x93\xff"
+			"A\x80\xbf"
+			"B",
+			R R R R R "A" R R "B");
+	assert_repaired("\xe1\x80\xe2\xf0\x91\x92\xf1\xbf"
+			"A",
+			R R R R "A");
 	assert_repaired("a\xe6\xbc", "a" R);
 	assert_repaired("\xc2", R);
 	assert_repaired("\xfe", R);
