@@ -2,8 +2,14 @@
  * from 1 without gaps; the oldest are deleted. Native byte order (the log stays
  * on its machine). Everything a frame means is listed here.
  *
- *   segment   header (64 bytes) · frame · frame · ... · zeros
- *   frame     head (32 bytes) · payload · padding to 8
+ *   segment   header · gap · the header again at 512 · gap · frame at 1024
+ *             · frame · ... · zeros
+ *   frame     head (32 bytes) · payload · padding to 8 with zeros
+ *
+ * The header stands twice, in sectors of its own, because without the salt no
+ * frame of the segment could be told from noise: one damaged sector must cost
+ * one frame, not a segment. A segment is WAL_SEGMENT_BYTES long, unless one
+ * chain alone needs more; the file may end where its last frame ends.
  *
  * A frame is valid if and only if its length keeps it inside the segment, its
  * payload is at most WAL_FRAME_BYTES_MAX, its sequence is one more than that of
@@ -20,9 +26,12 @@
  *
  * Reading: a bad frame with no valid frame behind it in the LAST segment is a
  * torn tail and is cut. A bad frame with a valid one behind it (found by trying
- * every multiple of 8 for sequence and CRC) is damage: skipped and counted. An
- * unknown kind is skipped and counted. An unknown incompat bit, or a header
- * that does not check: the segment is renamed `.corrupt`. */
+ * every multiple of 8 for a higher sequence and CRC) is damage: skipped and
+ * counted. An unknown kind is skipped and counted. An unknown incompat bit, or
+ * a header of which neither copy checks: the segment is renamed `.corrupt`; but
+ * a last segment that is empty or all zeros was never begun and is removed.
+ * A writer never appends to a segment it found: it begins a new one, with a
+ * number above all names it saw and the sequence and span number that follow. */
 #ifndef WAL_FORMAT_H
 #define WAL_FORMAT_H
 
@@ -33,10 +42,13 @@
 #define WAL_VERSION 1
 #define WAL_SEGMENT_BYTES (UINT32_C(16) << 20)
 #define WAL_FRAME_BYTES_MAX (UINT32_C(256) << 10) /* payload */
+#define WAL_CHAIN_BYTES_MAX (UINT32_C(256) << 20) /* payload of a whole chain */
+#define WAL_HEADER_COPY_OFFSET 512u
+#define WAL_FRAMES_OFFSET 1024u
 
 struct wal_segment_header {
 	uint64_t magic;		    /* 0 */
-	uint32_t header_bytes;	    /* 8: 64 */
+	uint32_t header_bytes;	    /* 8: WAL_FRAMES_OFFSET, where the first frame begins */
 	uint32_t version;	    /* 12 */
 	uint32_t compat;	    /* 16 */
 	uint32_t incompat;	    /* 20 */

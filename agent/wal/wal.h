@@ -18,8 +18,13 @@
 
 struct wal_options {
 	const char *dir;	    /* created 0700 with its parents */
-	uint64_t max_bytes;	    /* wal.max_size */
-	uint64_t memory_bytes_max;  /* pending frames */
+	/* wal.max_size. Keeping below it by releasing is the pipeline's work;
+	 * a quarter above it the log itself refuses RECORD frames (-ENOBUFS),
+	 * so that a log that cannot be cleaned fills the rings, not the disk.
+	 * 0: no limit. */
+	uint64_t max_bytes;
+	uint64_t memory_bytes_max;  /* pending frames; 0: 64 MiB. One chain alone may be longer */
+	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES; less for small disks and tests */
 	uint64_t sync_interval_ns;  /* 250 ms */
 	bool sync_each;		    /* commit waits for fdatasync */
 	/* Says once what happened; NULL: silent. priority as syslog(3). */
@@ -49,8 +54,11 @@ struct wal_counters {
 	uint64_t frames, bytes, spans;
 	uint64_t commits, commit_failures;
 	uint64_t syncs, sync_failures;
+	/* Of recovery. damaged_frames counts places, each at least one frame. */
 	uint64_t damaged_frames, cut_bytes, corrupt_segments, unknown_frames;
-	uint64_t segments_deleted;
+	uint64_t incomplete_chains, lost_scopes;
+	uint64_t reader_damaged; /* as damaged_frames, met again by readers */
+	uint64_t segments, segments_deleted;
 };
 
 struct wal; /* opaque: wal_new() owns its heap */
@@ -62,13 +70,14 @@ int wal_new(struct wal **ret_wal, struct env *env, const struct wal_options *opt
 void wal_free(struct wal *wal);
 
 /* Reads everything, oldest first, and gives each whole chain to `each`, whose
- * negative return stops it. Cuts a torn tail, skips damage. Once, before the
- * first add. */
+ * negative return stops it and is handed back. Cuts a torn tail, skips damage;
+ * -ENOMEM is the only failure of its own. Once, before the first add. A span
+ * whose SCOPE frame is damaged comes with an empty resource and scope. */
 int wal_recover(struct wal *wal, wal_entry_fn *each, void *arg);
 
 /* Each gives the sequence of the chain's last frame and where it lies.
- * -ENOBUFS: too much is pending, commit first. -E2BIG: longer than a segment
- * takes. */
+ * -ENOBUFS: too much is pending (commit first), or the log is over its size.
+ * -E2BIG: longer than WAL_CHAIN_BYTES_MAX. -ENOMEM. Nothing is added then. */
 int wal_add(struct wal *wal, enum wal_kind kind, const struct iovec *parts, int n,
 	    uint64_t *ret_sequence, struct wal_location *ret_location);
 
@@ -78,26 +87,38 @@ int wal_add_slices(struct wal *wal, const uint8_t instance[16], const struct sli
 		   uint32_t n, uint64_t *ret_sequence, struct wal_location *ret_location,
 		   uint32_t *ret_offsets);
 
+/* Takes a RECORD payload apart, as recovery needs it. Its first 16 bytes are
+ * the instance. *at is 0 at first and then belongs to this function. 1 a slice
+ * (its records are borrowed from the payload and begin at *ret_offset there),
+ * 0 the end, -EBADMSG not a RECORD. */
+int wal_record_next(struct bytes payload, size_t *at, struct slice *ret_slice,
+		    uint32_t *ret_offset);
+
 /* Gives span->number its value. `instance` NULL for received spans. */
 int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *instance,
 		 const uint8_t *span_id, uint64_t *ret_sequence);
 
-/* Writes what is pending. 0, or -errno with everything still pending. */
+/* Writes what is pending. 0, or -errno: what wal_logged_sequence() does not
+ * cover is still pending. With sync_each also syncs it; if that fails -errno
+ * too, and the next commit tries again. */
 int wal_commit(struct wal *wal);
 
 uint64_t wal_logged_sequence(const struct wal *wal); /* written */
 uint64_t wal_synced_sequence(const struct wal *wal); /* survives power loss */
 uint64_t wal_last_span_number(const struct wal *wal);
 
-/* Background sync, and deleting what wal_release() allowed. */
+/* Background sync, and deleting what wal_release() allowed. Returns the work
+ * done. Whatever fails is counted, said once and tried again later. */
 int wal_tick(struct wal *wal, uint64_t now_ns);
 
-/* Copies `len` bytes at `offset` of the payload of the chain at `location`.
- * -ENOENT the segment is gone, -EBADMSG damaged. */
+/* Copies `len` bytes at `offset` of the payload of the chain at `location`,
+ * logged or pending. -ENOENT the segment is gone, -EBADMSG damaged, -EINVAL
+ * outside the chain. */
 int wal_load(struct wal *wal, struct wal_location location, uint64_t offset, size_t len,
 	     uint8_t *at);
 
-/* The oldest segment: what is carried forward out of it may let it go. */
+/* The oldest segment not released yet: what is carried forward out of it may
+ * let it go. segment 0: there is none. */
 struct wal_oldest {
 	uint64_t segment;
 	uint64_t bytes;		   /* of the segment */
@@ -105,11 +126,13 @@ struct wal_oldest {
 	bool active;		   /* it is the one being written */
 };
 struct wal_oldest wal_oldest(const struct wal *wal);
-uint64_t wal_bytes(const struct wal *wal); /* of all segments */
+/* Of all segments not released, on disk and pending. */
+uint64_t wal_bytes(const struct wal *wal);
 
 /* Lets the oldest segment go as soon as everything added up to now is
  * synced. Only when nobody needs it: no unread span, no open state, no last
- * position of a ring lies there. */
+ * position of a ring lies there. Readers pass over it from now on. Anything
+ * but the oldest, or the one being written, is ignored. */
 void wal_release(struct wal *wal, uint64_t segment);
 
 const struct wal_counters *wal_counters(const struct wal *wal);

@@ -1,0 +1,88 @@
+/* wal_commit(): what is pending goes into the files, segment by segment, each
+ * with one write. Until a write has succeeded nothing of it counts, and the
+ * next try writes the same bytes to the same place. */
+#include <errno.h>
+#include <string.h>
+
+#include "wal/internal.h"
+
+/* Memory that a burst needed is not kept. */
+#define PENDING_BYTES_KEPT (4u << 20)
+
+static void pending_written(struct wal *wal, struct wal_segment *segment)
+{
+	segment->logged_bytes += segment->pending.len;
+	if (segment->disk_bytes < segment->logged_bytes)
+		segment->disk_bytes = segment->logged_bytes;
+	segment->dirty = true;
+	wal->logged_sequence = segment->pending_sequence;
+	wal->pending_bytes -= segment->pending.len;
+	buf_reset(&segment->pending);
+	if (segment->pending.cap > PENDING_BYTES_KEPT)
+		buf_fini(&segment->pending);
+}
+
+static int pending_write(struct wal *wal, struct wal_segment *segment)
+{
+	int r;
+
+	if (!segment->created) {
+		r = segment_create(segment, wal->env, wal->dir_fd);
+		if (r < 0)
+			return r;
+		wal->directory_dirty = true;
+		wal->counters.segments++;
+	}
+	r = segment_write(wal->env, segment->fd, segment->pending.at, segment->pending.len,
+			  segment->logged_bytes);
+	if (r == 0)
+		pending_written(wal, segment);
+	return r;
+}
+
+/* A segment that is full gives back what was allocated for it and not used. */
+static void segment_trim(struct wal *wal, struct wal_segment *segment)
+{
+	if (segment->disk_bytes == segment->logged_bytes)
+		return;
+	/* Failing leaves zeros at its end, which readers never look at. */
+	(void)wal->env->ops->truncate(wal->env, segment->fd, (off_t)segment->logged_bytes);
+	segment->disk_bytes = segment->logged_bytes;
+	buf_fini(&segment->pending);
+}
+
+static void said_failing(struct wal *wal, int error)
+{
+	wal->counters.commit_failures++;
+	if (!wal->write_failing)
+		wal_log(wal, LOG_ERR, "wal: cannot write to %s: %s; keeping frames in memory",
+			wal->options.dir, strerror(-error));
+	wal->write_failing = true;
+}
+
+int wal_commit(struct wal *wal)
+{
+	struct wal_segment *segment;
+	uint32_t i;
+	int r;
+
+	for (i = wal_list_first_open(wal); i < wal->segment_count; i++) {
+		segment = wal->segments[i];
+		if (segment->pending.len > 0) {
+			r = pending_write(wal, segment);
+			if (r < 0) {
+				said_failing(wal, r);
+				return r;
+			}
+			wal->counters.commits++;
+		}
+		if (segment != wal_writing(wal)) {
+			segment_trim(wal, segment);
+			wal_segment_close_idle(wal, segment);
+		}
+	}
+	if (wal->write_failing)
+		wal_log(wal, LOG_NOTICE, "wal: writing to %s again", wal->options.dir);
+	wal->write_failing = false;
+	return wal->options.sync_each ? wal_sync_now(wal) : 0;
+}

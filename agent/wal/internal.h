@@ -1,0 +1,98 @@
+/* The log's state, shared by the files of this folder and by nobody else.
+ *
+ *   wal.c      life: directory, lock, list of segments, answers
+ *   append.c   wal_add_*(): frames into the pending bytes of a segment; no I/O
+ *   commit.c   wal_commit(): pending bytes into files
+ *   sync.c     wal_tick(): background sync, what was released is deleted
+ *   recover.c  wal_recover()
+ *   load.c     wal_load(), wal_record_next()
+ *   reader.c   wal_reader_*()
+ */
+#ifndef WAL_INTERNAL_H
+#define WAL_INTERNAL_H
+
+#include <assert.h>
+#include <syslog.h>
+
+#include "wal/cursor.h"
+#include "wal/frame.h"
+#include "wal/scopes.h"
+#include "wal/segment.h"
+#include "wal/wal.h"
+
+#define WAL_MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
+#define WAL_SEGMENT_BYTES_MIN (UINT32_C(4) << 10)
+
+/* One round syncs the directory and then every dirty segment, one after the
+ * other; when it is over, everything logged before its begin is synced. */
+struct wal_sync {
+	bool round;	   /* a round is in progress */
+	bool flying;	   /* sync_start was called, its answer is not here yet */
+	bool answered;
+	int result;
+	bool of_directory; /* what flies */
+	struct wal_segment *of_segment;
+	uint64_t sequence; /* synced when the round is over */
+	uint64_t last_ns;  /* when the last round began */
+	bool failing;
+};
+
+struct wal {
+	struct env *env;
+	struct wal_options options;
+	int dir_fd;
+	int lock_fd;
+	bool recovered;
+	bool directory_dirty;
+	bool directory_syncing;
+
+	/* Oldest first, numbers rise. The last one is being written if
+	 * `writing`; nothing is ever appended to a recovered one. */
+	struct wal_segment **segments;
+	uint32_t segment_count, segment_cap;
+	bool writing;
+	uint64_t list_version; /* raised when a segment goes or gets another file */
+	uint64_t next_segment;
+
+	uint64_t next_sequence;
+	uint64_t logged_sequence;
+	uint64_t synced_sequence;
+	uint64_t next_span_number;
+	uint64_t pending_bytes;
+	bool write_failing;
+
+	struct scopes scopes; /* of the segment being written */
+	struct frame_cursor load_cursor;
+	uint64_t load_segment; /* which load_cursor.fd is of; 0 none */
+	uint32_t load_file_version;
+
+	struct wal_sync sync;
+	struct wal_counters counters;
+};
+
+void wal_log(const struct wal *wal, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The segment being written, or NULL. */
+static inline struct wal_segment *wal_writing(const struct wal *wal)
+{
+	return wal->writing ? wal->segments[wal->segment_count - 1] : NULL;
+}
+
+/* -ENOMEM; the segment then still belongs to the caller. */
+int wal_list_append(struct wal *wal, struct wal_segment *segment);
+
+/* The segment of this number, or NULL. */
+struct wal_segment *wal_list_find(const struct wal *wal, uint64_t number);
+
+/* The first of the segments at the end of the list that have or will have an
+ * open file: those a commit or a sync may concern. */
+uint32_t wal_list_first_open(const struct wal *wal);
+
+/* Closes a segment that is not written any more and whose bytes are synced. */
+void wal_segment_close_idle(struct wal *wal, struct wal_segment *segment);
+
+/* Syncs everything that is dirty, waiting for it. */
+int wal_sync_now(struct wal *wal);
+
+#endif

@@ -1,0 +1,204 @@
+/* The log's life: its directory, its lock, its list of segments. */
+#include "wal/wal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wal/internal.h"
+
+#define LOCK_NAME "lock"
+
+void wal_log(const struct wal *wal, int priority, const char *format, ...)
+{
+	char line[512];
+	va_list args;
+
+	if (!wal->options.log)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	wal->options.log(wal->options.log_arg, priority, line);
+}
+
+int wal_list_append(struct wal *wal, struct wal_segment *segment)
+{
+	uint32_t cap = wal->segment_cap ? wal->segment_cap * 2 : 16;
+	struct wal_segment **segments;
+
+	if (wal->segment_count == wal->segment_cap) {
+		segments = realloc(wal->segments, cap * sizeof *segments);
+		if (!segments)
+			return -ENOMEM;
+		wal->segments = segments;
+		wal->segment_cap = cap;
+	}
+	wal->segments[wal->segment_count++] = segment;
+	return 0;
+}
+
+struct wal_segment *wal_list_find(const struct wal *wal, uint64_t number)
+{
+	uint32_t low = 0, high = wal->segment_count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (wal->segments[middle]->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == wal->segment_count || wal->segments[low]->number != number)
+		return NULL;
+	return wal->segments[low];
+}
+
+uint32_t wal_list_first_open(const struct wal *wal)
+{
+	uint32_t i = wal->segment_count;
+
+	while (i > 0 && (wal->segments[i - 1]->fd >= 0 || !wal->segments[i - 1]->created))
+		i--;
+	return i;
+}
+
+/* Makes the directory and what is missing above it. */
+static int make_directories(struct env *env, const char *dir)
+{
+	char path[PATH_MAX];
+	size_t i, len = strlen(dir);
+	int r = 0;
+
+	if (len == 0 || len >= sizeof path)
+		return len ? -ENAMETOOLONG : -EINVAL;
+	memcpy(path, dir, len + 1);
+	for (i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		path[i] = '\0';
+		r = env->ops->mkdir(env, AT_FDCWD, path, 0700);
+		path[i] = dir[i];
+		/* A parent on a read-only or foreign file system may well be
+		 * there; opening the directory tells. */
+	}
+	return r == -EEXIST ? 0 : r;
+}
+
+static int open_directory(struct wal *wal)
+{
+	int fd, made;
+
+	made = make_directories(wal->env, wal->options.dir);
+	fd = wal->env->ops->open(wal->env, AT_FDCWD, wal->options.dir, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return made < 0 ? made : fd;
+	wal->dir_fd = fd;
+	return 0;
+}
+
+/* An open-file lock belongs to this descriptor alone, so nothing else in the
+ * process can lose it by opening and closing the file. */
+static int lock_directory(struct wal *wal)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int fd;
+
+	fd = wal->env->ops->open(wal->env, wal->dir_fd, LOCK_NAME,
+				 O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return fd;
+	wal->lock_fd = fd;
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return -errno;
+	wal_log(wal, LOG_ERR, "wal: another agent is using %s", wal->options.dir);
+	return -EBUSY;
+}
+
+static void options_complete(struct wal_options *options)
+{
+	if (!options->memory_bytes_max)
+		options->memory_bytes_max = WAL_MEMORY_BYTES_DEFAULT;
+	if (!options->segment_bytes)
+		options->segment_bytes = WAL_SEGMENT_BYTES;
+	if (options->segment_bytes < WAL_SEGMENT_BYTES_MIN)
+		options->segment_bytes = WAL_SEGMENT_BYTES_MIN;
+}
+
+int wal_new(struct wal **ret_wal, struct env *env, const struct wal_options *options)
+{
+	struct wal *wal = calloc(1, sizeof *wal);
+	int r;
+
+	if (!wal)
+		return -ENOMEM;
+	wal->env = env;
+	wal->options = *options;
+	options_complete(&wal->options);
+	wal->dir_fd = wal->lock_fd = -1;
+	wal->next_segment = wal->next_sequence = wal->next_span_number = 1;
+	scopes_init(&wal->scopes);
+	frame_cursor_init(&wal->load_cursor, env);
+	wal->options.dir = strdup(options->dir);
+	if (!wal->options.dir) {
+		wal_free(wal);
+		return -ENOMEM;
+	}
+	r = open_directory(wal);
+	if (r == 0)
+		r = lock_directory(wal);
+	if (r < 0) {
+		wal_free(wal);
+		return r;
+	}
+	*ret_wal = wal;
+	return 0;
+}
+
+void wal_free(struct wal *wal)
+{
+	uint32_t i;
+
+	if (!wal)
+		return;
+	if (wal->sync.flying)
+		wal->env->ops->cancel(wal->env, wal);
+	for (i = 0; i < wal->segment_count; i++)
+		segment_free(wal->segments[i], wal->env);
+	free(wal->segments);
+	if (wal->load_cursor.fd >= 0)
+		(void)wal->env->ops->close(wal->env, wal->load_cursor.fd); /* read-only */
+	frame_cursor_fini(&wal->load_cursor);
+	scopes_fini(&wal->scopes);
+	if (wal->lock_fd >= 0)
+		(void)wal->env->ops->close(wal->env, wal->lock_fd); /* the lock goes with it */
+	if (wal->dir_fd >= 0)
+		(void)wal->env->ops->close(wal->env, wal->dir_fd); /* read-only */
+	free((char *)(uintptr_t)wal->options.dir);
+	free(wal);
+}
+
+uint64_t wal_logged_sequence(const struct wal *wal)
+{
+	return wal->logged_sequence;
+}
+
+uint64_t wal_synced_sequence(const struct wal *wal)
+{
+	return wal->synced_sequence;
+}
+
+uint64_t wal_last_span_number(const struct wal *wal)
+{
+	return wal->next_span_number - 1;
+}
+
+const struct wal_counters *wal_counters(const struct wal *wal)
+{
+	return &wal->counters;
+}

@@ -1,0 +1,468 @@
+#include "file_env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static struct file_env *world_of(struct env *env)
+{
+	return (struct file_env *)env;
+}
+
+/* What happens to this operation. */
+enum fate { FATE_NORMAL, FATE_FAIL, FATE_SHORT, FATE_TORN, FATE_LAST };
+
+static bool fault_hits(struct file_env *world, enum file_env_op op)
+{
+	const struct file_env_fault *fault = &world->fault;
+	uint64_t n, times = fault->times ? fault->times : 1;
+
+	world->counts[op]++;
+	world->counts[FILE_ENV_ANY]++;
+	if (!world->armed || (fault->op != FILE_ENV_ANY && fault->op != op))
+		return false;
+	n = world->counts[fault->op];
+	return n >= fault->nth && n - fault->nth < times;
+}
+
+static enum fate fate_of(struct env *env, enum file_env_op op, int *ret_error)
+{
+	struct file_env *world = world_of(env);
+
+	*ret_error = -ESHUTDOWN;
+	if (world->crashed)
+		return FATE_FAIL;
+	if (!fault_hits(world, op))
+		return FATE_NORMAL;
+	world->fired = true;
+	switch (world->fault.kind) {
+	case FILE_ENV_FAIL:
+		*ret_error = world->fault.error;
+		return FATE_FAIL;
+	case FILE_ENV_SHORT:
+		return FATE_SHORT;
+	case FILE_ENV_CRASH_BEFORE:
+		world->crashed = true;
+		return FATE_FAIL;
+	case FILE_ENV_CRASH_AFTER:
+		world->crashed = true;
+		return FATE_LAST;
+	case FILE_ENV_CRASH_TORN:
+		world->crashed = true;
+		return op == FILE_ENV_PWRITEV ? FATE_TORN : FATE_FAIL;
+	}
+	abort();
+}
+
+/* Whoever is dead does not learn that it worked. */
+static ssize_t answer(enum fate fate, ssize_t result)
+{
+	return fate == FATE_LAST || fate == FATE_TORN ? -ESHUTDOWN : result;
+}
+
+static uint64_t world_mono_ns(struct env *env)
+{
+	return world_of(env)->mono_ns;
+}
+
+static uint64_t world_boot_ns(struct env *env)
+{
+	return world_of(env)->boot_ns;
+}
+
+static uint64_t world_wall_ns(struct env *env)
+{
+	return world_of(env)->wall_ns;
+}
+
+static uint64_t world_ticks(struct env *env)
+{
+	return world_of(env)->ticks;
+}
+
+static int world_random(struct env *env, void *at, size_t len)
+{
+	uint64_t *x = &world_of(env)->random_state;
+	uint8_t *to = at;
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_RANDOM, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	while (len--) {
+		*x ^= *x << 13;
+		*x ^= *x >> 7;
+		*x ^= *x << 17;
+		*to++ = (uint8_t)(*x >> 32);
+	}
+	return (int)answer(fate, 0);
+}
+
+static int world_open(struct env *env, int dirfd, const char *name, int flags, mode_t mode)
+{
+	int error, fd;
+	enum fate fate = fate_of(env, FILE_ENV_OPEN, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
+	if (fd < 0)
+		return -errno;
+	if (fate == FATE_LAST) {
+		close(fd);
+		return -ESHUTDOWN;
+	}
+	world_of(env)->open_count++;
+	return fd;
+}
+
+static int world_close(struct env *env, int fd)
+{
+	world_of(env)->open_count--;
+	return close(fd) < 0 ? -errno : 0;
+}
+
+static int world_fstat(struct env *env, int fd, struct stat *ret_stat)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_FSTAT, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, fstat(fd, ret_stat) < 0 ? -errno : 0);
+}
+
+static ssize_t world_pread(struct env *env, int fd, void *at, size_t len, off_t offset)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_PREAD, &error);
+	ssize_t n;
+
+	if (fate == FATE_FAIL)
+		return error;
+	if (fate == FATE_SHORT && len > world_of(env)->fault.bytes)
+		len = world_of(env)->fault.bytes;
+	n = pread(fd, at, len, offset);
+	return answer(fate, n < 0 ? -errno : n);
+}
+
+static ssize_t write_some(int fd, const struct iovec *iov, int n, off_t offset, size_t max)
+{
+	ssize_t done = 0, r;
+	size_t len;
+	int i;
+
+	for (i = 0; i < n && max > 0; i++) {
+		len = iov[i].iov_len < max ? iov[i].iov_len : max;
+		r = pwrite(fd, iov[i].iov_base, len, offset + done);
+		if (r < 0)
+			return done ? done : -errno;
+		done += r;
+		max -= len;
+	}
+	return done;
+}
+
+static ssize_t world_pwritev(struct env *env, int fd, const struct iovec *iov, int n,
+			     off_t offset)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_PWRITEV, &error);
+	size_t max = SIZE_MAX;
+
+	if (fate == FATE_FAIL)
+		return error;
+	if (fate == FATE_SHORT || fate == FATE_TORN)
+		max = world_of(env)->fault.bytes;
+	return answer(fate, write_some(fd, iov, n, offset, max));
+}
+
+static int world_fallocate(struct env *env, int fd, off_t offset, off_t len)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_FALLOCATE, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, fallocate(fd, 0, offset, len) < 0 ? -errno : 0);
+}
+
+static int world_truncate(struct env *env, int fd, off_t len)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_TRUNCATE, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, ftruncate(fd, len) < 0 ? -errno : 0);
+}
+
+static int world_rename(struct env *env, int olddir, const char *oldname, int newdir,
+			const char *newname, unsigned flags)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_RENAME, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate,
+			   renameat2(olddir, oldname, newdir, newname, flags) < 0 ? -errno : 0);
+}
+
+static int world_unlink(struct env *env, int dirfd, const char *name, int flags)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_UNLINK, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, unlinkat(dirfd, name, flags) < 0 ? -errno : 0);
+}
+
+static int world_mkdir(struct env *env, int dirfd, const char *name, mode_t mode)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_MKDIR, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, mkdirat(dirfd, name, mode) < 0 ? -errno : 0);
+}
+
+static int world_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
+{
+	int error, fd, r = 0;
+	enum fate fate = fate_of(env, FILE_ENV_LIST, &error);
+	struct dirent *entry;
+	DIR *dir;
+
+	if (fate == FATE_FAIL)
+		return error;
+	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			r = each(arg, entry->d_name);
+	closedir(dir);
+	return (int)answer(fate, r);
+}
+
+static int world_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *ret_total)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_SPACE, &error);
+	struct statvfs st;
+
+	if (fate == FATE_FAIL)
+		return error;
+	if (fstatvfs(fd, &st) < 0)
+		return -errno;
+	*ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+	*ret_total = (uint64_t)st.f_blocks * st.f_frsize;
+	return (int)answer(fate, 0);
+}
+
+/* The test's machine does not lose power: nothing is really synced. */
+static int world_sync(struct env *env, int fd)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_SYNC, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	return (int)answer(fate, fcntl(fd, F_GETFD) < 0 ? -errno : 0);
+}
+
+static int world_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
+{
+	struct file_env *world = world_of(env);
+	int error, result;
+	enum fate fate = fate_of(env, FILE_ENV_SYNC_START, &error);
+
+	if (fate == FATE_FAIL || fate == FATE_LAST)
+		return error;
+	if (fcntl(fd, F_GETFD) < 0)
+		return -errno;
+	if (world->sync_count == FILE_ENV_SYNCS_MAX)
+		return -EAGAIN;
+	if (fate_of(env, FILE_ENV_SYNC_DONE, &result) != FATE_FAIL)
+		result = 0;
+	world->syncs[world->sync_count].done = done;
+	world->syncs[world->sync_count].arg = arg;
+	world->syncs[world->sync_count++].result = result;
+	return 0;
+}
+
+static void world_cancel(struct env *env, void *arg)
+{
+	struct file_env *world = world_of(env);
+	unsigned i, kept = 0;
+
+	for (i = 0; i < world->sync_count; i++)
+		if (world->syncs[i].arg != arg)
+			world->syncs[kept++] = world->syncs[i];
+	world->sync_count = kept;
+}
+
+/* Time passes only when there is nothing to do. */
+static int world_wait(struct env *env, uint64_t timeout_ns)
+{
+	struct file_env *world = world_of(env);
+	unsigned i, n = world->sync_count;
+
+	if (world->crashed)
+		return 0;
+	if (n == 0) {
+		file_env_advance(world, timeout_ns);
+		return 0;
+	}
+	/* A callback may start another one: that is for the next wait. */
+	for (i = 0; i < n; i++)
+		world->syncs[i].done(world->syncs[i].arg, world->syncs[i].result);
+	memmove(world->syncs, world->syncs + n,
+		(world->sync_count - n) * sizeof world->syncs[0]);
+	world->sync_count -= n;
+	return (int)n;
+}
+
+static int no_connect(struct env *env, const struct sockaddr *addr, socklen_t len)
+{
+	(void)env;
+	(void)addr;
+	(void)len;
+	return -ENETUNREACH;
+}
+
+static int no_connected(struct env *env, int fd)
+{
+	(void)env;
+	(void)fd;
+	return -ENOTCONN;
+}
+
+static ssize_t no_recv(struct env *env, int fd, void *at, size_t len)
+{
+	(void)env;
+	(void)fd;
+	(void)at;
+	(void)len;
+	return -ENOTCONN;
+}
+
+static ssize_t no_send(struct env *env, int fd, const struct iovec *iov, int n)
+{
+	(void)env;
+	(void)fd;
+	(void)iov;
+	(void)n;
+	return -ENOTCONN;
+}
+
+static int no_resolve_start(struct env *env, const char *host, const char *port,
+			    env_resolved_fn *done, void *arg)
+{
+	(void)env;
+	(void)host;
+	(void)port;
+	(void)done;
+	(void)arg;
+	return -ENETUNREACH;
+}
+
+static int no_watch(struct env *env, int fd, uint32_t events, env_watch_fn *fn, void *arg)
+{
+	(void)env;
+	(void)fd;
+	(void)events;
+	(void)fn;
+	(void)arg;
+	return -EPERM;
+}
+
+static const struct env_ops world_ops = {
+	.mono_ns = world_mono_ns,
+	.boot_ns = world_boot_ns,
+	.wall_ns = world_wall_ns,
+	.ticks = world_ticks,
+	.random = world_random,
+	.open = world_open,
+	.close = world_close,
+	.fstat = world_fstat,
+	.pread = world_pread,
+	.pwritev = world_pwritev,
+	.fallocate = world_fallocate,
+	.truncate = world_truncate,
+	.rename = world_rename,
+	.unlink = world_unlink,
+	.mkdir = world_mkdir,
+	.list = world_list,
+	.space = world_space,
+	.sync = world_sync,
+	.sync_start = world_sync_start,
+	.connect = no_connect,
+	.connected = no_connected,
+	.recv = no_recv,
+	.send = no_send,
+	.resolve_start = no_resolve_start,
+	.cancel = world_cancel,
+	.watch = no_watch,
+	.wait = world_wait,
+};
+
+void file_env_init(struct file_env *world, uint64_t seed)
+{
+	*world = (struct file_env){
+		.env.ops = &world_ops,
+		.mono_ns = UINT64_C(1000000000000),
+		.boot_ns = UINT64_C(1000000000000),
+		.wall_ns = UINT64_C(1750000000000000000),
+		.random_state = (seed * UINT64_C(0x9e3779b97f4a7c15)) | 1,
+	};
+}
+
+void file_env_advance(struct file_env *world, uint64_t ns)
+{
+	world->mono_ns += ns;
+	world->boot_ns += ns;
+	world->wall_ns += ns;
+}
+
+void file_env_arm(struct file_env *world, struct file_env_fault fault)
+{
+	memset(world->counts, 0, sizeof world->counts);
+	world->fault = fault;
+	world->armed = true;
+	world->fired = false;
+}
+
+void file_env_disarm(struct file_env *world)
+{
+	world->armed = false;
+}
+
+bool file_env_fired(const struct file_env *world)
+{
+	return world->fired;
+}
+
+const char *file_env_op_name(enum file_env_op op)
+{
+	static const char *const names[FILE_ENV_OPS] = {
+		"any",	    "random", "open",	"fstat",      "pread", "pwritev",
+		"fallocate", "truncate", "rename", "unlink",   "mkdir", "list",
+		"space",    "sync",   "sync_start", "sync_done",
+	};
+
+	return names[op];
+}

@@ -1,0 +1,246 @@
+#include "wal/wal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wal_fixture.h"
+
+static void add_spans(struct wal_fixture *f, uint64_t from, uint64_t to)
+{
+	uint64_t i, number;
+
+	for (i = from; i <= to; i++) {
+		assert_int_equal(wal_add_span_pattern(f->wal, 300, i, i % 3, &number), 0);
+		assert_int_equal(number, i);
+		if (i % 4 == 0)
+			assert_int_equal(
+				wal_add_pattern(f->wal, WAL_RECORD, 900, i, NULL, NULL), 0);
+	}
+}
+
+static void span_check(const struct finished_span *span, uint64_t number, size_t len)
+{
+	char text[32];
+
+	assert_int_equal(span->number, number);
+	assert_int_equal(span->span.len, len);
+	wal_pattern_check(span->span.at, len, number);
+	snprintf(text, sizeof text, "resource %u", (unsigned)(number % 3));
+	assert_true(bytes_equal(span->resource, bytes_of(text)));
+	assert_true(bytes_equal(span->resource_schema_url, bytes_of("")));
+	assert_true(bytes_equal(span->scope, bytes_of("scope")));
+	assert_true(bytes_equal(span->scope_schema_url, bytes_of("url")));
+	assert_int_equal(span->trace_id[0], 3);
+}
+
+static void read_spans(struct wal_reader *reader, uint64_t from, uint64_t to)
+{
+	struct finished_span span;
+	uint64_t i;
+
+	for (i = from; i <= to; i++) {
+		assert_int_equal(wal_reader_next(reader, &span), 1);
+		span_check(&span, i, 300);
+	}
+	assert_int_equal(wal_reader_next(reader, &span), 0);
+}
+
+static void a_reader_sees_what_is_logged_and_nothing_that_is_pending(void **state)
+{
+	struct wal_reader *reader;
+	struct wal_fixture f;
+	uint64_t n;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	read_spans(reader, 1, 0);
+	for (n = 0; n < 2000; n += 100) {
+		add_spans(&f, n + 1, n + 100);
+		read_spans(reader, 1, 0);
+		assert_int_equal(wal_commit(f.wal), 0);
+		read_spans(reader, n + 1, n + 100);
+	}
+	assert_true(wal_counters(f.wal)->segments > 5);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
+static void a_reader_may_begin_behind_any_number_in_this_life_and_the_next(void **state)
+{
+	struct wal_reader *reader;
+	struct wal_fixture f;
+	uint64_t after;
+	int life;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 300);
+	assert_int_equal(wal_commit(f.wal), 0);
+	for (life = 0; life < 2; life++) {
+		for (after = 0; after <= 300; after++) {
+			assert_int_equal(wal_reader_new(&reader, f.wal, after), 0);
+			read_spans(reader, after + 1, 300);
+			wal_reader_free(reader);
+		}
+		wal_fixture_open(&f);
+	}
+	wal_fixture_fini(&f);
+}
+
+static void spans_longer_than_a_frame_are_read_whole(void **state)
+{
+	static const size_t lens[] = {300, 800000, 262088, 262089, 10 << 20, 300};
+	struct wal_reader *reader;
+	struct finished_span span;
+	struct wal_fixture f;
+	size_t i;
+
+	(void)state;
+	wal_fixture_init(&f, 0);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	for (i = 0; i < 6; i++)
+		assert_int_equal(wal_add_span_pattern(f.wal, lens[i], i + 1, (i + 1) % 3, NULL), 0);
+	assert_int_equal(wal_commit(f.wal), 0);
+	for (i = 0; i < 6; i++) {
+		assert_int_equal(wal_reader_next(reader, &span), 1);
+		span_check(&span, i + 1, lens[i]);
+	}
+	assert_int_equal(wal_reader_next(reader, &span), 0);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
+/* Releases and deletes the oldest segments while their highest span number is
+ * at most `up_to`. */
+static void delete_up_to(struct wal_fixture *f, uint64_t up_to)
+{
+	struct wal_oldest oldest;
+
+	for (;;) {
+		oldest = wal_oldest(f->wal);
+		if (!oldest.segment || oldest.active || oldest.last_span_number > up_to)
+			break;
+		wal_release(f->wal, oldest.segment);
+	}
+	wal_sync_all(f);
+}
+
+static void a_reader_goes_on_where_it_was_when_older_segments_are_deleted(void **state)
+{
+	struct wal_reader *reader;
+	struct finished_span span;
+	struct wal_fixture f;
+	uint64_t i;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 1000);
+	assert_int_equal(wal_commit(f.wal), 0);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	for (i = 1; i <= 1000; i++) {
+		assert_int_equal(wal_reader_next(reader, &span), 1);
+		span_check(&span, i, 300);
+		if (i % 50 == 0)
+			delete_up_to(&f, i);
+	}
+	assert_true(wal_counters(f.wal)->segments_deleted > 20);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
+static void a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left(void **state)
+{
+	struct wal_reader *reader;
+	struct finished_span span;
+	struct wal_oldest oldest;
+	struct wal_fixture f;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 1000);
+	assert_int_equal(wal_commit(f.wal), 0);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	assert_int_equal(wal_reader_next(reader, &span), 1);
+	delete_up_to(&f, 500);
+	oldest = wal_oldest(f.wal);
+	assert_true(oldest.last_span_number > 500);
+	assert_int_equal(wal_reader_next(reader, &span), 1);
+	assert_in_range(span.number, 450, 501);
+	read_spans(reader, span.number + 1, 1000);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
+static void a_released_segment_stays_until_what_replaces_it_is_synced(void **state)
+{
+	struct wal_fixture f;
+	char *path;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 100);
+	assert_int_equal(wal_commit(f.wal), 0);
+	wal_sync_all(&f);
+	path = wal_segment_path(&f, 1);
+	assert_int_equal(wal_add_pattern(f.wal, WAL_STATE, 100, 1, NULL, NULL), 0);
+	wal_release(f.wal, 1);
+	assert_int_equal(wal_oldest(f.wal).segment, 2);
+	file_env_advance(&f.world, UINT64_C(1000000000));
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(access(path, F_OK), 0); /* the state is not even written */
+	assert_int_equal(wal_commit(f.wal), 0);
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(access(path, F_OK), 0); /* written, its sync is on the way */
+	wal_sync_all(&f);
+	assert_int_not_equal(access(path, F_OK), 0);
+	free(path);
+	wal_fixture_fini(&f);
+}
+
+static void numbers_go_on_when_every_segment_but_the_last_is_deleted(void **state)
+{
+	struct wal_fixture f;
+	uint64_t number;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 100);
+	assert_int_equal(wal_commit(f.wal), 0);
+	wal_fixture_open(&f);
+	/* Nothing is being written: all could go, but the last one stays. */
+	delete_up_to(&f, 100);
+	assert_int_equal(wal_oldest(f.wal).segment, 0);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_last_span_number(f.wal), 100);
+	assert_int_equal(wal_add_span_pattern(f.wal, 10, 1, 1, &number), 0);
+	assert_int_equal(number, 101);
+	wal_fixture_fini(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_reader_sees_what_is_logged_and_nothing_that_is_pending),
+		cmocka_unit_test(a_reader_may_begin_behind_any_number_in_this_life_and_the_next),
+		cmocka_unit_test(spans_longer_than_a_frame_are_read_whole),
+		cmocka_unit_test(a_reader_goes_on_where_it_was_when_older_segments_are_deleted),
+		cmocka_unit_test(a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left),
+		cmocka_unit_test(a_released_segment_stays_until_what_replaces_it_is_synced),
+		cmocka_unit_test(numbers_go_on_when_every_segment_but_the_last_is_deleted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
