@@ -143,14 +143,74 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
 
-.PHONY: unit examples tools python-stubs
+.PHONY: unit examples tools
 unit: $(UNIT_BIN)
 tools: $(TOOL_BIN)
-python-stubs: $(PYTHON_STUBS)
 examples: $(EXAMPLE_BIN)
+
+# --- what people type --------------------------------------------------------
+
+# The two commands that do everything on a fresh machine. Packages come first,
+# and then a second make, because pkg-config could not answer the first one.
+.PHONY: demo test
+demo:
+	@deploy/needs.sh build
+	@$(MAKE) --no-print-directory -s all examples
+	@$(BUILD)/spanring demo
+
+test:
+	@deploy/needs.sh build test
+	@$(MAKE) --no-print-directory test-build
+	@tests/run.py --build $(BUILD) --sanitized $(BUILD)-asan --sanitized $(BUILD)-tsan
+
+# The quick tier: everything with the packager's compiler, the unit tests once
+# more with address and undefined-behaviour checks, the ring under the thread
+# sanitizer, and a look by the other compiler.
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+SANITIZED_OPTIMIZE = -O1 -g
+
+.PHONY: test-build clang-check tsan-build
+test-build:
+	$(MAKE) --no-print-directory -s -j$(JOBS) all examples unit tools
+	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan \
+		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" unit
+	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-tsan \
+		SANITIZE=thread OPTIMIZE="$(SANITIZED_OPTIMIZE)" tsan-build
+	$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang BUILD=$(BUILD)-clang WERROR=-Werror \
+		OPTIMIZE=-O0 clang-check
+
+clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(BUILD)/obj/cli/main.o
+
+tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
+
+.PHONY: install
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 755 $(BUILD)/spanring $(BUILD)/spanringd $(DESTDIR)$(PREFIX)/bin
+	install -m 644 include/spanring.h $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/libspanring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf libspanring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libspanring.so
+	install -m 644 $(BUILD)/libspanring.a $(DESTDIR)$(LIBDIR)
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@LIBDIR@,$(LIBDIR),' -e 's,@VERSION@,$(VERSION),' \
+		libclient/spanring.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/spanring.pc
+	$(if $(wildcard $(EXAMPLE_BIN)),install -d $(DESTDIR)$(PREFIX)/lib/spanring/examples && \
+		install -m 755 $(filter %/agento_plan %/agento_ingest %/agento_revise,$(EXAMPLE_BIN)) \
+		$(DESTDIR)$(PREFIX)/lib/spanring/examples)
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local,$(PREFIX),' deploy/systemd/spanringd.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/spanringd.service
+
+help:
+	@echo 'make demo      install what is missing, build, and see it work'
+	@echo 'make test      install what is missing, build, and run the quick tests'
+	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
+	@echo 'make examples  build the example modules'
+	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
+	@echo 'make bench     measure, beside LTTng-UST and a limit program'
+	@echo 'make clean'
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,65 @@
+#!/bin/sh
+# Makes sure that the Debian packages of the named sets are there: build, test,
+# bench. Installs what is missing where it may (root, or sudo without a
+# password); elsewhere it says what is needed and fails.
+set -eu
+
+build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev liburing-dev
+	libnghttp2-dev libcyaml-dev libyaml-dev libjansson-dev libsystemd-dev"
+test="g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
+	python3-grpcio python3-protobuf spin"
+bench="liblttng-ust-dev lttng-tools linux-perf"
+
+packages=
+for set in "$@"; do
+	case $set in
+	build) packages="$packages $build" ;;
+	test) packages="$packages $test" ;;
+	bench) packages="$packages $bench" ;;
+	*)
+		echo "needs.sh: no set of packages is called '$set'" >&2
+		exit 2
+		;;
+	esac
+done
+
+installed() {
+	dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+tell() {
+	echo "spanring needs these packages (names of Debian 12):" >&2
+	echo "  $*" | tr -s ' \t\n' ' ' | fold -s -w 76 | sed 's/^/  /' >&2
+	echo >&2
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	# Another distribution: whoever has the tools and libraries may go on.
+	if command -v protoc-c >/dev/null && pkg-config --exists liburing libprotobuf-c \
+		libnghttp2 libcyaml yaml-0.1 jansson 2>/dev/null; then
+		exit 0
+	fi
+	tell "$packages"
+	exit 1
+fi
+
+missing=
+for package in $packages; do
+	installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+		as_root="sudo -n"
+	else
+		tell "$missing"
+		echo "  apt-get install$missing" >&2
+		exit 1
+	fi
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""Runs the quick tier and closes with `N passed, N failed, N skipped`.
+
+A test is an executable file: a cmocka program under <build>/tests, or a script
+under tests/lint, tests/model, tests/e2e whose name begins with test_. Exit code
+77 means skipped, with the reason as its last line. Programs get BUILD (absolute)
+in their environment and a private TMPDIR that is removed afterwards.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMEOUT_S = 180
+PASSED = re.compile(rb"\[  PASSED  \] (\d+) test")
+FAILED = re.compile(rb"\[  FAILED  \] (\d+) test")
+SKIPPED = re.compile(rb"\[  SKIPPED \] (\d+) test")
+# These use the whole machine or measure deaths: one at a time, after the rest.
+ALONE = re.compile(r"/(e2e|stress|fault)/")
+
+
+class Result:
+    def __init__(self, name, code, output, seconds):
+        self.name, self.output, self.seconds = name, output, seconds
+        counts = [sum(map(int, pattern.findall(output))) for pattern in (PASSED, FAILED, SKIPPED)]
+        if code == 77:
+            self.passed, self.failed, self.skipped = 0, 0, 1
+        elif any(counts):
+            self.passed, self.failed, self.skipped = counts
+            if code != 0 and not self.failed:
+                self.failed = 1
+        else:
+            self.passed, self.failed, self.skipped = (1, 0, 0) if code == 0 else (0, 1, 0)
+
+
+def discover(build, sanitized):
+    for directory in [build] + sanitized:
+        for part in ("unit", "fault", "stress"):
+            for path in sorted((directory / "tests" / part).rglob("*")):
+                if path.is_file() and os.access(path, os.X_OK):
+                    yield path, directory
+    for part in ("lint", "model", "e2e"):
+        for path in sorted((ROOT / "tests" / part).iterdir()):
+            if path.is_file() and os.access(path, os.X_OK) and path.name.startswith("test_"):
+                yield path, build
+
+
+def run(item):
+    path, build = item
+    scratch = tempfile.mkdtemp(prefix="spanring-test-")
+    environment = dict(os.environ, BUILD=str(build), TMPDIR=scratch,
+                       ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
+                       UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+                       TSAN_OPTIONS="halt_on_error=1")
+    for name in [name for name in environment if name.startswith("OTEL_")]:
+        del environment[name]
+    environment.pop("SPANRING_DIR", None)
+    environment.pop("TRACEPARENT", None)
+    began = time.monotonic()
+    try:
+        done = subprocess.run([path], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=TIMEOUT_S, check=False)
+        code, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as expired:
+        code, output = 1, (expired.stdout or b"") + b"\nnot done in %d s\n" % TIMEOUT_S
+    shutil.rmtree(scratch, ignore_errors=True)
+    return Result(os.path.relpath(path, ROOT), code, output, time.monotonic() - began)
+
+
+def report(result, verbose):
+    verdict = "FAILED" if result.failed else "skipped" if not result.passed else "ok"
+    reason = ""
+    if verdict == "skipped":
+        reason = "  " + result.output.decode(errors="replace").strip().split("\n")[-1]
+    print(f"{verdict:8}{result.passed:5} {result.seconds:6.1f} s  {result.name}{reason}")
+    if result.failed or verbose:
+        print(result.output.decode(errors="replace")[-6000:])
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--sanitized", action="append", default=[], type=pathlib.Path)
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("pattern", nargs="?", default="", help="only tests with this in their name")
+    arguments = parser.parse_args()
+    tests = [item for item in discover(arguments.build.resolve(),
+                                       [path.resolve() for path in arguments.sanitized])
+             if arguments.pattern in str(item[0])]
+    side_by_side = [item for item in tests if not ALONE.search(str(item[0]))]
+    alone = [item for item in tests if ALONE.search(str(item[0]))]
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for result in pool.map(run, side_by_side):
+            report(result, arguments.verbose)
+            results.append(result)
+    for item in alone:
+        results.append(run(item))
+        report(results[-1], arguments.verbose)
+    passed, failed, skipped = (sum(getattr(result, kind) for result in results)
+                               for kind in ("passed", "failed", "skipped"))
+    for result in results:
+        if result.failed:
+            print(f"failed: {result.name}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
