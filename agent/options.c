@@ -1,0 +1,735 @@
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "export/endpoint.h"
+#include "options_value.h"
+#include "options_yaml.h"
+
+enum setting_type {
+	TYPE_TEXT,
+	TYPE_BOOL,
+	TYPE_COUNT,	 /* uint32_t, at least 1 */
+	TYPE_SIZE,	 /* uint64_t bytes: 64MiB, 2G, 4096 */
+	TYPE_DURATION,	 /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
+	TYPE_SYNC,	 /* interval | each */
+	TYPE_AUTO_NEVER, /* auto | never */
+	TYPE_LEVEL,	 /* error | warning | info | debug */
+	TYPE_LIST,	 /* archive.roots */
+};
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;
+	const char *fallback; /* NULL: found at run time */
+	const char *environment[3];
+	const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct setting settings[] = {
+	{"ring.dir",
+	 TYPE_TEXT,
+	 AT(ring_dir),
+	 NULL,
+	 {"SPANRING_DIR"},
+	 "where processes put their rings; a tmpfs"},
+	{"ring.max_rings",
+	 TYPE_COUNT,
+	 AT(ring_max_rings),
+	 "20000",
+	 {NULL},
+	 "rings served at the same time"},
+	{"state.dir", TYPE_TEXT, AT(state_dir), NULL, {NULL}, "the log and the index of runs"},
+	{"wal.max_size",
+	 TYPE_SIZE,
+	 AT(wal_max_bytes),
+	 "2GiB",
+	 {NULL},
+	 "over it, the oldest archived spans that no collector took are dropped, counted"},
+	{"wal.memory_max",
+	 TYPE_SIZE,
+	 AT(wal_memory_bytes),
+	 "64MiB",
+	 {NULL},
+	 "held in memory while the disk refuses"},
+	{"wal.sync",
+	 TYPE_SYNC,
+	 AT(wal_sync_each),
+	 "interval",
+	 {NULL},
+	 "interval, or each: a flush waits for the disk"},
+	{"wal.sync_interval",
+	 TYPE_DURATION,
+	 AT(wal_sync_interval_ns),
+	 "250ms",
+	 {NULL},
+	 "what a power cut may take"},
+	{"assemble.memory_max",
+	 TYPE_SIZE,
+	 AT(assemble_memory_bytes),
+	 "64MiB",
+	 {NULL},
+	 "of open spans; larger values wait in the log"},
+	{"assemble.open_spans_max",
+	 TYPE_COUNT,
+	 AT(assemble_open_spans_max),
+	 "1000000",
+	 {NULL},
+	 "more are refused and counted"},
+	{"archive.enabled",
+	 TYPE_BOOL,
+	 AT(archive_enabled),
+	 "true",
+	 {NULL},
+	 "one OTLP-JSON file per run"},
+	{"archive.dir", TYPE_TEXT, AT(archive_dir), "./data", {NULL}, "where the files go"},
+	{"archive.idle_timeout",
+	 TYPE_DURATION,
+	 AT(archive_idle_timeout_ns),
+	 "10s",
+	 {NULL},
+	 "a run without open spans is sealed after this silence"},
+	{"archive.min_spans",
+	 TYPE_COUNT,
+	 AT(archive_min_spans),
+	 "1",
+	 {NULL},
+	 "smaller runs get no file"},
+	{"archive.roots",
+	 TYPE_LIST,
+	 AT(archive_roots),
+	 NULL,
+	 {NULL},
+	 "only runs whose root span has one of these names get a file"},
+	{"export.enabled",
+	 TYPE_BOOL,
+	 AT(export_enabled),
+	 "true",
+	 {NULL},
+	 "stream finished spans to a collector"},
+	{"export.endpoint",
+	 TYPE_TEXT,
+	 AT(export_endpoint),
+	 "http://localhost:4317",
+	 {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT",
+	  "OTEL_EXPORTER_ENDPOINT"},
+	 "OTLP/gRPC server"},
+	{"export.headers",
+	 TYPE_TEXT,
+	 AT(export_headers),
+	 NULL,
+	 {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
+	 "k=v,k=v sent with every request"},
+	{"export.timeout",
+	 TYPE_DURATION,
+	 AT(export_timeout_ns),
+	 "10s",
+	 {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"},
+	 "deadline of one request"},
+	{"export.batch_spans",
+	 TYPE_COUNT,
+	 AT(export_batch_spans),
+	 "512",
+	 {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"},
+	 "spans in one request"},
+	{"export.batch_bytes",
+	 TYPE_SIZE,
+	 AT(export_batch_bytes),
+	 "3900000",
+	 {NULL},
+	 "bytes in one request; a larger span goes alone"},
+	{"export.delay",
+	 TYPE_DURATION,
+	 AT(export_delay_ns),
+	 "1s",
+	 {"OTEL_BSP_SCHEDULE_DELAY"},
+	 "how long a span may wait for company"},
+	{"export.streams",
+	 TYPE_COUNT,
+	 AT(export_streams),
+	 "4",
+	 {NULL},
+	 "requests in flight (1 to 8)"},
+	{"export.request_max",
+	 TYPE_SIZE,
+	 AT(export_request_bytes),
+	 "64MiB",
+	 {NULL},
+	 "a larger span is dropped and counted"},
+	{"export.response_max",
+	 TYPE_SIZE,
+	 AT(export_response_bytes),
+	 "4MiB",
+	 {NULL},
+	 "a larger answer is an error"},
+	{"redact.enabled",
+	 TYPE_BOOL,
+	 AT(redact_enabled),
+	 "true",
+	 {NULL},
+	 "keep well-known secrets out of log, archive and wire"},
+	{"agent.io_uring",
+	 TYPE_AUTO_NEVER,
+	 AT(io_uring),
+	 "auto",
+	 {NULL},
+	 "auto: where the kernel allows it; never"},
+	{"agent.log_level",
+	 TYPE_LEVEL,
+	 AT(log_level),
+	 "info",
+	 {NULL},
+	 "error, warning, info or debug"},
+	{"agent.shutdown_deadline",
+	 TYPE_DURATION,
+	 AT(shutdown_deadline_ns),
+	 "5s",
+	 {NULL},
+	 "how long SIGTERM may drain and send"},
+};
+#define SETTINGS (sizeof settings / sizeof settings[0])
+
+/* Short names of what one types often. */
+static const struct {
+	const char *flag;
+	const char *key;
+} flags[] = {
+	{"--ring-dir", "ring.dir"},	    {"--state-dir", "state.dir"},
+	{"--archive-dir", "archive.dir"},   {"--endpoint", "export.endpoint"},
+	{"--log-level", "agent.log_level"},
+};
+
+static const struct setting *setting_find(const char *key, size_t len)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (strlen(settings[i].key) == len && memcmp(settings[i].key, key, len) == 0)
+			return &settings[i];
+	return NULL;
+}
+
+/* ---- values: NULL, or what would be right --------------------------------- */
+
+static const char *parse_text(void *at, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return "out of memory";
+	free(*(char **)at);
+	*(char **)at = copy;
+	return NULL;
+}
+
+static const char *parse_flag(void *at, const char *text, const char *const *words,
+			      const char *right)
+{
+	uint32_t which;
+
+	if (!option_word(text, words, &which))
+		return right;
+	*(bool *)at = which & 1;
+	return NULL;
+}
+
+static const char *parse_level(void *at, const char *text)
+{
+	static const char *const words[] = {"error", "warning", "info", "debug", NULL};
+	static const uint32_t levels[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+	uint32_t which;
+
+	if (!option_word(text, words, &which))
+		return "error, warning, info or debug";
+	*(uint32_t *)at = levels[which];
+	return NULL;
+}
+
+static const char *parse_root(struct options *options, const char *text)
+{
+	if (options->archive_root_count == OPTIONS_ROOTS_MAX)
+		return "at most 64 names";
+	return parse_text(&options->archive_roots[options->archive_root_count++], text);
+}
+
+/* Sets one value. NULL, or what the value should have been. */
+static const char *setting_parse(struct options *options, const struct setting *setting,
+				 const char *text)
+{
+	static const char *const truth[] = {"false", "true", "no", "yes", "off", "on", NULL};
+	static const char *const sync[] = {"interval", "each", NULL};
+	static const char *const uring[] = {"never", "auto", NULL};
+	void *at = (char *)options + setting->offset;
+
+	switch (setting->type) {
+	case TYPE_TEXT:
+		return parse_text(at, text);
+	case TYPE_BOOL:
+		return parse_flag(at, text, truth, "true or false");
+	case TYPE_SYNC:
+		return parse_flag(at, text, sync, "interval or each");
+	case TYPE_AUTO_NEVER:
+		return parse_flag(at, text, uring, "auto or never");
+	case TYPE_COUNT:
+		return option_count(text, at) ? NULL : "a whole number from 1 up";
+	case TYPE_SIZE:
+		return option_size(text, at) ? NULL : "a size such as 64MiB or 2GiB";
+	case TYPE_DURATION:
+		return option_duration(text, at) ? NULL : "a duration such as 250ms, 10s or 5m";
+	case TYPE_LEVEL:
+		return parse_level(at, text);
+	case TYPE_LIST:
+		return parse_root(options, text);
+	}
+	return "a known type";
+}
+
+/* ---- sources -------------------------------------------------------------- */
+
+struct loader {
+	struct options *options;
+	options_say_fn *say;
+	void *say_arg;
+	const char *source; /* for messages */
+	int failed;
+};
+
+static void loader_say(const struct loader *loader, const char *key, const char *value,
+		       const char *right)
+{
+	char line[512];
+
+	(void)snprintf(line, sizeof line, "%s: %s: '%s' is not right; write %s", loader->source,
+		       key, value, right);
+	loader->say(loader->say_arg, line);
+}
+
+static int load_value(struct loader *loader, const struct setting *setting, const char *value)
+{
+	const char *right = setting_parse(loader->options, setting, value);
+
+	if (!right)
+		return 0;
+	loader_say(loader, setting->key, value, right);
+	loader->failed = EXIT_CONFIG;
+	return -EINVAL;
+}
+
+static int load_yaml_value(void *arg, const char *key, const char *value)
+{
+	struct loader *loader = arg;
+	const struct setting *setting = setting_find(key, strlen(key));
+
+	/* All wrong values are told in one go, so the walk goes on. */
+	if (setting)
+		(void)load_value(loader, setting, value);
+	return 0;
+}
+
+static int load_defaults(struct loader *loader)
+{
+	for (size_t i = 0; i < SETTINGS; i++) {
+		if (!settings[i].fallback)
+			continue;
+		if (load_value(loader, &settings[i], settings[i].fallback) < 0)
+			return loader->failed;
+	}
+	return 0;
+}
+
+static int load_file(struct loader *loader, const char *path, bool asked_for)
+{
+	char line[512];
+	int r;
+
+	loader->source = path;
+	r = options_yaml_load(path, load_yaml_value, loader, loader->say, loader->say_arg);
+	if (r == -ENOENT && !asked_for)
+		return 0;
+	if (r < 0 && r != -EINVAL) {
+		(void)snprintf(line, sizeof line, "%s: cannot be read: %s", path, strerror(-r));
+		loader->say(loader->say_arg, line);
+	}
+	return r < 0 ? EXIT_CONFIG : loader->failed;
+}
+
+/* The first variable that is set and not empty decides. */
+static void load_environment_value(struct loader *loader, const struct setting *setting)
+{
+	for (int i = 0; i < 3 && setting->environment[i]; i++) {
+		const char *value = getenv(setting->environment[i]);
+
+		if (!value || !*value)
+			continue;
+		loader->source = setting->environment[i];
+		(void)load_value(loader, setting, value);
+		return;
+	}
+}
+
+/* What is not a plain key: OTEL_TRACES_EXPORTER and the protocol. */
+static void load_exporter_choice(struct loader *loader)
+{
+	const char *exporter = getenv("OTEL_TRACES_EXPORTER");
+	const char *protocol = getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
+
+	if (!protocol || !*protocol)
+		protocol = getenv("OTEL_EXPORTER_OTLP_PROTOCOL");
+	loader->source = "OTEL_TRACES_EXPORTER";
+	if (exporter && strcasecmp(exporter, "none") == 0)
+		loader->options->export_enabled = false;
+	else if (exporter && *exporter && strcasecmp(exporter, "otlp") != 0)
+		loader_say(loader, "exporter", exporter, "otlp or none; ignored");
+	loader->source = "OTEL_EXPORTER_OTLP_PROTOCOL";
+	if (protocol && *protocol && strcasecmp(protocol, "grpc") != 0)
+		loader_say(loader, "protocol", protocol, "grpc; ignored");
+}
+
+static void load_environment(struct loader *loader)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		load_environment_value(loader, &settings[i]);
+	load_exporter_choice(loader);
+	loader->failed = 0; /* a bad variable is told and ignored */
+}
+
+/* ---- command line --------------------------------------------------------- */
+
+struct arguments {
+	const char *config;
+	const char *keys[128];
+	const char *values[128];
+	size_t key_lengths[128];
+	int count;
+};
+
+static int arguments_add(struct arguments *arguments, const char *key, size_t len,
+			 const char *value)
+{
+	if (arguments->count == 128)
+		return -E2BIG;
+	arguments->keys[arguments->count] = key;
+	arguments->key_lengths[arguments->count] = len;
+	arguments->values[arguments->count++] = value;
+	return 0;
+}
+
+static int arguments_fail(const struct loader *loader, const char *what, const char *argument)
+{
+	char line[512];
+
+	(void)snprintf(line, sizeof line, "%s '%s'; see spanringd --help", what, argument);
+	loader->say(loader->say_arg, line);
+	return EXIT_USAGE;
+}
+
+/* --flag VALUE and --flag=VALUE. NULL: it is not this flag, or has no value. */
+static const char *flag_value(const char *flag, char **argv, int argc, int *i)
+{
+	size_t len = strlen(flag);
+
+	if (strncmp(argv[*i], flag, len) != 0)
+		return NULL;
+	if (argv[*i][len] == '=')
+		return argv[*i] + len + 1;
+	if (argv[*i][len] == '\0' && *i + 1 < argc)
+		return argv[++*i];
+	return NULL;
+}
+
+static int arguments_word(struct loader *loader, struct arguments *arguments, char **argv,
+			  int argc, int *i)
+{
+	const char *value, *equals;
+
+	if (strcmp(argv[*i], "--help") == 0 || strcmp(argv[*i], "-h") == 0)
+		loader->options->show_help = true;
+	else if (strcmp(argv[*i], "--version") == 0)
+		loader->options->show_version = true;
+	else if (strcmp(argv[*i], "--check-config") == 0)
+		loader->options->check_only = true;
+	else if (strcmp(argv[*i], "--no-export") == 0)
+		return arguments_add(arguments, "export.enabled", 14, "false");
+	else if (strcmp(argv[*i], "--no-archive") == 0)
+		return arguments_add(arguments, "archive.enabled", 15, "false");
+	else if ((value = flag_value("--private", argv, argc, i)))
+		return parse_text(&loader->options->private_dir, value) ? -ENOMEM : 0;
+	else if ((value = flag_value("--config", argv, argc, i)))
+		arguments->config = value;
+	else if ((value = flag_value("--set", argv, argc, i))) {
+		equals = strchr(value, '=');
+		if (!equals)
+			return arguments_fail(loader, "--set wants key=value, not", value);
+		return arguments_add(arguments, value, (size_t)(equals - value), equals + 1);
+	} else {
+		for (size_t f = 0; f < sizeof flags / sizeof flags[0]; f++) {
+			value = flag_value(flags[f].flag, argv, argc, i);
+			if (value)
+				return arguments_add(arguments, flags[f].key,
+						     strlen(flags[f].key), value);
+		}
+		return arguments_fail(loader, "unknown argument, or no value behind", argv[*i]);
+	}
+	return 0;
+}
+
+static int arguments_parse(struct loader *loader, struct arguments *arguments, int argc,
+			   char **argv)
+{
+	int r;
+
+	for (int i = 1; i < argc; i++) {
+		r = arguments_word(loader, arguments, argv, argc, &i);
+		if (r)
+			return r < 0 ? arguments_fail(loader, "too many arguments at", argv[i])
+				     : r;
+	}
+	return 0;
+}
+
+static int load_arguments(struct loader *loader, const struct arguments *arguments)
+{
+	const struct setting *setting;
+
+	loader->source = "command line";
+	for (int i = 0; i < arguments->count; i++) {
+		setting = setting_find(arguments->keys[i], arguments->key_lengths[i]);
+		if (!setting)
+			return arguments_fail(loader, "unknown setting", arguments->keys[i]);
+		(void)load_value(loader, setting, arguments->values[i]);
+	}
+	return loader->failed;
+}
+
+/* ---- directories that depend on the machine -------------------------------- */
+
+static int set_printed(char **at, const char *format, const char *text)
+{
+	char *made = NULL;
+
+	if (asprintf(&made, format, text) < 0)
+		return -ENOMEM;
+	*at = made;
+	return 0;
+}
+
+/* A private agent has everything in its own directory. */
+static int private_dirs(struct options *options)
+{
+	if (!options->private_dir)
+		return 0;
+	free(options->ring_dir);
+	free(options->state_dir);
+	options->ring_dir = NULL;
+	options->state_dir = NULL;
+	if (set_printed(&options->ring_dir, "%s/ring", options->private_dir) < 0)
+		return -ENOMEM;
+	return set_printed(&options->state_dir, "%s/state", options->private_dir);
+}
+
+/* The same list the client searches: see "Directory" in README.md. */
+static int default_ring_dir(struct options *options)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char uid[16];
+
+	if (options->ring_dir)
+		return 0;
+	if (access("/run/spanring/ring", W_OK) == 0)
+		return set_printed(&options->ring_dir, "%s", "/run/spanring/ring");
+	if (runtime && runtime[0] == '/' && access(runtime, W_OK) == 0)
+		return set_printed(&options->ring_dir, "%s/spanring", runtime);
+	(void)snprintf(uid, sizeof uid, "%u", (unsigned)geteuid());
+	return set_printed(&options->ring_dir, "/dev/shm/spanring-%s", uid);
+}
+
+static int default_state_dir(struct options *options)
+{
+	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (options->state_dir)
+		return 0;
+	if (geteuid() == 0 || access("/var/lib/spanring", W_OK) == 0)
+		return set_printed(&options->state_dir, "%s", "/var/lib/spanring");
+	if (base && base[0] == '/')
+		return set_printed(&options->state_dir, "%s/spanring", base);
+	if (home && home[0] == '/')
+		return set_printed(&options->state_dir, "%s/.local/state/spanring", home);
+	return set_printed(&options->state_dir, "/tmp/spanring-state-%s",
+			   getenv("USER") ?: "user");
+}
+
+static int check_ranges(struct loader *loader)
+{
+	struct options *options = loader->options;
+	struct endpoint endpoint;
+	char line[320], error[256];
+
+	if (options->export_enabled &&
+	    endpoint_parse(&endpoint, options->export_endpoint, error, sizeof error) < 0) {
+		(void)snprintf(line, sizeof line, "export.endpoint: %s", error);
+		loader->say(loader->say_arg, line);
+		return EXIT_CONFIG;
+	}
+	if (options->export_streams > 8)
+		options->export_streams = 8;
+	if (options->export_batch_bytes > options->export_request_bytes) {
+		loader->say(loader->say_arg,
+			    "export.batch_bytes is larger than export.request_max; lower it");
+		return EXIT_CONFIG;
+	}
+	return 0;
+}
+
+int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
+		 void *say_arg)
+{
+	struct loader loader = {options, say, say_arg, "defaults", 0};
+	struct arguments arguments = {.count = 0};
+	int r;
+
+	memset(options, 0, sizeof *options);
+	r = arguments_parse(&loader, &arguments, argc, argv);
+	if (r || options->show_help || options->show_version)
+		return r;
+	r = load_defaults(&loader);
+	if (!r)
+		r = load_file(&loader,
+			      arguments.config ? arguments.config
+					       : "/etc/spanring/spanringd.yaml",
+			      arguments.config != NULL);
+	if (r)
+		return r;
+	load_environment(&loader);
+	r = load_arguments(&loader, &arguments);
+	if (r)
+		return r;
+	if (private_dirs(options) < 0 || default_ring_dir(options) < 0 ||
+	    default_state_dir(options) < 0) {
+		say(say_arg, "out of memory");
+		return EXIT_CONFIG;
+	}
+	return check_ranges(&loader);
+}
+
+void options_fini(struct options *options)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (settings[i].type == TYPE_TEXT)
+			free(*(char **)((char *)options + settings[i].offset));
+	for (uint32_t i = 0; i < options->archive_root_count; i++)
+		free(options->archive_roots[i]);
+	free(options->private_dir);
+	memset(options, 0, sizeof *options);
+}
+
+/* ---- showing --------------------------------------------------------------- */
+
+static void help_setting(const struct setting *setting, void (*put)(void *, const char *),
+			 void *arg)
+{
+	char line[512];
+
+	(void)snprintf(line, sizeof line, "  %-26s %s%s%s%s\n", setting->key, setting->help,
+		       setting->fallback ? " [" : "",
+		       setting->fallback ? setting->fallback : "",
+		       setting->fallback ? "]" : "");
+	put(arg, line);
+	for (int i = 0; i < 3 && setting->environment[i]; i++) {
+		(void)snprintf(line, sizeof line, "  %-26s   %s\n", "",
+			       setting->environment[i]);
+		put(arg, line);
+	}
+}
+
+void options_help(void (*put)(void *arg, const char *text), void *arg)
+{
+	put(arg,
+	    "spanringd - drains the rings of traced processes, keeps them in a log, streams\n"
+	    "finished spans to an OTLP collector and leaves one OTLP-JSON file per run.\n\n"
+	    "usage: spanringd [--config FILE] [--set KEY=VALUE]...\n\n"
+	    "  --config FILE     YAML file [/etc/spanring/spanringd.yaml, if it is there]\n"
+	    "  --set KEY=VALUE   any setting below\n"
+	    "  --ring-dir DIR  --state-dir DIR  --archive-dir DIR  --endpoint URL\n"
+	    "  --log-level LEVEL  --no-export  --no-archive\n"
+	    "  --private DIR     serve DIR/ring alone with the log in DIR/state, leave when "
+	    "no\n"
+	    "                    process uses it any more, and remove DIR\n"
+	    "  --check-config    say what is wrong, or show every setting, and leave\n"
+	    "  --version  --help\n\n"
+	    "Settings, with [default] and the environment variables that give them. The\n"
+	    "command line wins over the environment, that over the file. In the file a\n"
+	    "key's first part is the group:\n\n"
+	    "    archive:\n"
+	    "      dir: /data\n"
+	    "      idle_timeout: 30s\n\n");
+	for (size_t i = 0; i < SETTINGS; i++)
+		help_setting(&settings[i], put, arg);
+	put(arg,
+	    "\nSignals: TERM and INT drain, seal and leave within agent.shutdown_deadline.\n"
+	    "Exit codes: 0 ok, 1 failed, 2 usage, 78 bad configuration.\n");
+}
+
+static void show_value(const struct options *options, const struct setting *setting, char *line,
+		       size_t size)
+{
+	const void *at = (const char *)options + setting->offset;
+
+	switch (setting->type) {
+	case TYPE_TEXT:
+		/* Headers carry credentials: they are shown as set or not set. */
+		if (strcmp(setting->key, "export.headers") == 0)
+			(void)snprintf(line, size, "%s", *(char *const *)at ? "(set)" : "");
+		else
+			(void)snprintf(line, size, "%s", *(char *const *)at ?: "");
+		break;
+	case TYPE_BOOL:
+		(void)snprintf(line, size, "%s", *(const bool *)at ? "true" : "false");
+		break;
+	case TYPE_SYNC:
+		(void)snprintf(line, size, "%s", *(const bool *)at ? "each" : "interval");
+		break;
+	case TYPE_AUTO_NEVER:
+		(void)snprintf(line, size, "%s", *(const bool *)at ? "auto" : "never");
+		break;
+	case TYPE_COUNT:
+		(void)snprintf(line, size, "%u", *(const uint32_t *)at);
+		break;
+	case TYPE_LEVEL:
+		(void)snprintf(line, size, "%s",
+			       *(const uint32_t *)at == LOG_ERR	      ? "error"
+			       : *(const uint32_t *)at == LOG_WARNING ? "warning"
+			       : *(const uint32_t *)at == LOG_INFO    ? "info"
+								      : "debug");
+		break;
+	case TYPE_SIZE:
+		(void)snprintf(line, size, "%llu", (unsigned long long)*(const uint64_t *)at);
+		break;
+	case TYPE_DURATION:
+		(void)snprintf(line, size, "%llums",
+			       (unsigned long long)(*(const uint64_t *)at / 1000000));
+		break;
+	case TYPE_LIST:
+		(void)snprintf(line, size, "%u names", options->archive_root_count);
+		break;
+	}
+}
+
+void options_show(const struct options *options, void (*put)(void *arg, const char *text),
+		  void *arg)
+{
+	char value[384], line[512];
+
+	for (size_t i = 0; i < SETTINGS; i++) {
+		show_value(options, &settings[i], value, sizeof value);
+		(void)snprintf(line, sizeof line, "%-26s %s\n", settings[i].key, value);
+		put(arg, line);
+	}
+}

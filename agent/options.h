@@ -1,0 +1,84 @@
+/* The agent's settings: one table of keys. A value comes from (strongest
+ * first) the command line, the environment, the configuration file, the
+ * default; all arrive as text and pass the same parser of their key.
+ *
+ * A bad value in the file or on the command line is an error that names the key
+ * and says what would be right (exit code 78); in the environment, as
+ * OpenTelemetry asks, it is warned about and ignored. After options_load()
+ * nothing changes any more. */
+#ifndef AGENT_OPTIONS_H
+#define AGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_ROOTS_MAX 64
+#define EXIT_USAGE 2
+#define EXIT_CONFIG 78
+
+struct options {
+	char *ring_dir;
+	uint32_t ring_max_rings;
+
+	char *state_dir;
+
+	uint64_t wal_max_bytes;
+	uint64_t wal_memory_bytes;
+	uint64_t wal_sync_interval_ns;
+	bool wal_sync_each;
+
+	uint64_t assemble_memory_bytes;
+	uint32_t assemble_open_spans_max;
+
+	bool archive_enabled;
+	char *archive_dir;
+	uint64_t archive_idle_timeout_ns;
+	uint32_t archive_min_spans;
+	char *archive_roots[OPTIONS_ROOTS_MAX];
+	uint32_t archive_root_count;
+
+	bool export_enabled;
+	char *export_endpoint;
+	char *export_headers;
+	uint64_t export_timeout_ns;
+	uint32_t export_batch_spans;
+	uint64_t export_batch_bytes;
+	uint64_t export_delay_ns;
+	uint32_t export_streams;
+	uint64_t export_request_bytes;
+	uint64_t export_response_bytes;
+
+	bool redact_enabled;
+	bool io_uring;
+	uint32_t log_level; /* as syslog(3) */
+	uint64_t shutdown_deadline_ns;
+
+	/* --private DIR: serve DIR alone, leave once no process uses it any
+	 * more, and remove it. NULL: serve until a signal. */
+	char *private_dir;
+
+	/* What main() is asked to do. */
+	bool check_only;
+	bool show_help;
+	bool show_version;
+};
+
+/* Says a warning or an error, one line without newline. */
+typedef void options_say_fn(void *arg, const char *line);
+
+/* Fills `options` from everything. 0, or the exit code to leave with after
+ * `say` has told why: EXIT_USAGE for the command line, EXIT_CONFIG for a bad
+ * file or value. */
+int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
+		 void *say_arg);
+void options_fini(struct options *options);
+
+/* The help text, made from the table. */
+void options_help(void (*put)(void *arg, const char *text), void *arg);
+
+/* Prints every setting with its value, for --check-config. */
+void options_show(const struct options *options, void (*put)(void *arg, const char *text),
+		  void *arg);
+
+#endif

@@ -1,0 +1,172 @@
+#include "options_yaml.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Every key of the file, by group. The struct, its schema and the walk over
+ * what was read are made from these lists, so a key is named once. */
+#define RING_KEYS(X) X(ring, dir) X(ring, max_rings)
+#define STATE_KEYS(X) X(state, dir)
+#define WAL_KEYS(X) X(wal, max_size) X(wal, memory_max) X(wal, sync) X(wal, sync_interval)
+#define ASSEMBLE_KEYS(X) X(assemble, memory_max) X(assemble, open_spans_max)
+#define ARCHIVE_KEYS(X) \
+	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
+#define EXPORT_KEYS(X)                                                                   \
+	X(export, enabled)                                                               \
+	X(export, endpoint) X(export, headers) X(export, timeout) X(export, batch_spans) \
+		X(export, batch_bytes) X(export, delay) X(export, streams)               \
+			X(export, request_max) X(export, response_max)
+#define REDACT_KEYS(X) X(redact, enabled)
+#define AGENT_KEYS(X) X(agent, io_uring) X(agent, log_level) X(agent, shutdown_deadline)
+
+#define GROUPS(X)                                                                      \
+	X(ring, RING_KEYS)                                                             \
+	X(state, STATE_KEYS) X(wal, WAL_KEYS) X(assemble, ASSEMBLE_KEYS)               \
+		X(archive, ARCHIVE_KEYS) X(export, EXPORT_KEYS) X(redact, REDACT_KEYS) \
+			X(agent, AGENT_KEYS)
+
+#define MEMBER(group, name) char *name;
+struct yaml_ring {
+	RING_KEYS(MEMBER)
+};
+struct yaml_state {
+	STATE_KEYS(MEMBER)
+};
+struct yaml_wal {
+	WAL_KEYS(MEMBER)
+};
+struct yaml_assemble {
+	ASSEMBLE_KEYS(MEMBER)
+};
+struct yaml_archive {
+	ARCHIVE_KEYS(MEMBER)
+	char **roots;
+	unsigned roots_count;
+};
+struct yaml_export {
+	EXPORT_KEYS(MEMBER)
+};
+struct yaml_redact {
+	REDACT_KEYS(MEMBER)
+};
+struct yaml_agent {
+	AGENT_KEYS(MEMBER)
+};
+
+#define GROUP_MEMBER(group, keys) struct yaml_##group group;
+struct yaml_file {
+	GROUPS(GROUP_MEMBER)
+};
+
+#define TEXT_FIELD(group, name)                                                 \
+	CYAML_FIELD_STRING_PTR(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, \
+			       struct yaml_##group, name, 0, CYAML_UNLIMITED),
+
+static const cyaml_schema_value_t root_name = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED),
+};
+
+static const cyaml_schema_field_t ring_fields[] = {RING_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t state_fields[] = {STATE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t wal_fields[] = {WAL_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t assemble_fields[] = {ASSEMBLE_KEYS(TEXT_FIELD)
+							       CYAML_FIELD_END};
+static const cyaml_schema_field_t archive_fields[] = {
+	ARCHIVE_KEYS(TEXT_FIELD) CYAML_FIELD_SEQUENCE(
+		"roots", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_archive, roots,
+		&root_name, 0, OPTIONS_ROOTS_MAX),
+	CYAML_FIELD_END};
+static const cyaml_schema_field_t export_fields[] = {EXPORT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+
+#define GROUP_FIELD(group, keys)                                                  \
+	CYAML_FIELD_MAPPING(#group, CYAML_FLAG_OPTIONAL, struct yaml_file, group, \
+			    group##_fields),
+
+static const cyaml_schema_field_t file_fields[] = {GROUPS(GROUP_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_value_t file_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_file, file_fields),
+};
+
+struct sayer {
+	const char *path;
+	options_say_fn *say;
+	void *arg;
+};
+
+/* libcyaml reports an error and then a backtrace of keys with line and column;
+ * both are passed on under the file's name. */
+static void say_cyaml(cyaml_log_t level, void *arg, const char *format, va_list args)
+{
+	const struct sayer *sayer = arg;
+	char text[256], line[512];
+	size_t n;
+
+	if (level < CYAML_LOG_ERROR)
+		return;
+	(void)vsnprintf(text, sizeof text, format, args);
+	n = strlen(text);
+	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
+		text[--n] = '\0';
+	if (n == 0)
+		return;
+	(void)snprintf(line, sizeof line, "%s: %s", sayer->path, text);
+	sayer->say(sayer->arg, line);
+}
+
+static int visit_text(options_visit_fn *visit, void *arg, const char *key, const char *value)
+{
+	return value ? visit(arg, key, value) : 0;
+}
+
+static int visit_file(const struct yaml_file *file, options_visit_fn *visit, void *arg)
+{
+	int r;
+
+#define VISIT(group, name)                                              \
+	r = visit_text(visit, arg, #group "." #name, file->group.name); \
+	if (r < 0)                                                      \
+		return r;
+#define VISIT_GROUP(group, keys) keys(VISIT)
+	GROUPS(VISIT_GROUP)
+	for (unsigned i = 0; i < file->archive.roots_count; i++) {
+		r = visit(arg, "archive.roots", file->archive.roots[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int options_yaml_load(const char *path, options_visit_fn *visit, void *visit_arg,
+		      options_say_fn *say, void *say_arg)
+{
+	struct sayer sayer = {path, say, say_arg};
+	cyaml_config_t config = {
+		.log_fn = say_cyaml,
+		.log_ctx = &sayer,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+	};
+	struct yaml_file *file = NULL;
+	cyaml_err_t error;
+	int r;
+
+	if (access(path, R_OK) < 0)
+		return -errno;
+	error = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL);
+	if (error != CYAML_OK || !file) {
+		char line[512];
+
+		(void)snprintf(line, sizeof line, "%s: %s", path,
+			       error ? cyaml_strerror(error) : "the file is empty");
+		say(say_arg, line);
+		return -EINVAL;
+	}
+	r = visit_file(file, visit, visit_arg);
+	(void)cyaml_free(&config, &file_schema, file, 0);
+	return r;
+}
