@@ -1,0 +1,44 @@
+#include "notify.h"
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+
+void notify_ready(void)
+{
+	(void)sd_notify(0, "READY=1\nSTATUS=draining");
+}
+
+void notify_stopping(void)
+{
+	(void)sd_notify(0, "STOPPING=1");
+}
+
+void notify_alive(uint64_t now_ns)
+{
+	static uint64_t interval_ns, due_ns;
+	uint64_t watchdog_us = 0;
+
+	if (now_ns < due_ns)
+		return;
+	if (interval_ns == 0)
+		interval_ns = sd_watchdog_enabled(0, &watchdog_us) > 0 ? watchdog_us * 500
+								       : UINT64_MAX / 2;
+	if (due_ns != 0 || interval_ns < UINT64_MAX / 2)
+		(void)sd_notify(0, "WATCHDOG=1");
+	due_ns = interval_ns < UINT64_MAX / 2 ? now_ns + interval_ns : UINT64_MAX;
+}
+#else
+/* Without libsystemd nobody is to be told. */
+void notify_ready(void)
+{
+}
+
+void notify_stopping(void)
+{
+}
+
+void notify_alive(uint64_t now_ns)
+{
+	(void)now_ns;
+}
+#endif

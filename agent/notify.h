@@ -1,0 +1,12 @@
+/* The service manager: readiness and watchdog, where systemd started us. */
+#ifndef AGENT_NOTIFY_H
+#define AGENT_NOTIFY_H
+
+#include <stdint.h>
+
+void notify_ready(void);
+void notify_stopping(void);
+/* Pats the watchdog when half its interval has passed. */
+void notify_alive(uint64_t now_ns);
+
+#endif

@@ -1,0 +1,160 @@
+/* The pipeline: the one file that knows all stages.
+ *
+ *   drain -> redact -> wal -> assemble -> wal -> export, archive
+ *
+ * It owns every stage, hands each what the one before gives, and turns news
+ * that travels up (a stage is full) into waiting. One thread runs it. */
+#ifndef AGENT_PIPELINE_H
+#define AGENT_PIPELINE_H
+
+#include <limits.h>
+
+#include "archive/archive.h"
+#include "assemble/assemble.h"
+#include "base/env.h"
+#include "drain/drain.h"
+#include "export/export.h"
+#include "export/headers.h"
+#include "options.h"
+#include "redact/redact.h"
+#include "wal/wal.h"
+
+#define PIPELINE_DESTINATIONS_MAX 8
+#define PIPELINE_SEALED_KEPT 32
+
+/* A destination: its exporter and its place in the log. */
+struct destination {
+	char name[16];
+	struct export_options options;
+	struct headers headers;
+	struct export export;
+	struct wal_reader *reader;
+	struct finished_span waiting; /* read, not yet taken by the exporter */
+	bool has_waiting;
+	bool started;
+	uint64_t pushed_number;	 /* of the last span the exporter took */
+	uint64_t marked_number;	 /* in the newest CURSOR frame */
+	uint64_t skipped_number; /* spans up to here were given up */
+	uint64_t cursor_segment; /* where the newest CURSOR frame lies */
+	uint64_t dropped_backlog;
+};
+
+/* A flush to answer once the log has reached a sequence. */
+struct pending_ack {
+	uint64_t sequence;
+	uint32_t ring;
+	uint32_t request;
+};
+
+struct dead_ring {
+	uint32_t ring;
+	bool closed;	   /* the CLOSED frame is added */
+	uint64_t sequence; /* of that */
+};
+
+/* For status: the newest sealed files. */
+struct sealed_run {
+	uint8_t trace_id[16];
+	char path[PATH_MAX];
+	uint64_t spans;
+	bool complete;
+};
+
+struct pipeline {
+	struct env *env;
+	const struct options *options;
+
+	struct wal *wal;
+	struct redact redact;
+	struct drain *drain;
+	struct assemble *assemble;
+	struct archive *archive; /* NULL: switched off */
+	struct wal_reader *archive_reader;
+	struct finished_span archive_waiting;
+	bool archive_has_waiting;
+	struct destination destinations[PIPELINE_DESTINATIONS_MAX];
+	uint32_t destination_count;
+
+	struct pending_ack *acks;
+	uint64_t ack_count, ack_cap;
+	struct dead_ring *dead;
+	uint64_t dead_count, dead_cap;
+	uint32_t *slice_offsets;
+	uint64_t slice_offset_cap;
+	uint8_t (*instances)[16]; /* by the drain's index */
+	uint64_t instance_cap;
+
+	uint64_t last_sequence; /* of the newest frame added */
+	uint64_t cursor_due_ns;
+	uint64_t released_segment;
+	uint64_t started_wall_ns;
+	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
+	uint64_t sealed_count; /* ever */
+	bool stopping;
+	bool log_failing; /* said already that the log cannot be written */
+};
+
+/* Opens everything, recovers from the log. The options must outlive it.
+ * -errno after the reason was logged. */
+int pipeline_init(struct pipeline *pipeline, struct env *env, const struct options *options);
+void pipeline_fini(struct pipeline *pipeline);
+
+/* One turn: all stages, no waiting. Returns the work done, 0: idle. */
+int pipeline_step(struct pipeline *pipeline);
+
+/* Waits for news or the next thing due. */
+void pipeline_wait(struct pipeline *pipeline);
+
+/* Drains what the rings hold, seals and sends what can be until the deadline,
+ * and says in the log what was done. */
+void pipeline_stop(struct pipeline *pipeline, uint64_t deadline_ns);
+
+/* Whether a traced process lives, or something of a dead one is not done. */
+bool pipeline_in_use(const struct pipeline *pipeline);
+
+/* The state of everything as one JSON object: what `spanring status` shows. */
+int pipeline_status(struct pipeline *pipeline, struct buf *out);
+
+/* ---- between the pipeline's own files -------------------------------------- */
+
+/* pipeline_news.c: what the stages say. `arg` is the pipeline. */
+int news_ring_seen(void *arg, uint32_t ring, const struct ring_identity *identity);
+int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
+	       uint64_t *ret_sequence);
+void news_round_end(void *arg, uint32_t ring, uint64_t round);
+void news_ring_dead(void *arg, uint32_t ring, const struct death *death);
+void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8]);
+void news_flush_wanted(void *arg, uint32_t ring, uint32_t request);
+void news_ring_gone(void *arg, uint32_t ring);
+int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence);
+int news_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
+		  const uint8_t span_id[8], uint64_t *ret_number);
+void news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+		   uint64_t first_wall_ns);
+void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete);
+int news_span_state(void *arg, const uint8_t instance[16], const uint8_t span_id[8],
+		    struct bytes state, struct log_place *ret_place);
+int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
+		   uint64_t *ret_segment);
+int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at);
+int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state,
+		       uint64_t *ret_segment);
+void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
+		 bool complete);
+/* Adds a frame that begins with a wal_key; `sub` may be NULL. */
+int pipeline_add_keyed(struct pipeline *pipeline, enum wal_kind kind, const uint8_t key[16],
+		       const uint8_t *sub, struct bytes payload, uint64_t *ret_sequence,
+		       struct wal_location *ret_location);
+
+/* pipeline_recover.c: the log's content, given back to the stages. */
+int pipeline_recover(struct pipeline *pipeline);
+
+/* pipeline_feed.c: from the log to its readers; cursors; cleaning. */
+int pipeline_feed(struct pipeline *pipeline);
+void pipeline_mark_cursors(struct pipeline *pipeline, uint64_t now_ns);
+void pipeline_keep_log_small(struct pipeline *pipeline);
+/* Every span up to this number is sent, refused or given up. */
+uint64_t destination_done(const struct destination *destination);
+void destination_key(const struct destination *destination, uint8_t ret_key[16]);
+
+#endif

@@ -1,0 +1,202 @@
+/* From the log to those who read it: destinations and archive; their cursors;
+ * and keeping the log small behind them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/log.h"
+#include "pipeline.h"
+
+/* How many spans a reader gets in one turn, so that the drain's turn comes. */
+#define FEED_SPANS_MAX 4096
+#define CURSOR_INTERVAL_NS UINT64_C(1000000000)
+/* Cleaning re-appends what is open; below this the log is small enough. */
+#define CLEAN_ABOVE_BYTES (UINT64_C(4) * WAL_SEGMENT_BYTES)
+
+static void reader_failed(const char *who, int error)
+{
+	log_line(LOG_ERR, "wal", "cannot be read for %s: %s; trying again", who,
+		 strerror(-error));
+}
+
+static int feed_destination(struct destination *destination)
+{
+	int fed = 0, r;
+
+	while (fed < FEED_SPANS_MAX) {
+		if (!destination->has_waiting) {
+			r = wal_reader_next(destination->reader, &destination->waiting);
+			if (r < 0)
+				reader_failed(destination->name, r);
+			if (r <= 0)
+				break;
+			destination->has_waiting = true;
+		}
+		if (export_push(&destination->export, &destination->waiting) < 0)
+			break;
+		destination->pushed_number = destination->waiting.number;
+		destination->has_waiting = false;
+		fed++;
+	}
+	return fed;
+}
+
+static int feed_archive(struct pipeline *p)
+{
+	int fed = 0, r;
+
+	while (fed < FEED_SPANS_MAX) {
+		if (!p->archive_has_waiting) {
+			r = wal_reader_next(p->archive_reader, &p->archive_waiting);
+			if (r < 0)
+				reader_failed("the archive", r);
+			if (r <= 0)
+				break;
+			p->archive_has_waiting = true;
+		}
+		if (archive_push(p->archive, &p->archive_waiting) < 0)
+			break;
+		p->archive_has_waiting = false;
+		fed++;
+	}
+	return fed;
+}
+
+int pipeline_feed(struct pipeline *p)
+{
+	int work = 0;
+
+	for (uint32_t i = 0; i < p->destination_count; i++)
+		work += feed_destination(&p->destinations[i]);
+	if (p->archive)
+		work += feed_archive(p);
+	return work;
+}
+
+/* ---- cursors --------------------------------------------------------------- */
+
+uint64_t destination_done(const struct destination *destination)
+{
+	uint64_t acked = export_acked(&destination->export);
+
+	return acked > destination->skipped_number ? acked : destination->skipped_number;
+}
+
+/* The name itself, cut to the key's size: names are ours and short. */
+void destination_key(const struct destination *destination, uint8_t ret_key[16])
+{
+	memset(ret_key, 0, 16);
+	memcpy(ret_key, destination->name, strnlen(destination->name, 16));
+}
+
+static int mark_cursor(struct pipeline *p, struct destination *destination, uint64_t done)
+{
+	uint8_t key[16];
+	struct bytes payload = {(const uint8_t *)&done, sizeof done};
+	struct wal_location location;
+	uint64_t sequence;
+	int r;
+
+	destination_key(destination, key);
+	r = pipeline_add_keyed(p, WAL_CURSOR, key, NULL, payload, &sequence, &location);
+	if (r < 0)
+		return r;
+	destination->marked_number = done;
+	destination->cursor_segment = location.segment;
+	return 0;
+}
+
+void pipeline_mark_cursors(struct pipeline *p, uint64_t now_ns)
+{
+	if (now_ns < p->cursor_due_ns)
+		return;
+	p->cursor_due_ns = now_ns == UINT64_MAX ? 0 : now_ns + CURSOR_INTERVAL_NS;
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		uint64_t done = destination_done(&p->destinations[i]);
+
+		if (done != p->destinations[i].marked_number)
+			(void)mark_cursor(p, &p->destinations[i], done);
+	}
+}
+
+/* ---- cleaning ---------------------------------------------------------------- */
+
+static bool everybody_passed(const struct pipeline *p, uint64_t number)
+{
+	for (uint32_t i = 0; i < p->destination_count; i++)
+		if (p->destinations[i].marked_number < number)
+			return false;
+	return !p->archive || archive_mark(p->archive) >= number;
+}
+
+static int carry_cursors(struct pipeline *p, uint64_t segment)
+{
+	int r;
+
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		struct destination *destination = &p->destinations[i];
+
+		if (destination->cursor_segment > segment || destination->marked_number == 0)
+			continue;
+		r = mark_cursor(p, destination, destination_done(destination));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Over the cap the oldest segment's spans are given up for the destinations
+ * that did not take them, if the archive has them. */
+static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
+{
+	if (p->archive && archive_mark(p->archive) < oldest->last_span_number)
+		return;
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		struct destination *destination = &p->destinations[i];
+		struct wal_reader *reader;
+		uint64_t last = oldest->last_span_number;
+
+		if (destination_done(destination) >= last)
+			continue;
+		if (destination->pushed_number < last) {
+			if (wal_reader_new(&reader, p->wal, last) < 0)
+				continue;
+			wal_reader_free(destination->reader);
+			destination->reader = reader;
+			destination->has_waiting = false;
+			destination->dropped_backlog += last - destination->pushed_number;
+			destination->pushed_number = last;
+			log_line(
+				LOG_WARNING, "wal",
+				"over wal.max_size: gave up the oldest spans the collector has "
+				"not taken (%llu in all); they are in the archive",
+				(unsigned long long)destination->dropped_backlog);
+		}
+		destination->skipped_number = last;
+	}
+}
+
+void pipeline_keep_log_small(struct pipeline *p)
+{
+	struct wal_oldest oldest = wal_oldest(p->wal);
+
+	if (oldest.active || wal_bytes(p->wal) < CLEAN_ABOVE_BYTES ||
+	    oldest.segment == p->released_segment)
+		return;
+	if (!everybody_passed(p, oldest.last_span_number)) {
+		if (wal_bytes(p->wal) > p->options->wal_max_bytes)
+			give_up_backlog(p, &oldest);
+		return;
+	}
+	if (drain_carry(p->drain, oldest.segment) < 0 ||
+	    assemble_carry(p->assemble, oldest.segment) < 0 ||
+	    carry_cursors(p, oldest.segment) < 0)
+		return;
+	if (p->archive && archive_carry(p->archive, oldest.segment) < 0)
+		return;
+	if (wal_commit(p->wal) < 0)
+		return;
+	wal_release(p->wal, oldest.segment);
+	p->released_segment = oldest.segment;
+}

@@ -1,0 +1,258 @@
+/* What the stages tell the pipeline, and what it does about it. */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/log.h"
+
+/* ---- appending -------------------------------------------------------------- */
+
+/* A full log is written once and asked again, so that -ENOBUFS means that the
+ * disk does not take more. */
+int pipeline_add_keyed(struct pipeline *p, enum wal_kind kind, const uint8_t key[16],
+		       const uint8_t *sub, struct bytes payload, uint64_t *ret_sequence,
+		       struct wal_location *ret_location)
+{
+	struct wal_key head = {.version = 1};
+	struct iovec parts[2] = {{&head, sizeof head}, {(void *)payload.at, payload.len}};
+	int r;
+
+	memcpy(head.key, key, 16);
+	if (sub)
+		memcpy(head.sub, sub, 8);
+	r = wal_add(p->wal, kind, parts, 2, ret_sequence, ret_location);
+	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
+		r = wal_add(p->wal, kind, parts, 2, ret_sequence, ret_location);
+	if (r == 0 && *ret_sequence > p->last_sequence)
+		p->last_sequence = *ret_sequence;
+	return r;
+}
+
+/* For stages that remember only the segment their newest state lies in. */
+static int add_state(struct pipeline *p, enum wal_kind kind, const uint8_t key[16],
+		     const uint8_t *sub, struct bytes payload, uint64_t *ret_segment)
+{
+	struct wal_location location;
+	uint64_t sequence;
+	int r;
+
+	r = pipeline_add_keyed(p, kind, key, sub, payload, &sequence, &location);
+	if (r == 0)
+		*ret_segment = location.segment;
+	return r;
+}
+
+/* ---- drain's news ----------------------------------------------------------- */
+
+static int grow(void *at, uint64_t *cap, uint64_t want, size_t item)
+{
+	uint64_t next = *cap ? *cap * 2 : 64;
+	void *grown;
+
+	if (want <= *cap)
+		return 0;
+	if (next < want)
+		next = want;
+	grown = reallocarray(*(void **)at, next, item);
+	if (!grown)
+		return -ENOMEM;
+	*(void **)at = grown;
+	*cap = next;
+	return 0;
+}
+
+int news_ring_seen(void *arg, uint32_t ring, const struct ring_identity *identity)
+{
+	struct pipeline *p = arg;
+	int r;
+
+	r = grow(&p->instances, &p->instance_cap, (uint64_t)ring + 1, sizeof *p->instances);
+	if (r < 0)
+		return r;
+	memcpy(p->instances[ring], identity->instance, 16);
+	return assemble_ring_seen(p->assemble, ring, identity);
+}
+
+static int add_slices(struct pipeline *p, uint32_t ring, const struct slice *slices, uint32_t n,
+		      uint64_t *ret_sequence, struct wal_location *ret_location)
+{
+	int r;
+
+	r = wal_add_slices(p->wal, p->instances[ring], slices, n, ret_sequence, ret_location,
+			   p->slice_offsets);
+	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
+		r = wal_add_slices(p->wal, p->instances[ring], slices, n, ret_sequence,
+				   ret_location, p->slice_offsets);
+	return r;
+}
+
+int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
+	       uint64_t *ret_sequence)
+{
+	struct pipeline *p = arg;
+	struct wal_location location;
+	int r;
+
+	r = grow(&p->slice_offsets, &p->slice_offset_cap, n, sizeof *p->slice_offsets);
+	if (r < 0)
+		return -ENOBUFS;
+	r = redact_push(&p->redact, slices, n);
+	if (r < 0)
+		return r;
+	r = add_slices(p, ring, slices, n, ret_sequence, &location);
+	if (r < 0)
+		return r;
+	if (*ret_sequence > p->last_sequence)
+		p->last_sequence = *ret_sequence;
+	assemble_push(p->assemble, ring, slices, n, location.segment, location.offset,
+		      p->slice_offsets);
+	return 0;
+}
+
+void news_round_end(void *arg, uint32_t ring, uint64_t round)
+{
+	struct pipeline *p = arg;
+
+	assemble_round_end(p->assemble, ring, round);
+}
+
+void news_ring_dead(void *arg, uint32_t ring, const struct death *death)
+{
+	struct pipeline *p = arg;
+
+	(void)assemble_ring_dead(p->assemble, ring, death);
+	if (grow(&p->dead, &p->dead_cap, (uint64_t)p->dead_count + 1, sizeof *p->dead) < 0) {
+		/* The files stay; the next start finds the ring dead again. */
+		log_line(LOG_ERR, "pipeline", "out of memory: a dead ring stays on disk");
+		return;
+	}
+	p->dead[p->dead_count++] = (struct dead_ring){.ring = ring};
+}
+
+void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8])
+{
+	struct pipeline *p = arg;
+
+	assemble_end_lost(p->assemble, ring, span_id);
+}
+
+void news_flush_wanted(void *arg, uint32_t ring, uint32_t request)
+{
+	struct pipeline *p = arg;
+
+	/* Without memory for the note the client's deadline passes: it asks
+	 * again, nothing is lost. */
+	if (grow(&p->acks, &p->ack_cap, (uint64_t)p->ack_count + 1, sizeof *p->acks) < 0)
+		return;
+	p->acks[p->ack_count++] = (struct pending_ack){p->last_sequence, ring, request};
+}
+
+void news_ring_gone(void *arg, uint32_t ring)
+{
+	struct pipeline *p = arg;
+
+	assemble_ring_gone(p->assemble, ring);
+}
+
+int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence)
+{
+	struct pipeline *p = arg;
+	struct wal_location location;
+
+	return pipeline_add_keyed(p, WAL_RING, p->instances[ring], NULL, state, ret_sequence,
+				  &location);
+}
+
+/* ---- assembly's news --------------------------------------------------------- */
+
+int news_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
+		  const uint8_t span_id[8], uint64_t *ret_number)
+{
+	struct pipeline *p = arg;
+	uint64_t sequence;
+	int r;
+
+	r = wal_add_span(p->wal, span, instance, span_id, &sequence);
+	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
+		r = wal_add_span(p->wal, span, instance, span_id, &sequence);
+	if (r < 0)
+		return r;
+	if (sequence > p->last_sequence)
+		p->last_sequence = sequence;
+	*ret_number = span->number;
+	return 0;
+}
+
+void news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+		   uint64_t first_wall_ns)
+{
+	struct pipeline *p = arg;
+
+	if (p->archive)
+		(void)archive_run_seen(p->archive, trace_id, service, first_wall_ns);
+}
+
+void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete)
+{
+	struct pipeline *p = arg;
+
+	if (p->archive)
+		(void)archive_seal(p->archive, trace_id, last_number, complete);
+}
+
+int news_span_state(void *arg, const uint8_t instance[16], const uint8_t span_id[8],
+		    struct bytes state, struct log_place *ret_place)
+{
+	struct wal_location location;
+	uint64_t sequence;
+	int r;
+
+	r = pipeline_add_keyed(arg, WAL_STATE, instance, span_id, state, &sequence, &location);
+	if (r == 0)
+		*ret_place = (struct log_place){location.segment, location.offset,
+						sizeof(struct wal_key)};
+	return r;
+}
+
+int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
+		   uint64_t *ret_segment)
+{
+	return add_state(arg, WAL_RUN, trace_id, NULL, state, ret_segment);
+}
+
+/* What is asked for may still be pending: a value can be spilled and wanted
+ * back before its frame was written. */
+int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
+{
+	struct pipeline *p = arg;
+	struct wal_location location = {place->segment, place->offset};
+
+	(void)wal_commit(p->wal);
+	return wal_load(p->wal, location, place->payload, len, at);
+}
+
+/* ---- the archive's news ------------------------------------------------------- */
+
+int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state,
+		       uint64_t *ret_segment)
+{
+	return add_state(arg, WAL_ARCHIVE, trace_id, NULL, state, ret_segment);
+}
+
+void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
+		 bool complete)
+{
+	struct pipeline *p = arg;
+	struct sealed_run *run = &p->sealed[p->sealed_count++ % PIPELINE_SEALED_KEPT];
+
+	memcpy(run->trace_id, trace_id, 16);
+	(void)snprintf(run->path, sizeof run->path, "%s", path);
+	run->spans = spans;
+	run->complete = complete;
+	log_line(LOG_INFO, "archive", "sealed %s with %llu spans%s", path,
+		 (unsigned long long)spans, complete ? "" : ", its end was not said");
+}

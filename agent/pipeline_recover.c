@@ -1,0 +1,186 @@
+/* After a start: what the log holds is given back to the stages, oldest first.
+ * Nothing here can fail for damage; a frame that does not make sense is left
+ * out and said. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/log.h"
+#include "pipeline.h"
+
+struct recovery {
+	struct pipeline *pipeline;
+	struct slice *slices;
+	uint32_t *offsets;
+	uint64_t slice_cap, offset_cap;
+	uint64_t frames, odd;
+};
+
+static int slices_grow(struct recovery *recovery, uint64_t want)
+{
+	uint64_t cap = recovery->slice_cap ? recovery->slice_cap * 2 : 256;
+	struct slice *slices;
+	uint32_t *offsets;
+
+	if (want <= recovery->slice_cap)
+		return 0;
+	slices = reallocarray(recovery->slices, cap, sizeof *slices);
+	if (!slices)
+		return -ENOMEM;
+	recovery->slices = slices;
+	offsets = reallocarray(recovery->offsets, cap, sizeof *offsets);
+	if (!offsets)
+		return -ENOMEM;
+	recovery->offsets = offsets;
+	recovery->slice_cap = cap;
+	return 0;
+}
+
+static int recover_slices(struct recovery *recovery, const struct wal_entry *entry)
+{
+	struct pipeline *p = recovery->pipeline;
+	const uint8_t *instance = entry->payload.at;
+	uint32_t n = 0;
+	size_t at = 0;
+	int r;
+
+	if (entry->payload.len < sizeof(struct wal_record))
+		return -EBADMSG;
+	for (;;) {
+		r = slices_grow(recovery, (uint64_t)n + 1);
+		if (r == 0)
+			r = wal_record_next(entry->payload, &at, &recovery->slices[n],
+					    &recovery->offsets[n]);
+		if (r <= 0)
+			break;
+		n++;
+	}
+	if (r < 0)
+		return r;
+	r = drain_recover_slices(p->drain, instance, recovery->slices, n,
+				 entry->location.segment);
+	if (r < 0)
+		return r;
+	return assemble_recover_slices(p->assemble, instance, recovery->slices, n,
+				       entry->location.segment, entry->location.offset,
+				       recovery->offsets);
+}
+
+static int recover_span(struct recovery *recovery, const struct wal_entry *entry)
+{
+	struct wal_span head;
+
+	if (entry->payload.len < sizeof head)
+		return -EBADMSG;
+	memcpy(&head, entry->payload.at, sizeof head);
+	assemble_recover_span(recovery->pipeline->assemble, &entry->span, head.instance,
+			      head.span_id);
+	return 0;
+}
+
+static void recover_cursor(struct pipeline *p, const struct wal_key *key, struct bytes payload,
+			   uint64_t segment)
+{
+	uint8_t own[16];
+
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		struct destination *destination = &p->destinations[i];
+
+		destination_key(destination, own);
+		if (memcmp(own, key->key, 16) != 0 || payload.len != sizeof(uint64_t))
+			continue;
+		memcpy(&destination->marked_number, payload.at, sizeof(uint64_t));
+		destination->cursor_segment = segment;
+	}
+}
+
+static int recover_ring(struct pipeline *p, const struct wal_key *key, struct bytes payload,
+			uint64_t segment)
+{
+	struct ring_identity identity;
+	int r;
+
+	r = drain_recover_state(p->drain, key->key, payload, segment, &identity);
+	if (r == 0)
+		assemble_recover_ring(p->assemble, &identity);
+	return r;
+}
+
+static int recover_keyed(struct recovery *recovery, const struct wal_entry *entry)
+{
+	struct pipeline *p = recovery->pipeline;
+	uint64_t segment = entry->location.segment;
+	struct log_place place = {segment, entry->location.offset, sizeof(struct wal_key)};
+	struct wal_key key;
+	struct bytes payload;
+
+	if (entry->payload.len < sizeof key)
+		return -EBADMSG;
+	memcpy(&key, entry->payload.at, sizeof key);
+	payload =
+		(struct bytes){entry->payload.at + sizeof key, entry->payload.len - sizeof key};
+	switch (entry->kind) {
+	case WAL_STATE:
+		return assemble_recover_state(p->assemble, key.key, key.sub, payload, &place);
+	case WAL_RUN:
+		return assemble_recover_run(p->assemble, key.key, payload, segment);
+	case WAL_RING:
+		return recover_ring(p, &key, payload, segment);
+	case WAL_CLOSED:
+		drain_recover_closed(p->drain, key.key);
+		assemble_recover_closed(p->assemble, key.key);
+		return 0;
+	case WAL_ARCHIVE:
+		return p->archive ? archive_recover(p->archive, key.key, payload, segment) : 0;
+	case WAL_CURSOR:
+		recover_cursor(p, &key, payload, segment);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int recover_entry(void *arg, const struct wal_entry *entry)
+{
+	struct recovery *recovery = arg;
+	int r;
+
+	recovery->frames++;
+	if (entry->kind == WAL_RECORD)
+		r = recover_slices(recovery, entry);
+	else if (entry->kind == WAL_SPAN)
+		r = recover_span(recovery, entry);
+	else
+		r = recover_keyed(recovery, entry);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		recovery->odd++;
+	return 0;
+}
+
+int pipeline_recover(struct pipeline *p)
+{
+	struct recovery recovery = {.pipeline = p};
+	int r;
+
+	r = wal_recover(p->wal, recover_entry, &recovery);
+	free(recovery.slices);
+	free(recovery.offsets);
+	if (r < 0) {
+		log_line(LOG_ERR, "wal", "recovery stopped: %s", strerror(-r));
+		return r;
+	}
+	if (recovery.frames)
+		log_line(LOG_INFO, "wal",
+			 "recovered %llu entries, %llu open spans, last span number %llu",
+			 (unsigned long long)recovery.frames,
+			 (unsigned long long)assemble_counters(p->assemble)->open,
+			 (unsigned long long)wal_last_span_number(p->wal));
+	if (recovery.odd)
+		log_line(LOG_WARNING, "wal", "%llu entries made no sense and were left out",
+			 (unsigned long long)recovery.odd);
+	r = p->archive ? archive_recovered(p->archive) : 0;
+	return r < 0 ? r : drain_recovered(p->drain);
+}

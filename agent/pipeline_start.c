@@ -1,0 +1,294 @@
+/* Building the pipeline, stage by stage, and taking it apart. */
+#include "pipeline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/log.h"
+
+#define DRAIN_BATCH_BYTES (UINT64_C(1) << 20)
+#define DRAIN_ROUND_BYTES (UINT64_C(8) << 20)
+#define RUN_FORGET_NS (UINT64_C(86400) * 1000000000)
+#define PARKED_RECORDS_MAX 100000
+#define OPEN_FILES_MAX 256
+
+/* ---- what stages say ------------------------------------------------------- */
+
+static void log_drain(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "drain", line);
+}
+
+static void log_wal(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "wal", line);
+}
+
+static void log_assemble(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "assemble", line);
+}
+
+static void log_archive(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "archive", line);
+}
+
+static void log_export(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "export", line);
+}
+
+static int start_wal(struct pipeline *p)
+{
+	char dir[4096];
+	struct wal_options options = {
+		.dir = dir,
+		.max_bytes = p->options->wal_max_bytes,
+		.memory_bytes_max = p->options->wal_memory_bytes,
+		.sync_interval_ns = p->options->wal_sync_interval_ns,
+		.sync_each = p->options->wal_sync_each,
+		.log = log_wal,
+	};
+	int r;
+
+	(void)snprintf(dir, sizeof dir, "%s/wal", p->options->state_dir);
+	r = wal_new(&p->wal, p->env, &options);
+	if (r < 0)
+		log_line(LOG_ERR, "wal", "%s cannot be used: %s%s", dir, strerror(-r),
+			 r == -EBUSY ? " (another agent runs on it; give this one its own "
+				       "--state-dir)"
+				     : " (choose another with --state-dir)");
+	return r;
+}
+
+static int start_drain(struct pipeline *p)
+{
+	struct drain_options options = {
+		.dir = p->options->ring_dir,
+		.busy_interval_ns = 10000000,
+		.idle_interval_ns = 100000000,
+		.batch_bytes_max = DRAIN_BATCH_BYTES,
+		.round_bytes_max = DRAIN_ROUND_BYTES,
+		.rings_max = p->options->ring_max_rings,
+	};
+	struct drain_ops ops = {
+		.ring_seen = news_ring_seen,
+		.batch = news_batch,
+		.round_end = news_round_end,
+		.ring_dead = news_ring_dead,
+		.end_lost = news_end_lost,
+		.flush_wanted = news_flush_wanted,
+		.ring_gone = news_ring_gone,
+		.ring_state = news_ring_state,
+		.log = log_drain,
+		.arg = p,
+	};
+	int r;
+
+	r = drain_new(&p->drain, p->env, &options, &ops);
+	if (r < 0)
+		log_line(LOG_ERR, "drain", "ring directory %s cannot be served: %s%s",
+			 p->options->ring_dir, strerror(-r),
+			 r == -EBUSY ? " (another agent serves it)"
+				     : " (choose another with --ring-dir)");
+	return r;
+}
+
+static int hex_value(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Which boot this is: ticks of another one mean nothing here. Zero: unknown. */
+static void read_boot_id(struct env *env, uint8_t ret_id[16])
+{
+	char text[64];
+	int fd, digits = 0;
+	ssize_t n;
+
+	memset(ret_id, 0, 16);
+	fd = env->ops->open(env, AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
+	if (fd < 0)
+		return;
+	n = env->ops->pread(env, fd, text, sizeof text, 0);
+	(void)env->ops->close(env, fd);
+	for (ssize_t i = 0; i < n && digits < 32; i++) {
+		int value = hex_value(text[i]);
+
+		if (value < 0)
+			continue;
+		ret_id[digits / 2] = (uint8_t)(ret_id[digits / 2] << 4 | value);
+		digits++;
+	}
+}
+
+static uint64_t read_time_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/time", &st) == 0 ? st.st_ino : 0;
+}
+
+static int start_assemble(struct pipeline *p)
+{
+	struct assemble_options options = {
+		.memory_bytes_max = p->options->assemble_memory_bytes,
+		.idle_timeout_ns = p->options->archive_idle_timeout_ns,
+		.run_forget_ns = RUN_FORGET_NS,
+		.open_spans_max = p->options->assemble_open_spans_max,
+		.parked_records_max = PARKED_RECORDS_MAX,
+		.time_namespace = read_time_namespace(),
+	};
+	struct assemble_ops ops = {
+		.finished = news_finished,
+		.run_seen = news_run_seen,
+		.run_over = news_run_over,
+		.state = news_span_state,
+		.run_state = news_run_state,
+		.load = news_load,
+		.log = log_assemble,
+		.arg = p,
+	};
+
+	read_boot_id(p->env, options.boot_id);
+	return assemble_new(&p->assemble, p->env, &options, &ops);
+}
+
+static int start_archive(struct pipeline *p)
+{
+	struct archive_options options = {
+		.dir = p->options->archive_dir,
+		.state_dir = p->options->state_dir,
+		.min_spans = p->options->archive_min_spans,
+		.roots = (const char *const *)p->options->archive_roots,
+		.root_count = p->options->archive_root_count,
+		.checkpoint_ns = 1000000000,
+		.open_files_max = OPEN_FILES_MAX,
+	};
+	struct archive_ops ops = {
+		.state = news_archive_state,
+		.sealed = news_sealed,
+		.log = log_archive,
+		.arg = p,
+	};
+
+	if (!p->options->archive_enabled)
+		return 0;
+	if (options.root_count == 0)
+		options.roots = NULL;
+	return archive_new(&p->archive, p->env, &options, &ops);
+}
+
+/* The destination's headers and endpoint live as long as the pipeline. */
+static int start_destination(struct pipeline *p)
+{
+	struct destination *destination = &p->destinations[0];
+	struct export_options *options = &destination->options;
+	char error[256];
+	int r;
+
+	if (!p->options->export_enabled)
+		return 0;
+	r = endpoint_parse(&options->endpoint, p->options->export_endpoint, error,
+			   sizeof error);
+	if (r == 0)
+		r = headers_parse(&destination->headers, p->options->export_headers, error,
+				  sizeof error);
+	if (r < 0) {
+		log_line(LOG_ERR, "export", "%s", error);
+		return r;
+	}
+	options->headers = destination->headers.entries;
+	options->headers_n = destination->headers.count;
+	options->timeout_ms = p->options->export_timeout_ns
+				      ? p->options->export_timeout_ns / 1000000
+				      : EXPORT_TIMEOUT_NONE;
+	options->batch_spans_max = p->options->export_batch_spans;
+	options->batch_bytes_max = p->options->export_batch_bytes;
+	options->delay_ms = p->options->export_delay_ns / 1000000;
+	options->streams_max = p->options->export_streams;
+	options->request_bytes_max = p->options->export_request_bytes;
+	options->response_bytes_max = p->options->export_response_bytes;
+	options->log = log_export;
+	(void)snprintf(destination->name, sizeof destination->name, "otlp");
+	p->destination_count = 1;
+	return 0;
+}
+
+/* After recovery, when the cursors are known. */
+static int start_readers(struct pipeline *p)
+{
+	int r;
+
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		struct destination *destination = &p->destinations[i];
+
+		r = export_init(&destination->export, p->env, &destination->options,
+				destination->marked_number + 1);
+		if (r < 0)
+			return r;
+		destination->started = true;
+		destination->pushed_number = destination->marked_number;
+		r = wal_reader_new(&destination->reader, p->wal, destination->marked_number);
+		if (r < 0)
+			return r;
+	}
+	if (!p->archive)
+		return 0;
+	return wal_reader_new(&p->archive_reader, p->wal, archive_first_number(p->archive));
+}
+
+int pipeline_init(struct pipeline *p, struct env *env, const struct options *options)
+{
+	int r;
+
+	memset(p, 0, sizeof *p);
+	p->env = env;
+	p->options = options;
+	p->started_wall_ns = env->ops->wall_ns(env);
+	r = redact_init(&p->redact, &(struct redact_options){options->redact_enabled});
+	if (r == 0)
+		r = start_wal(p);
+	if (r == 0)
+		r = start_drain(p);
+	if (r == 0)
+		r = start_assemble(p);
+	if (r == 0)
+		r = start_archive(p);
+	if (r == 0)
+		r = start_destination(p);
+	if (r == 0)
+		r = pipeline_recover(p);
+	if (r == 0)
+		r = start_readers(p);
+	return r;
+}
+
+void pipeline_fini(struct pipeline *p)
+{
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		if (p->destinations[i].started)
+			export_fini(&p->destinations[i].export);
+		wal_reader_free(p->destinations[i].reader);
+	}
+	wal_reader_free(p->archive_reader);
+	archive_free(p->archive);
+	assemble_free(p->assemble);
+	drain_free(p->drain);
+	redact_fini(&p->redact);
+	wal_free(p->wal);
+	free(p->acks);
+	free(p->dead);
+	free(p->slice_offsets);
+	free(p->instances);
+}
