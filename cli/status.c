@@ -1,0 +1,269 @@
+/* spanring status: what the agent is doing. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent_client.h"
+#include "verbs.h"
+
+static const char help_text[] =
+	"usage: spanring status [--json] [--ring-dir DIR]\n\n"
+	"Asks the agent that serves the ring directory (the one a process started here would\n"
+	"use, or DIR) and prints its processes, open spans with their ages, its log, where it\n"
+	"sends, what it archived, and the two ledgers: every record and every span is in one\n"
+	"of their columns.\n\n"
+	"Exit codes: 0 an agent answered, 1 none did, 2 usage.\n";
+
+static uint64_t number(json_t *object, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(json_t *object, const char *key)
+{
+	return json_string_value(json_object_get(object, key)) ?: "";
+}
+
+/* What came from a module may hold anything: only printable ASCII and UTF-8
+ * reach the terminal. */
+static void put_safe(const char *at, size_t max)
+{
+	size_t n = 0;
+
+	for (; *at && n < max; at++, n++)
+		putchar((unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at);
+}
+
+static void age(uint64_t ns, char *line, size_t size)
+{
+	uint64_t s = ns / 1000000000;
+
+	if (s < 60)
+		(void)snprintf(line, size, "%" PRIu64 ".%01" PRIu64 " s", s,
+			       ns / 100000000 % 10);
+	else if (s < 3600)
+		(void)snprintf(line, size, "%" PRIu64 " min %02" PRIu64 " s", s / 60, s % 60);
+	else
+		(void)snprintf(line, size, "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
+			       s / 60 % 60);
+}
+
+static void size_text(uint64_t bytes, char *line, size_t size)
+{
+	if (bytes < 10240)
+		(void)snprintf(line, size, "%" PRIu64 " B", bytes);
+	else if (bytes < UINT64_C(10) << 20)
+		(void)snprintf(line, size, "%.1f KiB", (double)bytes / 1024);
+	else
+		(void)snprintf(line, size, "%.1f MiB", (double)bytes / 1048576);
+}
+
+static void print_agent(json_t *status)
+{
+	json_t *agent = json_object_get(status, "agent");
+	char up[32];
+
+	age(number(agent, "now_unix_nano") - number(agent, "started_unix_nano"), up, sizeof up);
+	printf("agent    %s, pid %" PRIu64 ", up %s, i/o by %s%s\n", text(agent, "version"),
+	       number(agent, "pid"), up, text(agent, "io"),
+	       json_is_true(json_object_get(agent, "stopping")) ? ", stopping" : "");
+	printf("         rings %s, state %s, archive %s\n", text(agent, "ring_dir"),
+	       text(agent, "state_dir"),
+	       *text(agent, "archive_dir") ? text(agent, "archive_dir") : "off");
+}
+
+static void print_refused(json_t *ring)
+{
+	const char *reason;
+	json_t *count;
+
+	json_object_foreach(json_object_get(ring, "refused"), reason, count)
+		printf("  refused %s %" PRIu64, reason, (uint64_t)json_integer_value(count));
+}
+
+static void print_rings(json_t *status)
+{
+	json_t *rings = json_object_get(status, "rings"), *ring;
+	size_t i;
+
+	printf("\nprocesses (%zu)\n", json_array_size(rings));
+	if (json_array_size(rings))
+		printf("  %8s  %-7s  %10s  %10s  %6s  %8s\n", "pid", "state", "written",
+		       "drained", "held", "dropped");
+	json_array_foreach(rings, i, ring)
+	{
+		printf("  %8" PRIu64 "  %-7s  %10" PRIu64 "  %10" PRIu64 "  %6" PRIu64
+		       "  %8" PRIu64,
+		       number(ring, "pid"),
+		       json_is_true(json_object_get(ring, "alive")) ? "alive" : "dead",
+		       number(ring, "written"), number(ring, "drained"), number(ring, "held"),
+		       number(ring, "dropped_abandoned") + number(ring, "dropped_damaged"));
+		print_refused(ring);
+		putchar('\n');
+	}
+}
+
+static void print_open_spans(json_t *status)
+{
+	json_t *spans = json_object_get(status, "open_spans"), *span;
+	uint64_t open = number(json_object_get(status, "spans"), "open");
+	char old[32];
+	size_t i;
+
+	printf("\nopen spans (%" PRIu64 ")\n", open);
+	json_array_foreach(spans, i, span)
+	{
+		age(number(span, "age_ns"), old, sizeof old);
+		printf("  %14s  pid %-8" PRIu64 " %s  ", old, number(span, "pid"),
+		       text(span, "span_id"));
+		put_safe(text(span, "name"), 60);
+		putchar('\n');
+	}
+	if (open > json_array_size(spans))
+		printf("  and %" PRIu64 " more\n", open - json_array_size(spans));
+}
+
+static void print_log(json_t *status)
+{
+	json_t *log = json_object_get(status, "log");
+	char bytes[32], max[32];
+
+	size_text(number(log, "bytes"), bytes, sizeof bytes);
+	size_text(number(log, "bytes_max"), max, sizeof max);
+	printf("\nlog      %s of %s, %" PRIu64 " spans ever, %" PRIu64 " commits, %" PRIu64
+	       " syncs%s\n",
+	       bytes, max, number(log, "last_span_number"), number(log, "commits"),
+	       number(log, "syncs"),
+	       json_is_true(json_object_get(log, "failing")) ? ", CANNOT BE WRITTEN" : "");
+	if (number(log, "damaged_frames") || number(log, "corrupt_segments"))
+		printf("         damaged frames %" PRIu64 ", corrupt segments %" PRIu64 "\n",
+		       number(log, "damaged_frames"), number(log, "corrupt_segments"));
+}
+
+static void print_export(json_t *status)
+{
+	json_t *export = json_object_get(status, "export"), *one;
+	size_t i;
+
+	if (json_array_size(export) == 0)
+		printf("export   off\n");
+	json_array_foreach(export, i, one)
+	{
+		printf("export   %s, %s: finished %" PRIu64 " = sent %" PRIu64
+		       " + waiting %" PRIu64 " + rejected %" PRIu64 " + dropped %" PRIu64 "\n",
+		       text(one, "authority"),
+		       json_is_true(json_object_get(one, "connected")) ? "connected"
+								       : "not connected",
+		       number(one, "finished"), number(one, "sent"), number(one, "waiting"),
+		       number(one, "rejected"),
+		       number(one, "dropped_too_large") + number(one, "dropped_backlog"));
+		if (*text(one, "last_error")) {
+			printf("         last error: ");
+			put_safe(text(one, "last_error"), 160);
+			putchar('\n');
+		}
+	}
+}
+
+static void print_archive(json_t *status)
+{
+	json_t *archive = json_object_get(status, "archive"), *newest, *run;
+	size_t i, first;
+
+	if (!archive) {
+		printf("archive  off\n");
+		return;
+	}
+	printf("archive  %" PRIu64 " runs sealed, %" PRIu64 " open, %" PRIu64
+	       " reopened, %" PRIu64 " kept aside, %" PRIu64 " failures\n",
+	       number(archive, "sealed"), number(archive, "open_runs"),
+	       number(archive, "reopened"), number(archive, "kept_aside"),
+	       number(archive, "failures"));
+	newest = json_object_get(archive, "newest");
+	first = json_array_size(newest) > 5 ? json_array_size(newest) - 5 : 0;
+	for (i = first; (run = json_array_get(newest, i)); i++)
+		printf("         %s (%" PRIu64 " spans%s)\n", text(run, "path"),
+		       number(run, "spans"),
+		       json_is_true(json_object_get(run, "complete")) ? ", complete" : "");
+}
+
+static void print_ledgers(json_t *status)
+{
+	json_t *records = json_object_get(status, "records");
+	json_t *spans = json_object_get(status, "spans");
+	json_t *archive = json_object_get(status, "archive");
+
+	printf("\nrecords  handed in %" PRIu64 " = applied %" PRIu64 " + parked %" PRIu64
+	       " + late %" PRIu64 " + unknown %" PRIu64 " + damaged %" PRIu64
+	       " + limit %" PRIu64 " + twice %" PRIu64 "\n",
+	       number(records, "handed_in"), number(records, "applied"),
+	       number(records, "parked"), number(records, "dropped_late"),
+	       number(records, "dropped_unknown_type"), number(records, "dropped_damaged"),
+	       number(records, "dropped_limit"), number(records, "dropped_duplicate_start"));
+	printf("spans    started %" PRIu64 " = finished %" PRIu64 " (%" PRIu64
+	       " by a death) + open %" PRIu64 " + dropped %" PRIu64 "\n",
+	       number(spans, "started"), number(spans, "finished"),
+	       number(spans, "closed_by_death"), number(spans, "open"),
+	       number(spans, "dropped_invalid"));
+	if (archive)
+		printf("         finished %" PRIu64 " = archived %" PRIu64 " + waiting %" PRIu64
+		       " + filtered %" PRIu64 " + invalid %" PRIu64 "\n",
+		       number(archive, "finished"), number(archive, "archived"),
+		       number(archive, "waiting"), number(archive, "dropped_filtered"),
+		       number(archive, "dropped_invalid"));
+}
+
+static int usage(const char *argument)
+{
+	(void)fprintf(stderr, "spanring status: '%s' is not understood; see --help\n",
+		      argument);
+	return 2;
+}
+
+int status_main(int argc, char **argv)
+{
+	char dir[PATH_MAX] = "";
+	bool as_json = false;
+	json_t *status;
+	int r;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			(void)fputs(help_text, stdout);
+			return 0;
+		}
+		if (strcmp(argv[i], "--json") == 0)
+			as_json = true;
+		else if (strcmp(argv[i], "--ring-dir") == 0 && i + 1 < argc)
+			(void)snprintf(dir, sizeof dir, "%s", argv[++i]);
+		else
+			return usage(argv[i]);
+	}
+	if (!*dir)
+		agent_find_directory(dir);
+	r = *dir ? agent_status(dir, &status) : -ENOENT;
+	if (r < 0) {
+		(void)fprintf(stderr,
+			      "spanring status: no agent answers%s%s: %s\n"
+			      "  start one with spanringd, or name its directory with "
+			      "--ring-dir or SPANRING_DIR\n",
+			      *dir ? " in " : " (no ring directory was found)", dir,
+			      strerror(-r));
+		return 1;
+	}
+	if (as_json) {
+		(void)json_dumpf(status, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+		putchar('\n');
+	} else {
+		print_agent(status);
+		print_rings(status);
+		print_open_spans(status);
+		print_log(status);
+		print_export(status);
+		print_archive(status);
+		print_ledgers(status);
+	}
+	json_decref(status);
+	return 0;
+}
