@@ -33,7 +33,8 @@
 #include "base/slice.h"
 
 struct assemble_ops {
-	/* A span is finished. -ENOBUFS: try again at the next tick.
+	/* A span is finished. -ENOBUFS, -ENOMEM: try again at the next tick;
+	 * after any other error the span is dropped and counted as invalid.
 	 * ret_number: its ordinal in the log. The bytes are borrowed. */
 	int (*finished)(void *arg, struct finished_span *span, const uint8_t instance[16],
 			const uint8_t span_id[8], uint64_t *ret_number);
@@ -52,8 +53,8 @@ struct assemble_ops {
 		     struct bytes state, struct log_place *ret_place);
 	int (*run_state)(void *arg, const uint8_t trace_id[16], struct bytes state,
 			 uint64_t *ret_segment);
-	/* Loads a value back from the log. -ENOENT, -EBADMSG: it is lost, the
-	 * span goes on without it; anything else is tried again. */
+	/* Loads a value back from the log. -ENOMEM is tried again; after any
+	 * other error the value is lost and the span goes on without it. */
 	int (*load)(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;

@@ -1,0 +1,413 @@
+#include "assemble/assemble.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#include "assemble/stage.h"
+#include "wire/record.h"
+
+/* How soon a full stage behind us is asked again. */
+#define RETRY_NS UINT64_C(10000000)
+
+static int store_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
+{
+	const struct assemble *a = arg;
+
+	return a->ops.load(a->ops.arg, place, len, at);
+}
+
+int assemble_new(struct assemble **ret_assemble, struct env *env,
+		 const struct assemble_options *options, const struct assemble_ops *ops)
+{
+	struct run_ops run_ops = {ops->run_seen, ops->run_over, ops->run_state, ops->arg};
+	struct assemble *a;
+	int r;
+
+	a = calloc(1, sizeof *a);
+	if (!a)
+		return -ENOMEM;
+	a->env = env;
+	a->options = *options;
+	a->ops = *ops;
+	r = env->ops->random(env, &a->seed, sizeof a->seed);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
+	clock_init(&a->clock, env, options->boot_id, options->time_namespace);
+	span_store_init(&a->store, options->memory_bytes_max);
+	a->store.load = store_load;
+	a->store.arg = a;
+	run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
+		       options->run_forget_ns);
+	map_init(&a->sources, 16, a->seed);
+	list_init(&a->ages);
+	list_init(&a->places);
+	list_init(&a->ready);
+	a->recovering = true;
+	*ret_assemble = a;
+	return 0;
+}
+
+static void free_spans(struct assemble *a, struct source *source)
+{
+	size_t at = 0;
+	void *span;
+
+	while (map_next(&source->spans, &at, &span))
+		open_span_free(&a->store, span);
+	map_fini(&source->spans);
+}
+
+void assemble_free(struct assemble *a)
+{
+	size_t at = 0;
+	void *source;
+
+	if (!a)
+		return;
+	while (map_next(&a->sources, &at, &source)) {
+		free_spans(a, source);
+		source_free(source);
+	}
+	map_fini(&a->sources);
+	run_table_fini(&a->runs);
+	span_store_fini(&a->store);
+	buf_fini(&a->span);
+	buf_fini(&a->closing);
+	buf_fini(&a->state);
+	free(a->rings);
+	free(a);
+}
+
+/* ---- rings ---- */
+
+static struct source *ring_source(const struct assemble *a, uint32_t ring)
+{
+	return ring < a->ring_cap ? a->rings[ring] : NULL;
+}
+
+static int rings_reserve(struct assemble *a, uint32_t ring)
+{
+	uint32_t cap = a->ring_cap ? a->ring_cap : 16;
+	struct source **rings;
+
+	if (ring < a->ring_cap)
+		return 0;
+	if (ring >= UINT32_MAX / 2)
+		return -ENOMEM;
+	while (cap <= ring)
+		cap *= 2;
+	rings = realloc(a->rings, cap * sizeof(struct source *));
+	if (!rings)
+		return -ENOMEM;
+	memset(rings + a->ring_cap, 0, (cap - a->ring_cap) * sizeof(struct source *));
+	a->rings = rings;
+	a->ring_cap = cap;
+	return 0;
+}
+
+struct source *stage_source(struct assemble *a, const uint8_t instance[16])
+{
+	struct source *source = map_get(&a->sources, instance);
+
+	if (source)
+		return source;
+	source = source_new(instance, a->seed);
+	if (!source)
+		return NULL;
+	if (map_put(&a->sources, instance, source) < 0) {
+		source_free(source);
+		return NULL;
+	}
+	return source;
+}
+
+int assemble_ring_seen(struct assemble *a, uint32_t ring, const struct ring_identity *identity)
+{
+	struct source *source;
+	int r;
+
+	clock_sample(&a->clock);
+	r = rings_reserve(a, ring);
+	if (r < 0)
+		return r;
+	source = stage_source(a, identity->instance);
+	if (!source)
+		return -ENOMEM;
+	source_identify(source, &a->clock, identity);
+	source->ring = ring;
+	a->rings[ring] = source;
+	return 0;
+}
+
+static void update_gauges(struct assemble *a)
+{
+	a->counters.memory_bytes = a->store.memory_bytes;
+	a->counters.spilled_bytes = a->store.spilled_bytes;
+	a->counters.runs = a->runs.seen_count;
+	a->counters.runs_over = a->runs.over_said;
+}
+
+void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices, uint32_t n,
+		   uint64_t segment, uint32_t offset, const uint32_t *offsets)
+{
+	struct source *source = ring_source(a, ring);
+
+	a->recovering = false;
+	clock_sample(&a->clock);
+	if (source)
+		apply_slices(a, source, slices, n, segment, offset, offsets);
+	(void)run_table_introduce(&a->runs); /* the tick tries again what was refused */
+	update_gauges(a);
+}
+
+void assemble_round_end(struct assemble *a, uint32_t ring, uint64_t round)
+{
+	struct source *source = ring_source(a, ring);
+
+	/* Rounds of a ring follow each other: that one ended is all that counts. */
+	(void)round;
+	a->recovering = false;
+	if (!source)
+		return;
+	finish_queue_all(a, &source->ended_before);
+	list_splice(&source->ended_before, &source->ended);
+	apply_drop_parked(a, &source->parked_before);
+	list_splice(&source->parked_before, &source->parked);
+	if (source->closing_due) {
+		closing_begin(a, source, source->closing_kind);
+		source->closing_due = false;
+	}
+	source->closing_due = source->closing_now;
+	source->closing_now = false;
+	(void)finish_ready(a); /* what is not taken now waits for the tick */
+	update_gauges(a);
+}
+
+void assemble_end_lost(struct assemble *a, uint32_t ring, const uint8_t span_id[8])
+{
+	struct source *source = ring_source(a, ring);
+	struct open_span *span;
+
+	a->recovering = false;
+	if (!source)
+		return;
+	span = map_get(&source->spans, span_id);
+	if (!span) {
+		/* Its START may be in a block that this round does not read; if
+		 * not, it was finished long ago and this was said before. */
+		span = apply_new_span(a, source, span_id, a->segment);
+		if (!span)
+			return;
+		list_append(&source->parked, &span->due);
+	}
+	if (span->flags & (SPAN_ENDED | SPAN_READY | SPAN_END_LOST))
+		return;
+	span->flags |= SPAN_END_LOST | SPAN_ENDED | SPAN_CLOSING;
+	span->close = SPAN_CLOSE_END_LOST;
+	if (!(span->flags & SPAN_STARTED))
+		return;
+	a->counters.end_lost++;
+	list_append(&source->ended, &span->due);
+}
+
+static void say_death(const struct assemble *a, const struct source *source, uint64_t open)
+{
+	char how[128], line[256];
+
+	death_describe(source, how, sizeof how);
+	(void)snprintf(line, sizeof line, "assemble: pid %u: %s; ending its %llu open spans",
+		       source->identity.pid, how, (unsigned long long)open);
+	a->ops.log(a->ops.arg, LOG_NOTICE, line);
+}
+
+static void source_dies(struct assemble *a, struct source *source, const struct death *death)
+{
+	size_t before;
+
+	source->death = *death;
+	source->dead = true;
+	apply_drop_parked(a, &source->parked_before);
+	apply_drop_parked(a, &source->parked);
+	finish_queue_all(a, &source->ended_before);
+	finish_queue_all(a, &source->ended);
+	if (source->closing_due || source->closing_now)
+		closing_begin(a, source, source->closing_kind);
+	source->closing_due = false;
+	source->closing_now = false;
+	before = source->spans.count;
+	closing_begin(a, source, SPAN_CLOSE_DEATH);
+	if (before)
+		say_death(a, source, before);
+}
+
+bool assemble_ring_dead(struct assemble *a, uint32_t ring, const struct death *death)
+{
+	struct source *source = ring_source(a, ring);
+
+	a->recovering = false;
+	if (!source)
+		return true;
+	clock_sample(&a->clock);
+	if (!source->dead)
+		source_dies(a, source, death);
+	(void)finish_ready(a); /* what is not taken now waits for the tick */
+	update_gauges(a);
+	return source->spans.count == 0;
+}
+
+bool assemble_ring_idle(const struct assemble *a, uint32_t ring)
+{
+	const struct source *source = ring_source(a, ring);
+
+	return !source || source->spans.count == 0;
+}
+
+void assemble_ring_gone(struct assemble *a, uint32_t ring)
+{
+	struct source *source = ring_source(a, ring);
+	struct death death = {.cause = DEATH_UNKNOWN, .seen_mono_ns = a->clock.mono_ns};
+
+	if (!source)
+		return;
+	a->rings[ring] = NULL;
+	source->ring = SOURCE_NO_RING;
+	source->gone = true;
+	a->sources_gone = true;
+	/* A ring that was put aside for its lies never died; its spans end as
+	 * those of any process of which no more is heard. */
+	if (!source->dead)
+		source_dies(a, source, &death);
+}
+
+static struct source *next_gone(const struct assemble *a, bool *ret_more)
+{
+	size_t at = 0;
+	void *value;
+
+	*ret_more = false;
+	while (map_next(&a->sources, &at, &value)) {
+		struct source *source = value;
+
+		if (source->gone && source->spans.count == 0)
+			return source;
+		if (source->gone)
+			*ret_more = true;
+	}
+	return NULL;
+}
+
+void stage_forget_source(struct assemble *a, struct source *source)
+{
+	map_remove(&a->sources, source->instance);
+	source_free(source);
+}
+
+static void sweep_gone(struct assemble *a)
+{
+	struct source *source;
+	bool more = true;
+
+	while (a->sources_gone) {
+		source = next_gone(a, &more);
+		if (!source)
+			break;
+		stage_forget_source(a, source);
+	}
+	a->sources_gone = more;
+}
+
+/* ---- time ---- */
+
+int assemble_tick(struct assemble *a, uint64_t now_ns)
+{
+	int work;
+
+	a->recovering = false;
+	clock_sample(&a->clock);
+	work = run_table_introduce(&a->runs);
+	work += finish_ready(a);
+	work += run_table_tick(&a->runs, now_ns);
+	if (a->sources_gone)
+		sweep_gone(a);
+	update_gauges(a);
+	return work;
+}
+
+uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
+{
+	uint64_t due = run_table_next_due(&a->runs, now_ns);
+	/* The clocks want to be looked at from time to time. */
+	uint64_t sample = now_ns + TICKS_INTERVAL_NS_MAX;
+
+	if ((!list_empty(&a->ready) || a->sources_gone) && due > now_ns + RETRY_NS)
+		due = now_ns + RETRY_NS;
+	return due < sample ? due : sample;
+}
+
+void assemble_flush(struct assemble *a)
+{
+	(void)finish_ready(a); /* what is not taken stays for the next life */
+	run_table_flush(&a->runs, a->clock.mono_ns);
+	update_gauges(a);
+}
+
+void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct bytes service,
+		       uint64_t number, uint64_t start_wall_ns)
+{
+	struct run *run = run_get(&a->runs, trace_id, a->clock.mono_ns);
+	uint64_t boot;
+
+	/* Without memory for the run its spans are in the log all the same;
+	 * the next one, or the next life, makes it. */
+	if (!run)
+		return;
+	memcpy(&boot, a->clock.boot_id, 8);
+	run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
+	run_introduce(run, service, start_wall_ns);
+	run_span_added(&a->runs, run, number, a->clock.mono_ns);
+	(void)run_table_introduce(&a->runs);
+}
+
+/* ---- for status ---- */
+
+const struct assemble_counters *assemble_counters(const struct assemble *a)
+{
+	return &a->counters;
+}
+
+static struct open_span_view view_of(const struct assemble *a, const struct open_span *span)
+{
+	/* START is the first record and never spilled. */
+	const struct span_chunk *chunk = span->first;
+	struct open_span_view view = {.pid = span->source->identity.pid};
+	struct record_start start;
+
+	while (!chunk->len)
+		chunk = chunk->next;
+	start = record_get_start(chunk->at);
+	memcpy(view.trace_id, span->run->trace_id, 16);
+	memcpy(view.span_id, span->span_id, 8);
+	view.name = (struct bytes){start.name.at, start.name.length};
+	view.start_wall_ns = span->flags & SPAN_WALL_TIME
+				     ? span->start_ticks
+				     : clock_wall_ns(&a->clock, &span->source->clock,
+						     span->start_ticks, span->run->offset_ns);
+	return view;
+}
+
+void assemble_each_open(const struct assemble *a, uint32_t max,
+			void (*each)(void *arg, const struct open_span_view *view), void *arg)
+{
+	const struct list *node = a->ages.next;
+
+	for (uint32_t i = 0; i < max && node != &a->ages; i++, node = node->next) {
+		struct open_span_view view =
+			view_of(a, list_entry(node, const struct open_span, ages));
+
+		each(arg, &view);
+	}
+}

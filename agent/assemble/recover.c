@@ -1,0 +1,415 @@
+/* What the log remembers: its replay at the start, and the same things written
+ * again so that an old segment may go. */
+#include <errno.h>
+
+#include "assemble/stage.h"
+#include "otlp/pb.h"
+#include "wire/record.h"
+
+/* The payload of a STATE frame behind its key; the records follow, START first
+ * if there is one. */
+struct span_state {
+	uint32_t flags; /* SPAN_STATE_FLAGS */
+	uint32_t end_thread;
+	uint32_t parked;
+	uint32_t dropped_attributes;
+	uint32_t dropped_events;
+	uint32_t dropped_links;
+};
+_Static_assert(sizeof(struct span_state) == 24, "STATE");
+
+#define SPAN_STATE_FLAGS (SPAN_ENDED | SPAN_END_LOST | SPAN_AFTER_CLOSING)
+
+/* Of a source (span id zero): this, then RESOURCE, SCOPEs and PROCESS_ENDs. */
+struct source_state {
+	uint64_t last_ticks;
+	uint32_t ticks_seen;
+	uint32_t closing_thread;
+};
+_Static_assert(sizeof(struct source_state) == 16, "STATE of a source");
+
+static const uint8_t zero_id[16];
+
+/* ---- writing ---- */
+
+static int state_of_span(struct assemble *a, struct open_span *span)
+{
+	struct span_state state = {
+		.flags = span->flags & SPAN_STATE_FLAGS,
+		.end_thread = span->end_thread,
+		.parked = span->parked,
+		.dropped_attributes = span->dropped_attributes,
+		.dropped_events = span->dropped_events,
+		.dropped_links = span->dropped_links,
+	};
+	struct bytes *chunks;
+	uint32_t n;
+	int r;
+
+	r = open_span_view_chunks(&a->store, span, &chunks, &n);
+	if (r < 0)
+		return r;
+	buf_reset(&a->state);
+	(void)buf_append(&a->state, &state, sizeof state); /* asked below */
+	for (uint32_t i = 0; i < n; i++)
+		(void)buf_append(&a->state, chunks[i].at, chunks[i].len);
+	return buf_failed(&a->state) ? -ENOMEM : 0;
+}
+
+static int carry_span(struct assemble *a, struct open_span *span)
+{
+	struct log_place place;
+	int r;
+
+	r = state_of_span(a, span);
+	if (r < 0)
+		return r;
+	r = a->ops.state(a->ops.arg, span->source->instance, span->span_id,
+			 buf_bytes(&a->state), &place);
+	if (r < 0)
+		return r;
+	place.payload += sizeof(struct span_state);
+	open_span_moved(span, &place);
+	list_move(&a->places, &span->places);
+	span_store_shrink(&a->store);
+	return 0;
+}
+
+static int carry_source(struct assemble *a, struct source *source)
+{
+	struct source_state state = {
+		.last_ticks = source->last_ticks,
+		.ticks_seen = source->ticks_seen,
+		.closing_thread = source->closing.thread,
+	};
+	struct log_place place;
+	int r;
+
+	buf_reset(&a->state);
+	r = buf_append(&a->state, &state, sizeof state);
+	if (r < 0)
+		return r;
+	r = source_write_state(source, &a->state);
+	if (r < 0)
+		return r;
+	r = a->ops.state(a->ops.arg, source->instance, zero_id, buf_bytes(&a->state), &place);
+	if (r < 0)
+		return r;
+	source->segment = place.segment;
+	return 0;
+}
+
+static int carry_spans(struct assemble *a, uint64_t segment)
+{
+	struct list *node;
+	int r = 0;
+
+	while (r >= 0 && (node = list_first(&a->places))) {
+		struct open_span *span = list_entry(node, struct open_span, places);
+
+		if (span->segment > segment)
+			break;
+		r = carry_span(a, span);
+	}
+	buf_fini(&a->state);
+	return r;
+}
+
+static int carry_sources(struct assemble *a, uint64_t segment)
+{
+	size_t at = 0;
+	void *value;
+	int r;
+
+	while (map_next(&a->sources, &at, &value)) {
+		struct source *source = value;
+
+		if (!source->segment || source->segment > segment)
+			continue;
+		r = carry_source(a, source);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int assemble_carry(struct assemble *a, uint64_t segment)
+{
+	int r;
+
+	r = carry_sources(a, segment);
+	if (r < 0)
+		return r;
+	r = carry_spans(a, segment);
+	if (r < 0)
+		return r;
+	return run_table_carry(&a->runs, segment);
+}
+
+/* ---- reading ---- */
+
+int assemble_recover_slices(struct assemble *a, const uint8_t instance[16],
+			    const struct slice *slices, uint32_t n, uint64_t segment,
+			    uint32_t offset, const uint32_t *offsets)
+{
+	struct source *source = stage_source(a, instance);
+
+	if (!source)
+		return -ENOMEM;
+	apply_slices(a, source, slices, n, segment, offset, offsets);
+	return 0;
+}
+
+/* All of `records` are records. */
+static bool records_valid(struct bytes records)
+{
+	while (records.len) {
+		int64_t len = record_check(records.at, records.len);
+
+		if (len < 0 || (size_t)len > records.len)
+			return false;
+		records.at += len;
+		records.len -= (size_t)len;
+	}
+	return true;
+}
+
+/* The records of a source's state are applied as if they had just come, but
+ * counted nowhere: they were when they did come. */
+static int recover_source(struct assemble *a, struct source *source, struct bytes state,
+			  const struct log_place *place)
+{
+	struct assemble_counters counters = a->counters;
+	struct source_state fixed;
+	struct slice slice = {0};
+
+	if (state.len < sizeof fixed)
+		return -EBADMSG;
+	memcpy(&fixed, state.at, sizeof fixed);
+	slice.records = (struct bytes){state.at + sizeof fixed, state.len - sizeof fixed};
+	if (!records_valid(slice.records))
+		return -EBADMSG;
+	slice.thread = fixed.closing_thread;
+	source->segment = place->segment;
+	source->closing_now = false;
+	source->closing_due = false;
+	apply_slices(a, source, &slice, 1, place->segment, place->offset, &(uint32_t){0});
+	a->counters = counters;
+	if (fixed.ticks_seen && (!source->ticks_seen || fixed.last_ticks > source->last_ticks)) {
+		source->last_ticks = fixed.last_ticks;
+		source->ticks_seen = true;
+	}
+	return 0;
+}
+
+/* The span as it was, empty, without START and in no list but `places`. */
+static struct open_span *recover_empty_span(struct assemble *a, struct source *source,
+					    const uint8_t span_id[8], uint64_t segment)
+{
+	struct open_span *span = map_get(&source->spans, span_id);
+
+	if (!span)
+		return apply_new_span(a, source, span_id, segment);
+	if (!(span->flags & SPAN_STARTED)) {
+		a->counters.parked -= span->parked;
+		a->counters.records -= span->parked;
+		source->parked_records -= span->parked;
+	}
+	open_span_clear(&a->store, span);
+	list_unlink(&span->due);
+	list_move(&a->places, &span->places);
+	span->flags &= SPAN_STARTED;
+	span->parked = 0;
+	span->segment = segment;
+	return span;
+}
+
+static int recover_records(struct assemble *a, struct open_span *span, struct bytes records,
+			   const struct log_place *place)
+{
+	struct log_place at = *place;
+
+	while (records.len) {
+		uint32_t len = record_padded(record_head(records.at).length);
+		bool start = record_head(records.at).type == WIRE_START;
+		int r;
+
+		if (start && span->bytes)
+			return -EBADMSG;
+		r = open_span_append(&a->store, span, records.at, len, &at);
+		if (r < 0)
+			return r;
+		apply_note(span->source, span, records.at);
+		if (start && !(span->flags & SPAN_STARTED)) {
+			r = apply_begin(a, span, records.at);
+			if (r < 0)
+				return r;
+			a->counters.started++;
+		}
+		records.at += len;
+		records.len -= len;
+		at.payload += len;
+	}
+	return 0;
+}
+
+/* Where the span waits, and for what. */
+static void recover_place(struct assemble *a, struct open_span *span,
+			  const struct span_state *state)
+{
+	struct source *source = span->source;
+
+	span->flags &= (uint8_t)~SPAN_AFTER_CLOSING;
+	span->flags |= (uint8_t)(state->flags & SPAN_STATE_FLAGS);
+	span->end_thread = state->end_thread;
+	span->dropped_attributes = state->dropped_attributes;
+	span->dropped_events = state->dropped_events;
+	span->dropped_links = state->dropped_links;
+	if (span->flags & SPAN_END_LOST) {
+		span->flags |= SPAN_CLOSING;
+		span->close = SPAN_CLOSE_END_LOST;
+	}
+	if (!(span->flags & SPAN_STARTED)) {
+		span->parked = state->parked;
+		source->parked_records += state->parked;
+		a->counters.parked += state->parked;
+		a->counters.records += state->parked;
+		list_append(&source->parked_before, &span->due);
+	} else if (span->flags & SPAN_ENDED) {
+		list_append(&source->ended_before, &span->due);
+	}
+}
+
+static int recover_span(struct assemble *a, struct source *source, const uint8_t span_id[8],
+			struct bytes state, const struct log_place *place)
+{
+	struct log_place at = *place;
+	struct span_state fixed;
+	struct bytes records;
+	struct open_span *span;
+	int r;
+
+	if (state.len < sizeof fixed)
+		return -EBADMSG;
+	memcpy(&fixed, state.at, sizeof fixed);
+	records = (struct bytes){state.at + sizeof fixed, state.len - sizeof fixed};
+	if (!records_valid(records))
+		return -EBADMSG;
+	span = recover_empty_span(a, source, span_id, place->segment);
+	if (!span)
+		return -ENOMEM;
+	at.payload += sizeof fixed;
+	r = recover_records(a, span, records, &at);
+	recover_place(a, span, &fixed);
+	return r;
+}
+
+int assemble_recover_state(struct assemble *a, const uint8_t instance[16],
+			   const uint8_t span_id[8], struct bytes state,
+			   const struct log_place *place)
+{
+	struct source *source = stage_source(a, instance);
+
+	if (!source)
+		return -ENOMEM;
+	if (memcmp(span_id, zero_id, 8) == 0)
+		return recover_source(a, source, state, place);
+	return recover_span(a, source, span_id, state, place);
+}
+
+int assemble_recover_run(struct assemble *a, const uint8_t trace_id[16], struct bytes state,
+			 uint64_t segment)
+{
+	return run_recover(&a->runs, trace_id, state, segment, a->clock.mono_ns);
+}
+
+/* ---- finished spans of an earlier life ---- */
+
+#define RESOURCE_ATTRIBUTES 1
+#define KEY_VALUE_KEY 1
+#define KEY_VALUE_VALUE 2
+#define ANY_VALUE_STRING 1
+#define SPAN_START_TIME 7
+
+static struct bytes field_bytes(struct bytes message, uint32_t number)
+{
+	struct pb_reader reader = pb_read(message);
+	struct pb_field field;
+
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == number && field.wire == PB_BYTES)
+			return field.bytes;
+	return (struct bytes){NULL, 0};
+}
+
+static struct bytes resource_service(struct bytes resource)
+{
+	struct pb_reader reader = pb_read(resource);
+	struct pb_field field;
+
+	while (pb_next(&reader, &field) > 0) {
+		if (field.number != RESOURCE_ATTRIBUTES || field.wire != PB_BYTES ||
+		    !bytes_equal(field_bytes(field.bytes, KEY_VALUE_KEY), bytes_of("service.name")))
+			continue;
+		return field_bytes(field_bytes(field.bytes, KEY_VALUE_VALUE), ANY_VALUE_STRING);
+	}
+	return (struct bytes){NULL, 0};
+}
+
+static uint64_t span_start_wall_ns(struct bytes span)
+{
+	struct pb_reader reader = pb_read(span);
+	struct pb_field field;
+
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == SPAN_START_TIME && field.wire == PB_FIXED64)
+			return field.value;
+	return 0;
+}
+
+void assemble_recover_span(struct assemble *a, const struct finished_span *finished,
+			   const uint8_t instance[16], const uint8_t span_id[8])
+{
+	struct source *source = map_get(&a->sources, instance);
+	struct open_span *span = source ? map_get(&source->spans, span_id) : NULL;
+	struct run *run;
+
+	if (span && span->run) {
+		run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
+		apply_forget_span(a, span);
+		return;
+	}
+	run = run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
+	if (!run)
+		return;
+	run_introduce(run, resource_service(finished->resource),
+		      span_start_wall_ns(finished->span));
+	run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
+}
+
+void assemble_recover_ring(struct assemble *a, const struct ring_identity *identity)
+{
+	struct source *source = stage_source(a, identity->instance);
+
+	/* Without memory now there will be some when the ring is seen. */
+	if (source)
+		source_identify(source, &a->clock, identity);
+}
+
+void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
+{
+	struct source *source = map_get(&a->sources, instance);
+	size_t at;
+	void *span;
+
+	if (!source)
+		return;
+	while (at = 0, map_next(&source->spans, &at, &span)) {
+		struct open_span *open = span;
+
+		if (open->run)
+			run_span_closed(&a->runs, open->run, 0, a->clock.mono_ns);
+		apply_forget_span(a, open);
+	}
+	stage_forget_source(a, source);
+}

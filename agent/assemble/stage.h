@@ -1,0 +1,81 @@
+/* The insides of assembly, shared by its own files only:
+ *
+ *   assemble.c   the stage: rings, rounds, ticks
+ *   apply.c      one record at a time: to its span, its source or its run
+ *   finish.c     from an open span to its OTLP bytes
+ *   closing.c    which spans are ended by us, in which order
+ *   death.c      what is written into a span that we end
+ *   recover.c    the log's replay, and carrying forward
+ */
+#ifndef ASSEMBLE_STAGE_H
+#define ASSEMBLE_STAGE_H
+
+#include "assemble/assemble.h"
+#include "assemble/clock.h"
+#include "assemble/open_span.h"
+#include "assemble/run.h"
+#include "assemble/source.h"
+
+struct assemble {
+	struct env *env;
+	struct assemble_options options;
+	struct assemble_ops ops;
+	struct assemble_counters counters;
+	struct clock clock;
+	struct span_store store;
+	struct run_table runs;
+	struct map sources;	  /* by instance */
+	struct source **rings;	  /* by the drain's index */
+	uint32_t ring_cap;
+	struct list ages;	  /* open spans, oldest first */
+	struct list places;	  /* open and parked spans, oldest segment first */
+	struct list ready;	  /* wait for ops.finished */
+	bool sources_gone;	  /* some wait to be freed */
+	bool recovering;	  /* what is applied was seen in an earlier life */
+	uint64_t seed;
+	uint64_t segment;	  /* the latest one we heard of */
+	uint64_t lost_values;	  /* of the store, as far as they are counted */
+	struct buf span;	  /* encoded */
+	struct buf closing;	  /* our own records of the span being finished */
+	struct buf state;
+};
+
+/* assemble.c */
+struct source *stage_source(struct assemble *a, const uint8_t instance[16]);
+/* Its spans are gone. */
+void stage_forget_source(struct assemble *a, struct source *source);
+
+/* apply.c */
+void apply_slices(struct assemble *a, struct source *source, const struct slice *slices,
+		  uint32_t n, uint64_t segment, uint32_t offset, const uint32_t *offsets);
+struct open_span *apply_new_span(struct assemble *a, struct source *source,
+				 const uint8_t span_id[8], uint64_t segment);
+/* The part of applying that only reads the record: times, keys, parent. */
+void apply_note(struct source *source, struct open_span *span, const uint8_t *record);
+/* Gives a span with a START its run. -ENOMEM. */
+int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start);
+void apply_forget_span(struct assemble *a, struct open_span *span);
+void apply_drop_parked(struct assemble *a, struct list *list);
+
+/* finish.c */
+void finish_queue(struct assemble *a, struct open_span *span);
+void finish_queue_all(struct assemble *a, struct list *list);
+/* Hands on what is ready until somebody is full. How many. */
+int finish_ready(struct assemble *a);
+
+/* closing.c */
+/* Ends the open spans of a source, children first. SIGTERM and SHUTDOWN end
+ * those begun until then, a death all. */
+void closing_begin(struct assemble *a, struct source *source, enum span_close why);
+
+/* death.c */
+/* Appends to `out` what ends this span. `chunks` are its records. -ENOMEM. */
+int death_write(const struct assemble *a, const struct open_span *span,
+		const struct bytes *chunks, uint32_t n, struct buf *out);
+/* Appends one attribute of ours unless the module set that key itself. */
+void death_attribute_int(const struct open_span *span, const struct bytes *chunks, uint32_t n,
+			 struct buf *out, const char *key, int64_t value);
+/* For the log: how a process ended. */
+void death_describe(const struct source *source, char *line, size_t size);
+
+#endif
