@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "otlp/pb.h"
+
 /* Field numbers of the OTLP messages, as (number << 3 | 2): length-delimited. */
 #define TAG_REQUEST_RESOURCE_SPANS 0x0a
 #define TAG_RESOURCE 0x0a
@@ -12,7 +14,6 @@
 #define TAG_SPAN 0x12
 #define TAG_SCHEMA_URL 0x1a
 
-#define LENGTH_MAX 10 /* bytes of a varint */
 #define BUCKETS 256
 #define NONE UINT32_MAX
 
@@ -87,20 +88,9 @@ void batch_reset(struct batch *batch, size_t keep)
 
 /* --- sizes and writing --------------------------------------------------- */
 
-static size_t length_size(size_t n)
-{
-	size_t size = 1;
-
-	while (n >= 0x80) {
-		n >>= 7;
-		size++;
-	}
-	return size;
-}
-
 static size_t field_size(size_t len)
 {
-	return 1 + length_size(len) + len;
+	return 1 + pb_varint_size(len) + len;
 }
 
 /* An absent message and an empty one mean the same; absent is shorter. */
@@ -112,12 +102,7 @@ static size_t optional_size(size_t len)
 static uint8_t *put_header(uint8_t *at, uint8_t tag, size_t len)
 {
 	*at++ = tag;
-	while (len >= 0x80) {
-		*at++ = (uint8_t)(len | 0x80);
-		len >>= 7;
-	}
-	*at++ = (uint8_t)len;
-	return at;
+	return pb_put_varint(at, len);
 }
 
 static uint8_t *put_optional(uint8_t *at, uint8_t tag, const struct batch *batch,
@@ -142,7 +127,7 @@ static void put_framing(uint8_t *at, size_t len)
 /* What one group costs at most besides its spans. */
 static size_t envelope_bound(const struct finished_span *span)
 {
-	return 2 * (1 + LENGTH_MAX) + optional_size(span->resource.len) +
+	return 2 * (1 + PB_VARINT_MAX) + optional_size(span->resource.len) +
 	       optional_size(span->resource_schema_url.len) + optional_size(span->scope.len) +
 	       optional_size(span->scope_schema_url.len);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "export/grpc_text.h"
+#include "otlp/bytes_text.h"
 
 void grpc_reply_init(struct grpc_reply *reply, size_t bytes_max)
 {
@@ -103,7 +104,7 @@ static void details_read(struct grpc_reply *reply, struct bytes value)
 {
 	buf_reset(&reply->details);
 	/* Details that do not decode are as good as none. */
-	if (grpc_text_base64(&reply->details, (const char *)value.at, value.len) < 0)
+	if (bytes_text_unbase64(&reply->details, value) < 0)
 		buf_reset(&reply->details);
 }
 

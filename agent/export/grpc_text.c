@@ -1,6 +1,5 @@
 #include "export/grpc_text.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include "google/rpc/error_details.pb-c.h"
@@ -42,49 +41,6 @@ void grpc_text_unescape(char *ret, size_t len, const char *escaped)
 		escaped += 3;
 	}
 	ret[n] = '\0';
-}
-
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+' || c == '-')
-		return 62;
-	if (c == '/' || c == '_')
-		return 63;
-	return -1;
-}
-
-int grpc_text_base64(struct buf *ret, const char *text, size_t len)
-{
-	uint32_t bits = 0;
-	size_t n = 0;
-	int r;
-
-	while (len && text[len - 1] == '=')
-		len--;
-	if (len % 4 == 1)
-		return -EINVAL;
-	r = buf_reserve(ret, len / 4 * 3 + 2);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < len; i++) {
-		int digit = base64_digit(text[i]);
-
-		if (digit < 0)
-			return -EINVAL;
-		bits = bits << 6 | (uint32_t)digit;
-		n += 6;
-		if (n >= 8) {
-			n -= 8;
-			ret->at[ret->len++] = (uint8_t)(bits >> n);
-		}
-	}
-	return 0;
 }
 
 void grpc_text_timeout(char ret[GRPC_TIMEOUT_TEXT_MAX], uint64_t timeout_ns)

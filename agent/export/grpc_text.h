@@ -1,5 +1,5 @@
-/* The small encodings of gRPC's headers: percent-encoded messages, base64
- * details, timeouts. Pure functions, any thread. */
+/* The small encodings of gRPC's headers: percent-encoded messages,
+ * timeouts, and what stands in the details of a status. Pure functions, any thread. */
 #ifndef EXPORT_GRPC_TEXT_H
 #define EXPORT_GRPC_TEXT_H
 
@@ -14,9 +14,6 @@
 /* Decodes a `grpc-message`. Never fails: what is not a valid escape stays as
  * it is, and what does not fit in `len` bytes (with terminator) is cut. */
 void grpc_text_unescape(char *ret, size_t len, const char *escaped);
-
-/* Decodes base64, padded or not, either alphabet. -EINVAL, -ENOMEM. */
-int grpc_text_base64(struct buf *ret, const char *text, size_t len);
 
 /* Writes a `grpc-timeout` not shorter than the coarsest unit that keeps it
  * within eight digits needs; never "0". */
