@@ -8,6 +8,9 @@
 /* Two of the largest frames, so that a read is at least half a window. */
 #define WINDOW_BYTES (2u * (WAL_FRAME_BYTES_MAX + 4096u))
 
+/* More frames than the largest chain has. */
+#define RESYNC_AHEAD_MAX (UINT64_C(1) << 20)
+
 void frame_cursor_init(struct frame_cursor *cursor, struct env *env)
 {
 	*cursor = (struct frame_cursor){.env = env, .fd = -1, .all_kinds = true};
@@ -164,8 +167,9 @@ static bool cursor_distrust(struct frame_cursor *cursor)
 	return true;
 }
 
-/* Looks for a valid frame behind the bad one. Each frame between takes at
- * least a head, which bounds what its sequence can be. 1 found, 0, -errno. */
+/* Looks for a valid frame with a higher sequence, from the bad place on: a good
+ * frame that came out of order is one as well. The bound on its sequence only
+ * saves CRCs over noise. 1 found, 0, -errno. */
 static int cursor_resync(struct frame_cursor *cursor)
 {
 	struct wal_frame_head head;
@@ -173,13 +177,12 @@ static int cursor_resync(struct frame_cursor *cursor)
 	uint64_t offset, ahead;
 	int r;
 
-	for (offset = cursor->offset + 8; offset + FRAME_HEAD_BYTES <= cursor->end; offset += 8) {
+	for (offset = cursor->offset; offset + FRAME_HEAD_BYTES <= cursor->end; offset += 8) {
 		r = head_at(cursor, offset, &head);
 		if (r < 0)
 			return r;
 		ahead = head.sequence - cursor->sequence;
-		if (r == 0 || ahead == 0 ||
-		    ahead > (offset - cursor->offset) / FRAME_HEAD_BYTES + 1)
+		if (r == 0 || ahead == 0 || ahead > RESYNC_AHEAD_MAX)
 			continue;
 		r = frame_whole(cursor, offset, &head, &frame);
 		if (r < 0)
