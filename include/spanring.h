@@ -77,6 +77,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 
 #define SPANRING_VERSION_MAJOR 0
 #define SPANRING_VERSION_MINOR 1
@@ -249,8 +252,9 @@ struct spanring_span {
 	uint8_t span_id[8];
 	uint32_t epoch;	     /* not 0: recording */
 	uint8_t trace_flags; /* as in W3C traceparent: 1 sampled, 2 random trace id */
-	uint8_t marks;
-	uint16_t tracestate;
+	uint8_t marks;	     /* the rest is the library's */
+	uint8_t level;
+	uint8_t tracestate;
 };
 
 enum spanring_kind {
@@ -310,7 +314,8 @@ struct spanring_start_options {
 /* Starts a span. `options` may be NULL. *ret_span is always written, also on
  * failure: then it records nothing and stands in for its parent, so it may be
  * used like any other. The span, its attributes and its links appear together
- * or not at all. Attributes that are refused are counted on the span. */
+ * if they fit into 4 KiB, else one after the other, the span first. Attributes
+ * that are refused are counted on the span. */
 static inline int spanring_start(struct spanring_span *ret_span, const char *name,
 				 const struct spanring_start_options *options);
 
@@ -663,7 +668,7 @@ static inline int spanring_start(struct spanring_span *ret_span, const char *nam
 
 static inline int spanring_end_at(struct spanring_span *span, uint64_t time_unix_ns)
 {
-	if (SPANRING_UNLIKELY(!span->epoch && !span->marks))
+	if (SPANRING_UNLIKELY(!span->epoch && !span->level))
 		return 0;
 	return spanring_span_end(span, time_unix_ns);
 }
@@ -889,6 +894,9 @@ static inline void spanring_leave_block(struct spanring_span *span)
 	(void)spanring_end(span);
 }
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
