@@ -1,0 +1,412 @@
+#include "blocks.h"
+
+#include "clock.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+/* Memory is made real for so many new blocks at once. */
+#define POPULATE_BLOCKS 4u
+
+/* ---- the budget ------------------------------------------------------------ */
+
+#define TAKEN_ONE (UINT64_C(1) << 32)
+
+static uint32_t budget_taken(uint64_t budget)
+{
+	return (uint32_t)(budget >> 32);
+}
+
+static uint32_t budget_reserved(uint64_t budget)
+{
+	return (uint32_t)budget;
+}
+
+static const struct wire_ctl_header *ctl_of(struct ring *ring)
+{
+	return atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 in ring.c */
+}
+
+static uint32_t blocks_returned(const struct wire_ctl_header *ctl)
+{
+	/* T2: acquire, pairs with the agent's R2: the blocks it counted are
+	 * there to be found. */
+	return ctl ? atomic_load_explicit(&ctl->returns, memory_order_acquire) : 0;
+}
+
+/* How many blocks are free by the count; 0 when the numbers make no sense. */
+static uint32_t blocks_free(const struct ring *ring, uint64_t budget, uint32_t returned)
+{
+	uint32_t used = budget_taken(budget) - returned;
+
+	return used > ring->block_count ? 0 : ring->block_count - used;
+}
+
+/* Takes `count` blocks off the budget, before they are looked for. */
+static int budget_spend(struct ring *ring, enum block_use use, uint32_t count)
+{
+	uint32_t returned = blocks_returned(ctl_of(ring));
+	/* Relaxed, here and below: the word orders nothing, it only counts. */
+	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+
+	for (;;) {
+		uint32_t left = blocks_free(ring, budget, returned);
+		uint32_t kept = use == BLOCK_FOR_END ? 0 : budget_reserved(budget);
+
+		if (left < kept || left - kept < count)
+			return -ENOBUFS;
+		if (atomic_compare_exchange_weak_explicit(&ring->budget, &budget,
+							  budget + TAKEN_ONE * count,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return 0;
+	}
+}
+
+static void budget_refund(struct ring *ring, uint32_t count)
+{
+	atomic_fetch_sub_explicit(&ring->budget, TAKEN_ONE * count, memory_order_relaxed);
+}
+
+int reserve_take_slow(struct thread *thread)
+{
+	struct ring *ring = thread->ring;
+	uint32_t returned;
+	uint64_t budget;
+
+	/* Relaxed: only compared with NULL. */
+	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
+		ring_look_for_agent(ring);
+	returned = blocks_returned(ctl_of(ring));
+	budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	do {
+		if (blocks_free(ring, budget, returned) <= budget_reserved(budget))
+			return -ENOBUFS;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&ring->budget, &budget, budget + 1, memory_order_relaxed, memory_order_relaxed));
+	thread->credit += WIRE_BLOCK_BYTES;
+	return 0;
+}
+
+void reserve_give_slow(struct thread *thread)
+{
+	uint64_t budget = atomic_load_explicit(&thread->ring->budget, memory_order_relaxed);
+
+	thread->credit -= WIRE_BLOCK_BYTES;
+	/* A thread may end more than was started since the ring is new. */
+	do {
+		if (budget_reserved(budget) == 0)
+			return;
+	} while (!atomic_compare_exchange_weak_explicit(&thread->ring->budget, &budget,
+							budget - 1, memory_order_relaxed,
+							memory_order_relaxed));
+}
+
+/* What is less than a block's worth stays reserved only if spans of this
+ * thread are still open, to be ended by others. */
+void reserve_leave(struct thread *thread)
+{
+	while (thread->credit >= WIRE_BLOCK_BYTES)
+		reserve_give_slow(thread);
+	thread->credit = 0;
+}
+
+/* ---- finding one ----------------------------------------------------------- */
+
+static bool block_is_free(const struct ring *ring, const struct wire_ctl_header *ctl,
+			  uint32_t index, uint32_t *ret_generation)
+{
+	const struct wire_block_line *line = &ring->lines[index];
+	const _Atomic uint32_t *returned =
+		(const _Atomic uint32_t *)((const uint8_t *)ctl + WIRE_HEADER_BYTES);
+	/* Relaxed: `claim` is confirmed by the exchange that follows. */
+	uint32_t claim = atomic_load_explicit(&line->claim, memory_order_relaxed);
+	/* T1: acquire, pairs with the agent's R1: it reads this block no more. */
+	uint32_t back = ctl ? atomic_load_explicit(&returned[index], memory_order_acquire) : 0;
+
+	*ret_generation = claim;
+	return back == claim;
+}
+
+static bool block_claim(struct ring *ring, uint32_t index, uint32_t generation)
+{
+	/* T3: acquire, pairs with nothing of the agent's; among our own threads
+	 * the generation's release in block_open() comes before the return that
+	 * made it free again. */
+	return atomic_compare_exchange_strong_explicit(&ring->lines[index].claim, &generation,
+						       generation + 1, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+static void block_unclaim(struct ring *ring, uint32_t index)
+{
+	/* Release: whoever claims it next sees what we left. */
+	atomic_fetch_sub_explicit(&ring->lines[index].claim, 1, memory_order_release);
+}
+
+/* Looks at the used blocks [0, high) from the cursor on, once around. */
+static int find_recycled(struct ring *ring, const struct wire_ctl_header *ctl, uint32_t high,
+			 uint32_t *ret_index)
+{
+	/* Relaxed: a hint. */
+	uint32_t at = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+
+	for (uint32_t looked = 0; looked < high; looked++, at++) {
+		uint32_t generation;
+
+		if (at >= high)
+			at = 0;
+		if (!block_is_free(ring, ctl, at, &generation) ||
+		    !block_claim(ring, at, generation))
+			continue;
+		atomic_store_explicit(&ring->cursor, at + 1, memory_order_relaxed);
+		*ret_index = at;
+		return 0;
+	}
+	return -ENOBUFS;
+}
+
+/* Lines become real a page at a time; P3 tells the agent how far it may look. */
+static int lines_ready(struct ring *ring, uint32_t index)
+{
+	uint32_t per_page = 4096 / WIRE_LINE_BYTES, wanted = (index / per_page + 1) * per_page;
+	/* Relaxed: memory that is real stays so. */
+	uint32_t ready = atomic_load_explicit(&ring->header->blocks_ready,
+					      memory_order_relaxed);
+	int r;
+
+	if (index < ready)
+		return 0;
+	if (wanted > ring->block_count)
+		wanted = ring->block_count;
+	r = ring_populate(ring, WIRE_HEADER_BYTES + (uint64_t)ready * WIRE_LINE_BYTES,
+			  (uint64_t)(wanted - ready) * WIRE_LINE_BYTES);
+	if (r < 0)
+		return r;
+	/* P3: release, pairs with the agent's C3. */
+	while (ready < wanted &&
+	       !atomic_compare_exchange_weak_explicit(&ring->header->blocks_ready, &ready,
+						      wanted, memory_order_release,
+						      memory_order_relaxed))
+		;
+	return 0;
+}
+
+static int find_new(struct ring *ring, uint32_t *ret_index)
+{
+	/* Relaxed: the exchange confirms it, the claim settles ownership. */
+	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed);
+	int r;
+
+	for (;;) {
+		if (high >= ring->block_count)
+			return -ENOBUFS;
+		r = lines_ready(ring, high);
+		if (r < 0)
+			return r;
+		if (!atomic_compare_exchange_weak_explicit(&ring->high, &high, high + 1,
+							   memory_order_relaxed,
+							   memory_order_relaxed))
+			continue;
+		if (block_claim(ring, high, 0)) {
+			*ret_index = high;
+			return 0;
+		}
+		high++;
+	}
+}
+
+/* Used blocks before new ones, as long as the search pays: they are warm, and
+ * the ring stays small. */
+static int find(struct ring *ring, uint64_t budget, uint32_t *ret_index)
+{
+	const struct wire_ctl_header *ctl = ctl_of(ring);
+	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed); /* a hint */
+	uint32_t used = budget_taken(budget) - blocks_returned(ctl);
+	uint32_t recycled = used < high ? high - used : 0;
+	int r = -ENOBUFS;
+
+	if (recycled > high / 8)
+		r = find_recycled(ring, ctl, high, ret_index);
+	if (r < 0)
+		r = find_new(ring, ret_index);
+	if (r == -ENOBUFS && recycled <= high / 8)
+		r = find_recycled(ring, ctl, high, ret_index);
+	return r;
+}
+
+/* ---- memory ---------------------------------------------------------------- */
+
+static uint64_t block_offset(const struct ring *ring, uint32_t index)
+{
+	return (uint64_t)(ring->blocks - ring->base) + (uint64_t)index * WIRE_BLOCK_BYTES;
+}
+
+static int back(struct ring *ring, uint32_t index)
+{
+	/* Relaxed, all: the mark speaks of memory, which the kernel orders. */
+	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed), count = 1;
+	int r;
+
+	if (atomic_load_explicit(&ring->backed[index], memory_order_relaxed))
+		return 0;
+	/* Blocks that nobody ever took can be made real along with this one. */
+	if (index + 1 >= high && index >= POPULATE_BLOCKS)
+		count = ring->block_count - index;
+	if (count > POPULATE_BLOCKS)
+		count = POPULATE_BLOCKS;
+	r = ring_populate(ring, block_offset(ring, index), (uint64_t)count * WIRE_BLOCK_BYTES);
+	if (r < 0 && count > 1) {
+		count = 1;
+		r = ring_populate(ring, block_offset(ring, index), WIRE_BLOCK_BYTES);
+	}
+	for (uint32_t i = 0; r == 0 && i < count; i++)
+		atomic_store_explicit(&ring->backed[index + i], 1, memory_order_relaxed);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+/* ---- taking ---------------------------------------------------------------- */
+
+static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
+{
+	uint32_t index;
+	int r = budget_spend(ring, use, 1);
+
+	if (r < 0)
+		return r;
+	/* The block just spent is not among the free ones any more. */
+	r = find(ring, atomic_load_explicit(&ring->budget, memory_order_relaxed) - TAKEN_ONE,
+		 &index);
+	if (r == 0) {
+		r = back(ring, index);
+		if (r < 0)
+			block_unclaim(ring, index);
+	} else if (r != -ENOBUFS) {
+		r = -ENOMEM;
+	}
+	if (r < 0) {
+		budget_refund(ring, 1);
+		return r;
+	}
+	*ret_index = index;
+	return 0;
+}
+
+/* Whether the agent asked us to stop, or is needed and asleep. */
+static void talk_to_agent(struct ring *ring)
+{
+	const struct wire_ctl_header *ctl;
+	uint64_t budget;
+
+	/* Relaxed: only compared with NULL. */
+	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed) ||
+	    !atomic_load_explicit(&ring->page, memory_order_relaxed))
+		ring_look_for_agent(ring);
+	ctl = ctl_of(ring);
+	budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	if (blocks_free(ring, budget, blocks_returned(ctl)) < ring->block_count / 2)
+		ring_doorbell(ring, false);
+}
+
+/* Sleeps a millisecond at a time for as long as the user allows a call to. */
+static int claim_patiently(struct ring *ring, enum block_use use, uint32_t *ret_index)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	int error = errno, r = claim_one(ring, use, ret_index);
+	uint64_t until;
+
+	if (r != -ENOBUFS || ring->wait_ms == 0)
+		return r;
+	ring_count(&ring->header->waited);
+	until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ring->wait_ms * 1000000u;
+	while (r == -ENOBUFS && clock_ns(CLOCK_MONOTONIC) < until) {
+		ring_doorbell(ring, false);
+		(void)nanosleep(&moment, NULL); /* cut short by a signal is fine */
+		ring_look_for_agent(ring);
+		r = claim_one(ring, use, ret_index);
+	}
+	errno = error;
+	return r;
+}
+
+void block_seal(struct thread *thread)
+{
+	if (!thread->block)
+		return;
+	/* P2: nothing follows; all before `offset` is complete. */
+	atomic_store_explicit(&thread->line->committed, thread->offset | WIRE_SEALED,
+			      memory_order_release);
+	thread->block = NULL;
+	thread->offset = thread->limit = 0;
+}
+
+void block_open(struct thread *thread, uint32_t index)
+{
+	struct ring *ring = thread->ring;
+	struct wire_block_line *line = &ring->lines[index];
+	/* Relaxed: our own claim wrote it. */
+	uint32_t generation = atomic_load_explicit(&line->claim, memory_order_relaxed);
+
+	block_seal(thread);
+	/* Relaxed: P1 publishes it together with the plain fields. */
+	atomic_store_explicit(&line->committed, 0, memory_order_relaxed);
+	line->owner = thread->tid;
+	line->thread = thread->number;
+	line->thread_block = ++thread->blocks;
+	line->first_record = thread->records + 1;
+	/* P1: release, pairs with the agent's C1. Killed before, the block is
+	 * still free for the reader; killed after, it is an empty block. */
+	atomic_store_explicit(&line->generation, generation, memory_order_release);
+	thread->block_index = index;
+	thread->line = line;
+	thread->block = ring->blocks + (size_t)index * WIRE_BLOCK_BYTES;
+	thread->offset = 0;
+	thread->limit = WIRE_BLOCK_BYTES;
+}
+
+int block_take(struct thread *thread, enum block_use use)
+{
+	uint32_t index;
+	int r;
+
+	talk_to_agent(thread->ring);
+	r = claim_patiently(thread->ring, use, &index);
+	if (r < 0)
+		return r;
+	block_open(thread, index);
+	return 0;
+}
+
+static void unclaim_chain(struct ring *ring, uint32_t index, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t next = ring->lines[index].next_claimed;
+
+		block_unclaim(ring, index);
+		index = next;
+	}
+	budget_refund(ring, count);
+}
+
+int block_claim_chain(struct thread *thread, uint32_t count, uint32_t *ret_first)
+{
+	struct ring *ring = thread->ring;
+	uint32_t first = 0, last = 0, index;
+	int r;
+
+	talk_to_agent(ring);
+	for (uint32_t i = 0; i < count; i++) {
+		r = claim_patiently(ring, BLOCK_FOR_VALUE, &index);
+		if (r < 0) {
+			unclaim_chain(ring, first, i);
+			return r;
+		}
+		if (i == 0)
+			first = index;
+		else
+			ring->lines[last].next_claimed = index;
+		last = index;
+	}
+	*ret_first = first;
+	return 0;
+}
