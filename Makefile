@@ -183,6 +183,30 @@ clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(B
 
 tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
 
+.PHONY: bench bench-build
+bench:
+	@deploy/needs.sh build bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all bench-build
+	@bench/run.py --build $(BUILD)
+
+bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
+
+$(BUILD)/bench/client_cost: bench/client_cost.c bench/returner.c $(BUILD)/libspanring.so
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -o $@ bench/client_cost.c bench/returner.c \
+		-L$(BUILD) -lspanring -lpthread -Wl,-rpath,'$$ORIGIN/..'
+
+$(BUILD)/bench/count_calls.so: bench/count_calls.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes -fPIC -shared -o $@ $<
+
+# The peer's macros do not meet our warnings; without its package the table
+# says that it was not measured.
+$(BUILD)/bench/lttng_cost: bench/lttng_cost.c bench/lttng_provider.h
+	@mkdir -p $(@D)
+	@if $(PKG_CONFIG) --exists lttng-ust; then \
+		$(CC) -std=gnu11 -O2 -w -Ibench -o $@ $< -llttng-ust -ldl; fi
+
 .PHONY: install
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig

@@ -8,7 +8,7 @@ build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libur
 	libnghttp2-dev libcyaml-dev libyaml-dev libjansson-dev libsystemd-dev"
 test="g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
 	python3-grpcio python3-protobuf spin"
-bench="liblttng-ust-dev lttng-tools linux-perf"
+bench="liblttng-ust-dev lttng-tools strace"
 
 packages=
 for set in "$@"; do
