@@ -5,8 +5,13 @@
 
 #include "wal/segment.h"
 
-/* Two of the largest frames, so that a read is at least half a window. */
-#define WINDOW_BYTES (2u * (WAL_FRAME_BYTES_MAX + 4096u))
+/* The window takes the largest frame. Behind a long frame that was passed over
+ * there may well be another one, so only its head is fetched. */
+#define WINDOW_BYTES (WAL_FRAME_BYTES_MAX + 4096u)
+#define PEEK_BYTES 4096u
+
+/* More frames than the largest chain has. */
+#define RESYNC_AHEAD_MAX (UINT64_C(1) << 20)
 
 void frame_cursor_init(struct frame_cursor *cursor, struct env *env)
 {
@@ -32,10 +37,11 @@ void frame_cursor_begin(struct frame_cursor *cursor, int fd, uint32_t seed, uint
 	cursor->error = 0;
 }
 
-/* Reads a window that begins at `offset`. */
-static int window_read(struct frame_cursor *cursor, uint64_t offset)
+/* Reads a window of at least `need` bytes, if there are as many, that begins at `offset`. */
+static int window_read(struct frame_cursor *cursor, uint64_t offset, size_t need)
 {
 	uint64_t len = cursor->end - offset;
+	size_t most = cursor->jumped && need < PEEK_BYTES ? PEEK_BYTES : WINDOW_BYTES;
 	ssize_t n;
 
 	if (!cursor->window) {
@@ -43,9 +49,10 @@ static int window_read(struct frame_cursor *cursor, uint64_t offset)
 		if (!cursor->window)
 			return -ENOMEM;
 	}
-	if (len > WINDOW_BYTES)
-		len = WINDOW_BYTES;
+	if (len > most)
+		len = most;
 	cursor->window_len = 0;
+	cursor->jumped = false;
 	n = segment_read(cursor->env, cursor->fd, cursor->window, (size_t)len, offset);
 	if (n < 0)
 		return (int)n;
@@ -65,7 +72,7 @@ static int window_get(struct frame_cursor *cursor, uint64_t offset, size_t len,
 		return 0;
 	if (offset < cursor->window_offset ||
 	    offset + len > cursor->window_offset + cursor->window_len) {
-		r = window_read(cursor, offset);
+		r = window_read(cursor, offset, len);
 		if (r < 0)
 			return r;
 		if (len > cursor->window_len)
@@ -140,6 +147,7 @@ static int cursor_try(struct frame_cursor *cursor, struct frame *ret_frame)
 		return 0;
 	if (!kind_wanted(cursor, head.kind) && cursor->offset >= cursor->verify_until) {
 		cursor_advance(cursor, cursor->offset, &head);
+		cursor->jumped = cursor->offset > cursor->window_offset + cursor->window_len;
 		return 2;
 	}
 	r = frame_whole(cursor, cursor->offset, &head, ret_frame);
@@ -164,8 +172,9 @@ static bool cursor_distrust(struct frame_cursor *cursor)
 	return true;
 }
 
-/* Looks for a valid frame behind the bad one. Each frame between takes at
- * least a head, which bounds what its sequence can be. 1 found, 0, -errno. */
+/* Looks for a valid frame with a higher sequence, from the bad place on: a good
+ * frame that came out of order is one as well. The bound on its sequence only
+ * saves CRCs over noise. 1 found, 0, -errno. */
 static int cursor_resync(struct frame_cursor *cursor)
 {
 	struct wal_frame_head head;
@@ -173,13 +182,12 @@ static int cursor_resync(struct frame_cursor *cursor)
 	uint64_t offset, ahead;
 	int r;
 
-	for (offset = cursor->offset + 8; offset + FRAME_HEAD_BYTES <= cursor->end; offset += 8) {
+	for (offset = cursor->offset; offset + FRAME_HEAD_BYTES <= cursor->end; offset += 8) {
 		r = head_at(cursor, offset, &head);
 		if (r < 0)
 			return r;
 		ahead = head.sequence - cursor->sequence;
-		if (r == 0 || ahead == 0 ||
-		    ahead > (offset - cursor->offset) / FRAME_HEAD_BYTES + 1)
+		if (r == 0 || ahead == 0 || ahead > RESYNC_AHEAD_MAX)
 			continue;
 		r = frame_whole(cursor, offset, &head, &frame);
 		if (r < 0)

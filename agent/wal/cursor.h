@@ -21,6 +21,7 @@ struct frame_cursor {
 	uint64_t checked_offset, checked_sequence, verify_until;
 	uint64_t damaged; /* places skipped, ever */
 	int error;	  /* -errno of a read that failed, until the next begin */
+	bool jumped;	  /* the next frame lies behind one passed over */
 	uint8_t *window;
 	size_t window_cap, window_len;
 	uint64_t window_offset;

@@ -29,7 +29,8 @@
  * every multiple of 8 for a higher sequence and CRC) is damage: skipped and
  * counted. An unknown kind is skipped and counted. An unknown incompat bit, or
  * a header of which neither copy checks: the segment is renamed `.corrupt`; but
- * a last segment that is empty or all zeros was never begun and is removed.
+ * a last segment with nothing but zeros where frames would be was never begun
+ * and is removed.
  * A writer never appends to a segment it found: it begins a new one, with a
  * number above all names it saw and the sequence and span number that follow. */
 #ifndef WAL_FORMAT_H

@@ -118,10 +118,11 @@ static void segment_set_aside(struct wal *wal, uint64_t number, int why)
 		aside);
 }
 
-static bool file_is_zeros(struct wal *wal, int fd, uint64_t size)
+/* Nothing where frames would be: the first write never got that far. */
+static bool no_frames(struct wal *wal, int fd, uint64_t size)
 {
 	uint8_t piece[4096];
-	uint64_t offset = 0;
+	uint64_t offset = WAL_FRAMES_OFFSET;
 	ssize_t n, i;
 
 	while (offset < size) {
@@ -193,6 +194,14 @@ static int payload_take(struct recovery *recovery, const struct wal_segment *seg
 	}
 }
 
+/* Bytes that could not be read this time may hold frames all the same. Their
+ * numbers must not be given again, however many there can be. */
+static void numbers_skip(struct wal *wal, uint64_t unread_bytes)
+{
+	wal->next_sequence += unread_bytes / FRAME_HEAD_BYTES;
+	wal->next_span_number += unread_bytes / (FRAME_HEAD_BYTES + sizeof(struct wal_span));
+}
+
 /* All frames of one segment. 0, or what stopped it: -ENOMEM, or the
  * negative answer of `each`. */
 static int frames_replay(struct recovery *recovery, struct wal_segment *segment)
@@ -222,6 +231,7 @@ static int frames_replay(struct recovery *recovery, struct wal_segment *segment)
 		wal_log(wal, LOG_ERR, "wal: cannot read segment %" PRIu64 " behind byte %" PRIu64
 			": %s; going on with the next", segment->number, recovery->cursor.offset,
 			strerror(-r));
+		numbers_skip(wal, segment->disk_bytes - recovery->cursor.offset);
 	}
 	return 0;
 }
@@ -261,6 +271,7 @@ static void tail_judge(struct recovery *recovery, struct wal_segment *segment, i
 		segment->disk_bytes = recovery->seen;
 }
 
+/* 1: keep it in the list, 0: there was nothing in it. */
 static int segment_replay(struct recovery *recovery, struct wal_segment *segment, int fd,
 			  const struct wal_segment_header *header, bool last)
 {
@@ -289,19 +300,36 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 			" damaged places in segment %" PRIu64, damaged, segment->number);
 	tail_judge(recovery, segment, fd, last);
 	segment->last_span_number = wal->next_span_number - 1;
-	return 0;
+	return 1;
+}
+
+/* One bad copy of the header: damage, unless the segment's first write was torn
+ * inside the header, before any frame. Then nothing was ever in it. */
+static bool header_was_torn(struct recovery *recovery, const struct wal_segment *segment,
+			    bool last)
+{
+	char name[SEGMENT_NAME_BYTES];
+
+	if (!last || recovery->seen > segment->frames_offset || recovery->cursor.error) {
+		recovery->wal->counters.damaged_frames++;
+		return false;
+	}
+	segment_name(segment->number, name);
+	(void)recovery->wal->env->ops->unlink(recovery->wal->env, recovery->wal->dir_fd, name,
+					      0); /* the next start tries again */
+	return true;
 }
 
 enum header_verdict { HEADER_GOOD, HEADER_UNREADABLE, HEADER_GONE };
 
 /* Reads the header; sets the segment aside or removes it where it has none. */
 static enum header_verdict header_judge(struct wal *wal, struct wal_segment *segment, int fd,
-					bool last, struct wal_segment_header *ret_header)
+					bool last, struct wal_segment_header *ret_header,
+					bool *ret_damaged)
 {
 	char name[SEGMENT_NAME_BYTES];
 	uint8_t at[WAL_FRAMES_OFFSET];
 	struct stat st;
-	bool damaged;
 	ssize_t n;
 	int r;
 
@@ -311,12 +339,10 @@ static enum header_verdict header_judge(struct wal *wal, struct wal_segment *seg
 	if (n < 0)
 		return HEADER_UNREADABLE;
 	segment->disk_bytes = segment->capacity = (uint64_t)st.st_size;
-	r = segment_check_header(at, (size_t)n, segment->number, ret_header, &damaged);
-	if (r == 0) {
-		wal->counters.damaged_frames += damaged;
+	r = segment_check_header(at, (size_t)n, segment->number, ret_header, ret_damaged);
+	if (r == 0)
 		return HEADER_GOOD;
-	}
-	if (last && file_is_zeros(wal, fd, (uint64_t)st.st_size)) {
+	if (last && r == -EBADMSG && no_frames(wal, fd, (uint64_t)st.st_size)) {
 		segment_name(segment->number, name);
 		(void)wal->env->ops->unlink(wal->env, wal->dir_fd, name, 0); /* never begun */
 		return HEADER_GONE;
@@ -334,34 +360,37 @@ static void segment_sync(struct wal *wal, int fd)
 		wal->counters.sync_failures++; /* an old segment: nothing better can be done */
 }
 
+/* 1: it belongs into the list, 0 it does not, or what stopped recovery. */
 static int segment_recover(struct recovery *recovery, struct wal_segment *segment, bool last)
 {
 	struct wal *wal = recovery->wal;
 	struct wal_segment_header header;
 	char name[SEGMENT_NAME_BYTES];
 	enum header_verdict verdict = HEADER_UNREADABLE;
-	int fd, r = 0;
+	bool damaged = false;
+	int fd, r = 1;
 
 	segment_name(segment->number, name);
 	fd = wal->env->ops->open(wal->env, wal->dir_fd, name, O_RDWR | O_NOFOLLOW, 0);
 	if (fd >= 0)
-		verdict = header_judge(wal, segment, fd, last, &header);
+		verdict = header_judge(wal, segment, fd, last, &header, &damaged);
 	if (verdict == HEADER_GOOD) {
 		r = segment_replay(recovery, segment, fd, &header, last);
 		segment_sync(wal, fd);
+		if (r > 0 && damaged && header_was_torn(recovery, segment, last))
+			r = 0;
 	}
 	if (fd >= 0)
 		(void)wal->env->ops->close(wal->env, fd); /* synced above */
 	if (verdict == HEADER_UNREADABLE) {
+		numbers_skip(wal, segment->disk_bytes ? segment->disk_bytes : WAL_SEGMENT_BYTES);
 		segment->readable = false;
 		segment->first_span_number = wal->next_span_number;
 		segment->last_span_number = wal->next_span_number - 1;
 		wal->counters.damaged_frames++;
 		wal_log(wal, LOG_ERR, "wal: cannot read %s; going on with the next", name);
 	}
-	if (r < 0)
-		return r;
-	return verdict == HEADER_GONE ? 0 : 1;
+	return verdict == HEADER_GONE ? 0 : r;
 }
 
 static int recover_each(struct recovery *recovery, const struct found *found)

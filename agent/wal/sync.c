@@ -244,16 +244,27 @@ static void list_remove_first(struct wal *wal)
 	wal->list_version++;
 }
 
-/* The last file stays, whatever is released: its header keeps the numbers. */
+/* Whatever is released, one file whose header keeps the numbers stays, and
+ * that file must survive a power loss. */
+static bool numbers_are_kept(const struct wal *wal)
+{
+	const struct wal_segment *segment;
+	uint32_t i;
+
+	for (i = wal->segment_count; i > 1; i--) {
+		segment = wal->segments[i - 1];
+		if (segment->logged_bytes > 0 && segment->first_sequence <= wal->synced_sequence)
+			return true;
+	}
+	return false;
+}
+
 static bool may_delete_first(const struct wal *wal)
 {
-	const struct wal_segment *first;
+	const struct wal_segment *first = wal->segment_count ? wal->segments[0] : NULL;
 
-	if (wal->segment_count < 2 || !wal->segments[1]->created)
-		return false;
-	first = wal->segments[0];
-	return first->released && first->release_sequence <= wal->synced_sequence &&
-	       first->fd < 0;
+	return first && first->released && first->release_sequence <= wal->synced_sequence &&
+	       first->fd < 0 && numbers_are_kept(wal);
 }
 
 /* Oldest first: a journaling file system keeps that order, so that what comes

@@ -77,7 +77,7 @@ void file_env_disarm(struct file_env *world);
 bool file_env_fired(const struct file_env *world);
 const char *file_env_op_name(enum file_env_op op);
 
-/* A fresh directory under $TMPDIR or /tmp; free() the path after removing. */
+/* A fresh directory under $TMPDIR, /dev/shm or /tmp; free() the path after removing. */
 char *test_directory_new(void);
 /* Removes it with everything in it. */
 void test_directory_remove(const char *path);
