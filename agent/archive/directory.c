@@ -1,0 +1,144 @@
+#include "archive/directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define DIRECTORY_MODE 0750
+
+void directory_init(struct directory *directory, struct env *env, const char *path)
+{
+	*directory = (struct directory){.env = env, .path = path, .fd = -1};
+}
+
+void directory_fini(struct directory *directory)
+{
+	if (directory->fd >= 0)
+		(void)directory->env->ops->close(directory->env, directory->fd);
+	directory->fd = -1;
+}
+
+/* Makes every directory of the path that is missing. */
+static int make_path(struct env *env, const char *path)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	int r;
+
+	if (len == 0 || len >= sizeof(part))
+		return len ? -ENAMETOOLONG : -ENOENT;
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		r = env->ops->mkdir(env, AT_FDCWD, part, DIRECTORY_MODE);
+		/* A parent we may not write to may well exist: what counts is
+		 * whether the whole path can be opened afterwards. */
+		if (r < 0 && path[i] == '\0' && r != -EEXIST)
+			return r;
+	}
+	return 0;
+}
+
+static int open_path(const struct directory *directory)
+{
+	return directory->env->ops->open(directory->env, AT_FDCWD, directory->path,
+					 O_RDONLY | O_DIRECTORY, 0);
+}
+
+int directory_open(struct directory *directory)
+{
+	struct env *env = directory->env;
+	struct stat st;
+	int fd, r;
+
+	fd = open_path(directory);
+	if (fd == -ENOENT) {
+		r = make_path(env, directory->path);
+		if (r < 0)
+			return r;
+		fd = open_path(directory);
+	}
+	if (fd < 0)
+		return fd;
+	r = env->ops->fstat(env, fd, &st);
+	if (r < 0) {
+		(void)env->ops->close(env, fd);
+		return r;
+	}
+	directory_fini(directory);
+	directory->fd = fd;
+	directory->device = st.st_dev;
+	directory->inode = st.st_ino;
+	return 0;
+}
+
+int directory_moved(const struct directory *directory)
+{
+	struct env *env = directory->env;
+	struct stat st;
+	int fd, r;
+
+	fd = open_path(directory);
+	if (fd == -ENOENT || fd == -ENOTDIR)
+		return 1;
+	if (fd < 0)
+		return 0;
+	r = env->ops->fstat(env, fd, &st);
+	(void)env->ops->close(env, fd);
+	if (r < 0)
+		return 0;
+	return st.st_dev != directory->device || st.st_ino != directory->inode;
+}
+
+int directory_has(const struct directory *directory, const char *name)
+{
+	struct env *env = directory->env;
+	int fd;
+
+	/* O_PATH needs no right to read and does not follow a planted link. */
+	fd = env->ops->open(env, directory->fd, name, O_PATH | O_NOFOLLOW, 0);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	(void)env->ops->close(env, fd);
+	return 1;
+}
+
+int file_write(struct env *env, int fd, const void *at, size_t len, uint64_t offset)
+{
+	struct iovec iov = {(void *)(uintptr_t)at, len};
+	ssize_t n;
+
+	while (iov.iov_len > 0) {
+		n = env->ops->pwritev(env, fd, &iov, 1, (off_t)offset);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENOSPC;
+		iov.iov_base = (char *)iov.iov_base + n;
+		iov.iov_len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+int file_read(struct env *env, int fd, void *at, size_t len, uint64_t offset)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = env->ops->pread(env, fd, at, len, (off_t)offset);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? (int)n : -ENODATA;
+		at = (char *)at + n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,21 @@
+/* The few things of a span the archive decides by, read from its OTLP bytes. */
+#ifndef ARCHIVE_FACTS_H
+#define ARCHIVE_FACTS_H
+
+#include "base/buf.h"
+
+struct span_facts {
+	uint8_t trace_id[16];
+	uint64_t span_id;   /* as eight bytes in memory order; never 0 */
+	uint64_t parent_id; /* 0: a root */
+	uint64_t start_ns;
+	struct bytes name; /* borrowed from the span */
+};
+
+/* -EBADMSG: not a span, or one without valid ids. */
+int span_facts_read(struct span_facts *ret_facts, struct bytes span);
+
+/* `service.name` of a Resource message; empty when it has none. Borrowed. */
+struct bytes resource_service(struct bytes resource);
+
+#endif
