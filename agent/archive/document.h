@@ -1,0 +1,21 @@
+/* A TracesData document in JSON (a line of a spool, a sealed file, what an
+ * editor made of one) read into finished spans. */
+#ifndef ARCHIVE_DOCUMENT_H
+#define ARCHIVE_DOCUMENT_H
+
+#include "base/finished_span.h"
+
+/* The bytes are borrowed until the call returns; `number` is 0. A negative
+ * return stops the reading and is handed back. */
+typedef int document_span_fn(void *arg, const struct finished_span *span);
+
+struct document_result {
+	uint64_t spans;	     /* handed to `each` */
+	uint64_t unreadable; /* spans, scopes or resources that are none */
+};
+
+/* -EBADMSG: not a JSON object with a `resourceSpans` array. -ENOMEM. */
+int document_each(struct bytes text, document_span_fn *each, void *arg,
+		  struct document_result *ret_result);
+
+#endif

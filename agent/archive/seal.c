@@ -1,0 +1,175 @@
+#include "archive/seal.h"
+
+#include "base/crc32c.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SEAL_BUFFER_BYTES ((size_t)256 << 10)
+
+int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
+{
+	int r;
+
+	*seal = (struct seal){
+		.spool = spool, .fd = fd, .compare = compare, .count = spool->count};
+	buf_init(&seal->out);
+	seal->order = calloc(spool->count, sizeof(*seal->order));
+	seal->window = malloc(SEAL_BUFFER_BYTES);
+	r = seal->order && seal->window
+		    ? layout_make(seal->order, spool->entries, spool->count, &spool->groups)
+		    : -ENOMEM;
+	if (r < 0)
+		seal_fini(seal);
+	return r;
+}
+
+void seal_fini(struct seal *seal)
+{
+	buf_fini(&seal->out);
+	free(seal->order);
+	free(seal->window);
+	seal->order = NULL;
+	seal->window = NULL;
+}
+
+static struct env *seal_env(const struct seal *seal)
+{
+	return seal->spool->files->directory->env;
+}
+
+static int compare_out(struct seal *seal)
+{
+	uint8_t *there = malloc(seal->out.len);
+	int r;
+
+	if (!there)
+		return -ENOMEM;
+	r = file_read(seal_env(seal), seal->fd, there, seal->out.len, seal->size);
+	if (r == -ENODATA || (r >= 0 && memcmp(there, seal->out.at, seal->out.len) != 0))
+		r = -EUCLEAN;
+	free(there);
+	return r;
+}
+
+static int flush_out(struct seal *seal)
+{
+	int r;
+
+	if (seal->out.len == 0)
+		return 0;
+	if (seal->compare)
+		r = compare_out(seal);
+	else
+		r = file_write(seal_env(seal), seal->fd, seal->out.at, seal->out.len, seal->size);
+	if (r < 0)
+		return r;
+	seal->crc = crc32c(seal->crc, seal->out.at, seal->out.len);
+	seal->size += seal->out.len;
+	buf_reset(&seal->out);
+	return 0;
+}
+
+static int put(struct seal *seal, struct bytes bytes)
+{
+	int r = 0;
+
+	if (seal->out.len + bytes.len > SEAL_BUFFER_BYTES)
+		r = flush_out(seal);
+	return r < 0 ? r : buf_append(&seal->out, bytes.at, bytes.len);
+}
+
+/* A span that the window holds, or will hold after one read. */
+static int put_small(struct seal *seal, const struct spool_entry *entry)
+{
+	uint64_t left = spool_length(seal->spool) - entry->offset;
+	int r;
+
+	if (entry->offset < seal->window_at ||
+	    entry->offset + entry->length > seal->window_at + seal->window_len) {
+		seal->window_len = 0;
+		r = spool_read(seal->spool, entry->offset, seal->window,
+			       left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES);
+		if (r < 0)
+			return r;
+		seal->window_at = entry->offset;
+		seal->window_len = left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES;
+	}
+	return put(seal, (struct bytes){seal->window + (entry->offset - seal->window_at),
+					entry->length});
+}
+
+static int put_large(struct seal *seal, const struct spool_entry *entry)
+{
+	uint64_t done = 0;
+	int r;
+
+	seal->window_len = 0;
+	while (done < entry->length) {
+		uint64_t left = entry->length - done;
+		size_t len = left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES;
+
+		r = spool_read(seal->spool, entry->offset + done, seal->window, len);
+		if (r >= 0)
+			r = put(seal, (struct bytes){seal->window, len});
+		if (r < 0)
+			return r;
+		done += len;
+	}
+	return 0;
+}
+
+/* What stands between the span before (NULL: none) and this one (NULL: none). */
+static int put_between(struct seal *seal, const struct group *before, const struct group *group)
+{
+	bool same_resource = before && group && before->resource == group->resource;
+	int r = 0;
+
+	if (before == group)
+		return put(seal, bytes_of(","));
+	if (before)
+		r = put(seal, group_scope_tail(before));
+	if (r >= 0 && before && !same_resource)
+		r = put(seal, group_resource_tail(before));
+	if (r >= 0)
+		r = put(seal, bytes_of(!before ? GROUP_OPEN : !group ? GROUP_CLOSE : ","));
+	if (r >= 0 && group && !same_resource)
+		r = put(seal, group_resource_head(group));
+	if (r >= 0 && group)
+		r = put(seal, group_scope_head(group));
+	return r;
+}
+
+static const struct group *group_at(const struct seal *seal, uint32_t place)
+{
+	return &seal->spool->groups.at[seal->spool->entries[seal->order[place]].group];
+}
+
+static int put_span(struct seal *seal)
+{
+	const struct spool_entry *entry = &seal->spool->entries[seal->order[seal->next]];
+	int r;
+
+	r = put_between(seal, seal->next ? group_at(seal, seal->next - 1) : NULL,
+			group_at(seal, seal->next));
+	if (r < 0)
+		return r;
+	return entry->length <= SEAL_BUFFER_BYTES ? put_small(seal, entry)
+						  : put_large(seal, entry);
+}
+
+int seal_step(struct seal *seal, size_t budget)
+{
+	uint64_t until = seal->size + budget;
+	int r;
+
+	for (; seal->next < seal->count; seal->next++) {
+		if (seal->size >= until)
+			return 1;
+		r = put_span(seal);
+		if (r < 0)
+			return r;
+	}
+	r = put_between(seal, group_at(seal, seal->count - 1), NULL);
+	return r < 0 ? r : flush_out(seal);
+}

@@ -1,0 +1,330 @@
+#include "archive/spool.h"
+
+#include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/json_print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
+#define SPOOL_MODE 0640
+
+int spool_files_init(struct spool_files *files, struct directory *directory, uint32_t max)
+{
+	*files = (struct spool_files){.directory = directory, .max = max ? max : 1};
+	files->open = calloc(files->max, sizeof(struct spool *));
+	return files->open ? 0 : -ENOMEM;
+}
+
+void spool_files_fini(struct spool_files *files)
+{
+	free(files->open);
+	files->open = NULL;
+}
+
+static struct env *spool_env(const struct spool *spool)
+{
+	return spool->files->directory->env;
+}
+
+static void spool_close(struct spool *spool)
+{
+	struct spool_files *files = spool->files;
+
+	if (spool->fd < 0)
+		return;
+	(void)spool_env(spool)->ops->close(spool_env(spool), spool->fd);
+	spool->fd = -1;
+	for (uint32_t i = 0; i < files->count; i++)
+		if (files->open[i] == spool)
+			files->open[i] = files->open[--files->count];
+}
+
+/* Makes room for one more open file. -EAGAIN: all of them are being synced. */
+static int close_least_used(struct spool_files *files)
+{
+	struct spool *least = NULL;
+
+	if (files->count < files->max)
+		return 0;
+	for (uint32_t i = 0; i < files->count; i++)
+		if (!files->open[i]->busy && (!least || files->open[i]->used < least->used))
+			least = files->open[i];
+	if (!least)
+		return -EAGAIN;
+	spool_close(least);
+	return 0;
+}
+
+int spool_fd(struct spool *spool)
+{
+	struct spool_files *files = spool->files;
+	struct env *env = spool_env(spool);
+	int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+	int r;
+
+	spool->used = ++files->clock;
+	if (spool->fd >= 0)
+		return spool->fd;
+	r = close_least_used(files);
+	if (r < 0)
+		return r;
+	/* A spool that is new must not write into what somebody else put
+	 * there; one that has a file must not silently begin another. */
+	if (!spool->exists)
+		flags |= O_CREAT | O_EXCL;
+	r = env->ops->open(env, files->directory->fd, spool->name, flags, SPOOL_MODE);
+	if (r < 0)
+		return r;
+	spool->fd = r;
+	spool->exists = true;
+	files->open[files->count++] = spool;
+	return r;
+}
+
+void spool_init(struct spool *spool, struct spool_files *files, const char *name)
+{
+	*spool = (struct spool){.files = files, .fd = -1};
+	(void)snprintf(spool->name, sizeof(spool->name), "%s", name);
+	buf_init(&spool->waiting);
+}
+
+void spool_fini(struct spool *spool)
+{
+	spool_close(spool);
+	buf_fini(&spool->waiting);
+	groups_fini(&spool->groups);
+	free(spool->entries);
+	spool->entries = NULL;
+	spool->count = spool->cap = 0;
+}
+
+static int reserve_entry(struct spool *spool)
+{
+	uint32_t cap = spool->cap ? spool->cap * 2 : 8;
+	struct spool_entry *at;
+
+	if (spool->count < spool->cap)
+		return 0;
+	at = reallocarray(spool->entries, cap, sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	spool->entries = at;
+	spool->cap = cap;
+	return 0;
+}
+
+static void add_entry(struct spool *spool, const struct span_facts *facts, uint64_t offset,
+		      size_t length, uint32_t group)
+{
+	spool->entries[spool->count++] = (struct spool_entry){
+		.offset = offset,
+		.start_ns = facts->start_ns,
+		.span_id = facts->span_id,
+		.parent_id = facts->parent_id,
+		.length = (uint32_t)length,
+		.group = group,
+	};
+}
+
+/* Appends the line; where its span begins and ends within `out`. */
+static int print_line(struct spool *spool, struct buf *out, const struct finished_span *span,
+		      uint32_t *ret_group, size_t *ret_start, size_t *ret_end)
+{
+	size_t before = out->len;
+	const struct group *group;
+	size_t start, end;
+	uint32_t g;
+	int r;
+
+	r = groups_find(&spool->groups, span, &g);
+	if (r < 0)
+		return r;
+	group = &spool->groups.at[g];
+	(void)buf_append(out, group->head.at, group->head.len);
+	start = out->len;
+	r = buf_failed(out) ? -ENOMEM : otlp_json_print(out, SPAN, span->span);
+	end = out->len;
+	if (r >= 0)
+		r = buf_append(out, group->tail.at, group->tail.len);
+	if (r >= 0 && end - start > UINT32_MAX)
+		r = -EBADMSG;
+	if (r < 0) {
+		out->len = before;
+		out->failed = false;
+		return r == -ELOOP ? -EBADMSG : r;
+	}
+	*ret_group = g;
+	*ret_start = start;
+	*ret_end = end;
+	return 0;
+}
+
+int spool_add(struct spool *spool, const struct finished_span *span,
+	      const struct span_facts *facts)
+{
+	size_t start, end;
+	uint32_t group;
+	int r;
+
+	r = reserve_entry(spool);
+	if (r < 0)
+		return r;
+	r = print_line(spool, &spool->waiting, span, &group, &start, &end);
+	if (r < 0)
+		return r;
+	add_entry(spool, facts, spool->written + start, end - start, group);
+	return 0;
+}
+
+int spool_flush(struct spool *spool)
+{
+	int fd, r;
+
+	if (spool->waiting.len == 0)
+		return 0;
+	fd = spool_fd(spool);
+	if (fd < 0)
+		return fd;
+	r = file_write(spool_env(spool), fd, spool->waiting.at, spool->waiting.len,
+		       spool->written);
+	if (r < 0)
+		return r;
+	spool->written += spool->waiting.len;
+	/* An idle run keeps no memory but its index. */
+	buf_fini(&spool->waiting);
+	return 0;
+}
+
+int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
+{
+	size_t in_file = 0;
+	int fd, r;
+
+	if (offset + len > spool_length(spool))
+		return -ENODATA;
+	if (offset < spool->written) {
+		in_file = spool->written - offset < len ? (size_t)(spool->written - offset) : len;
+		fd = spool_fd(spool);
+		if (fd < 0)
+			return fd;
+		r = file_read(spool_env(spool), fd, at, in_file, offset);
+		if (r < 0)
+			return r;
+	}
+	if (in_file < len)
+		memcpy((char *)at + in_file,
+		       spool->waiting.at + (offset + in_file - spool->written), len - in_file);
+	return 0;
+}
+
+int spool_remove(struct spool *spool)
+{
+	struct env *env = spool_env(spool);
+	int r;
+
+	spool_close(spool);
+	if (!spool->exists)
+		return 0;
+	r = env->ops->unlink(env, spool->files->directory->fd, spool->name, 0);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	spool->exists = false;
+	spool->written = 0;
+	return 0;
+}
+
+/* Whether the stored span text at an entry is `text`. */
+static int entry_equals(struct spool *spool, const struct spool_entry *entry, struct bytes text)
+{
+	uint8_t *stored;
+	int r;
+
+	if (entry->length != text.len)
+		return 0;
+	stored = malloc(text.len);
+	if (!stored)
+		return -ENOMEM;
+	r = spool_read(spool, entry->offset, stored, text.len);
+	if (r >= 0)
+		r = memcmp(stored, text.at, text.len) == 0;
+	free(stored);
+	return r;
+}
+
+int spool_has(struct spool *spool, const struct finished_span *span,
+	      const struct span_facts *facts, bool by_id)
+{
+	struct buf line = BUF_INIT;
+	size_t start = 0, end = 0;
+	uint32_t group = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < spool->count && r == 0; i++) {
+		if (spool->entries[i].span_id != facts->span_id)
+			continue;
+		if (by_id)
+			return 1;
+		if (line.len == 0)
+			r = print_line(spool, &line, span, &group, &start, &end);
+		if (r == 0 && spool->entries[i].group == group)
+			r = entry_equals(spool, &spool->entries[i],
+					 (struct bytes){line.at + start, end - start});
+	}
+	buf_fini(&line);
+	return r == -EBADMSG ? 0 : r;
+}
+
+void spool_forget_written(struct spool *spool)
+{
+	uint32_t kept = 0;
+
+	spool_close(spool);
+	for (uint32_t i = 0; i < spool->count; i++) {
+		if (spool->entries[i].offset < spool->written)
+			continue;
+		spool->entries[kept] = spool->entries[i];
+		spool->entries[kept++].offset -= spool->written;
+	}
+	spool->count = kept;
+	spool->written = 0;
+	spool->exists = false;
+}
+
+int spool_restore(struct spool *spool, struct directory *old)
+{
+	struct env *env = spool_env(spool);
+	uint64_t offset = 0;
+	uint8_t *piece;
+	int from, to, r;
+
+	if (!spool->exists)
+		return 0;
+	from = spool->fd >= 0 ? spool->fd
+			      : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
+	if (from < 0)
+		return from;
+	to = env->ops->open(env, spool->files->directory->fd, spool->name,
+			    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, SPOOL_MODE);
+	piece = malloc(SPOOL_WRITE_BYTES);
+	r = to < 0 ? to : piece ? 0 : -ENOMEM;
+	while (r >= 0 && offset < spool->written) {
+		uint64_t left = spool->written - offset;
+		size_t len = left < SPOOL_WRITE_BYTES ? (size_t)left : SPOOL_WRITE_BYTES;
+
+		r = file_read(env, from, piece, len, offset);
+		if (r >= 0)
+			r = file_write(env, to, piece, len, offset);
+		offset += len;
+	}
+	free(piece);
+	if (to >= 0)
+		(void)env->ops->close(env, to);
+	if (spool->fd < 0)
+		(void)env->ops->close(env, from);
+	else if (r >= 0)
+		spool_close(spool);
+	return r;
+}

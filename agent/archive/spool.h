@@ -1,0 +1,103 @@
+/* The spool of an open run, `<name>.partial`: one complete one-span TracesData
+ * per line. What was added lately is still in memory (`waiting`); an index of
+ * where each span lies is all that is kept of the rest.
+ *
+ * Few spools have their file open at a time: `struct spool_files` opens them by
+ * name when needed and closes the one used least recently. The agent's thread. */
+#ifndef ARCHIVE_SPOOL_H
+#define ARCHIVE_SPOOL_H
+
+#include "archive/directory.h"
+#include "archive/facts.h"
+#include "archive/layout.h"
+#include "archive/name.h"
+
+/* Waiting bytes of one spool above which it is worth a write. */
+#define SPOOL_WRITE_BYTES (UINT32_C(64) << 10)
+/* A longer line in a spool file is not ours. */
+#define SPOOL_LINE_BYTES_MAX (UINT32_C(1) << 30)
+
+struct spool;
+
+struct spool_files {
+	struct directory *directory;
+	struct spool **open;
+	uint32_t count;
+	uint32_t max;
+	uint64_t clock; /* of uses */
+};
+
+struct spool {
+	struct spool_files *files;
+	char name[NAME_FULL_BYTES];
+	int fd;		  /* -1: closed */
+	bool exists;	  /* as a file */
+	bool busy;	  /* a sync holds the fd: it is not closed now */
+	uint64_t used;	  /* when, by files->clock */
+	uint64_t written; /* bytes of whole lines in the file */
+	struct buf waiting;
+
+	struct spool_entry *entries;
+	uint32_t count;
+	uint32_t cap;
+	struct groups groups;
+};
+
+int spool_files_init(struct spool_files *files, struct directory *directory, uint32_t max);
+void spool_files_fini(struct spool_files *files);
+
+void spool_init(struct spool *spool, struct spool_files *files, const char *name);
+/* Forgets it; the file stays. */
+void spool_fini(struct spool *spool);
+
+static inline uint64_t spool_length(const struct spool *spool)
+{
+	return spool->written + spool->waiting.len;
+}
+
+/* Adds a line. -EBADMSG: cannot be printed, -ENOMEM; then it is as before. */
+int spool_add(struct spool *spool, const struct finished_span *span,
+	      const struct span_facts *facts);
+
+/* Whether this very span (same line, byte by byte, or only the same span id) is
+ * in it. 1, 0, -errno. */
+int spool_has(struct spool *spool, const struct finished_span *span,
+	      const struct span_facts *facts, bool by_id);
+
+/* Writes what is waiting. -EEXIST: another file stands under the name of a
+ * spool that had none. -ENOENT: its file has gone. */
+int spool_flush(struct spool *spool);
+
+/* The open file. -errno. */
+int spool_fd(struct spool *spool);
+
+/* Copies `len` bytes at `offset`, written or waiting. */
+int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len);
+
+/* Removes the file, if there is one. */
+int spool_remove(struct spool *spool);
+
+/* What was found in a spool that was not a line of it. */
+struct spool_damage {
+	uint64_t cut_bytes; /* a torn tail, removed */
+	uint32_t lines;	    /* whole lines that are not ours, passed over */
+};
+
+/* Reads an existing file and indexes its lines of this trace. `on_span` sees
+ * each. -EISDIR: not a file. */
+typedef void spool_span_fn(void *arg, const struct span_facts *facts,
+			   const struct finished_span *span);
+int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span, void *arg,
+	       struct spool_damage *ret_damage);
+
+/* The trace id of a spool's first line. -ENODATA: it has none. */
+int spool_trace_id(struct directory *directory, const char *name, uint8_t ret_trace_id[16]);
+
+/* The file has gone: keeps what is waiting and forgets the rest. */
+void spool_forget_written(struct spool *spool);
+
+/* Makes the file again in another directory, with everything still readable
+ * from the open file or under its name in `old`. */
+int spool_restore(struct spool *spool, struct directory *old);
+
+#endif
