@@ -1,0 +1,64 @@
+/* The index of sealed runs, `<state_dir>/archive.index`: which file holds which
+ * trace. Append-only text, one line per seal, a later line replaces earlier
+ * ones:
+ *
+ *   <trace id, 32 digits> <name> <size> <CRC32C, 8 digits, or -> complete|partial
+ *
+ * Memory holds 16 bytes per run: a fingerprint and where its line stands. The
+ * index can always be made again from the files, so a line that is lost or
+ * damaged costs no more than a look at them, which every start takes. The agent's thread. */
+#ifndef ARCHIVE_INDEX_H
+#define ARCHIVE_INDEX_H
+
+#include "archive/directory.h"
+#include "archive/name.h"
+
+struct index_entry {
+	uint8_t trace_id[16];
+	struct name name;
+	uint64_t size;
+	uint32_t crc;
+	bool crc_known;
+	bool complete;
+	bool recent; /* put by this process: nothing about it is in doubt */
+};
+
+struct index_slot {
+	uint64_t fingerprint; /* 0: free */
+	uint64_t place;	      /* of its line, shifted by one; lowest bit: recent */
+};
+
+struct index {
+	struct directory directory;
+	int fd; /* -1: cannot be opened now; kept in memory only until it can */
+	uint64_t length;
+	uint64_t lines;
+	bool dirty; /* since the last sync */
+	struct index_slot *slots;
+	uint64_t mask;
+	uint64_t count;
+};
+
+void index_init(struct index *index, struct env *env, const char *state_dir);
+void index_fini(struct index *index);
+
+/* Opens and reads it, made when there is none. */
+int index_open(struct index *index);
+
+/* 1 found, 0 not, -errno. */
+int index_find(struct index *index, const uint8_t trace_id[16], struct index_entry *ret_entry);
+
+/* Appends a line. */
+int index_put(struct index *index, const struct index_entry *entry);
+
+/* fsync, if there is anything new. */
+int index_sync(struct index *index);
+
+/* Calls `each` for every current line. Its negative return stops it. */
+typedef int index_entry_fn(void *arg, const struct index_entry *entry);
+int index_each(const struct index *index, index_entry_fn *each, void *arg);
+
+/* Writes the index anew when most of its lines were replaced. */
+int index_compact(struct index *index);
+
+#endif
