@@ -51,6 +51,9 @@ struct archive_counters {
 	uint64_t waiting;	      /* now: in spools, not yet sealed */
 	uint64_t dropped_filtered;    /* spans of runs that get no file */
 	uint64_t dropped_invalid;     /* spans that could not be printed */
+	uint64_t dropped_lost;	      /* in a spool that somebody removed or damaged */
+	uint64_t recovered;	      /* found in spools after a restart */
+	uint64_t repeated;	      /* pushed again after a restart: already in a file */
 	uint64_t sealed, reopened, kept_aside;
 	uint64_t failures;	      /* of the directory or disk */
 	uint64_t open_runs;	      /* now */

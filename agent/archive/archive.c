@@ -1,0 +1,447 @@
+#include "archive/archive.h"
+
+#include "archive/stage.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#define RETRY_NS_MIN UINT64_C(100000000)
+#define RETRY_NS_MAX UINT64_C(5000000000)
+#define MARK_NS UINT64_C(100000000)
+/* In all spools together, before a checkpoint is brought forward. */
+#define UNFLUSHED_BYTES_MAX (UINT64_C(16) << 20)
+
+/* --- trouble ------------------------------------------------------------------------ */
+
+void archive_say(struct archive *archive, int priority, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	if (!archive->ops.log)
+		return;
+	va_start(args, format);
+	(void)vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	archive->ops.log(archive->ops.arg, priority, line);
+}
+
+static const char *what_to_do(int error)
+{
+	switch (error) {
+	case -ENOSPC:
+	case -EDQUOT:
+		return "free some space or move archive.dir";
+	case -EACCES:
+	case -EPERM:
+		return "let the agent's user write there or set archive.dir";
+	case -EROFS:
+		return "mount it writable or set archive.dir";
+	default:
+		return "check the disk or set archive.dir";
+	}
+}
+
+int archive_fail(struct archive *archive, const char *what, int error)
+{
+	archive->counters.failures++;
+	if (!archive->trouble)
+		archive_say(archive, LOG_ERR,
+			    "cannot write %s/%s: %s; runs wait in the log: %s",
+			    archive->options.dir, what, strerror(-error), what_to_do(error));
+	if (!archive->trouble)
+		archive->retry_ns = RETRY_NS_MIN;
+	else if (archive->retry_ns < RETRY_NS_MAX)
+		archive->retry_ns *= 2;
+	archive->failing = archive->trouble = true;
+	archive->retry_due_ns = archive->env->ops->mono_ns(archive->env) + archive->retry_ns;
+	return error;
+}
+
+static void work_again(struct archive *archive)
+{
+	if (!archive->trouble)
+		return;
+	archive->trouble = false;
+	archive_say(archive, LOG_NOTICE, "%s can be written again", archive->options.dir);
+}
+
+/* --- life ----------------------------------------------------------------------------- */
+
+int archive_new(struct archive **ret_archive, struct env *env,
+		const struct archive_options *options, const struct archive_ops *ops)
+{
+	struct archive *archive = calloc(1, sizeof(*archive));
+	int r;
+
+	if (!archive)
+		return -ENOMEM;
+	archive->env = env;
+	archive->options = *options;
+	archive->ops = *ops;
+	directory_init(&archive->directory, env, options->dir);
+	index_init(&archive->index, env, options->state_dir);
+	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max);
+	if (r < 0) {
+		free(archive);
+		return r;
+	}
+	*ret_archive = archive;
+	return 0;
+}
+
+void archive_free(struct archive *archive)
+{
+	if (!archive)
+		return;
+	while (archive->runs) {
+		/* What is waiting is also in the log, so this may fail. */
+		if (archive->runs->has_spool && archive->directory.fd >= 0)
+			(void)run_flush(archive->runs);
+		run_free(archive->runs);
+	}
+	free(archive->buckets);
+	spool_files_fini(&archive->files);
+	index_fini(&archive->index);
+	directory_fini(&archive->directory);
+	free(archive);
+}
+
+int archive_recovered(struct archive *archive)
+{
+	int r = recover_scan(archive);
+
+	/* Later ticks try again; until then runs wait in the log. */
+	if (r < 0)
+		(void)archive_fail(archive, "", r);
+	return 0;
+}
+
+uint64_t archive_first_number(const struct archive *archive)
+{
+	return archive->mark;
+}
+
+uint64_t archive_mark(const struct archive *archive)
+{
+	return archive->mark;
+}
+
+const struct archive_counters *archive_counters(const struct archive *archive)
+{
+	return &archive->counters;
+}
+
+/* --- runs and spans ---------------------------------------------------------------------- */
+
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
+		     struct bytes service, uint64_t first_wall_ns)
+{
+	struct index_entry entry;
+	struct run *run;
+	int r;
+
+	run = run_find(archive, trace_id);
+	if (run && run->name.text[0])
+		return 0;
+	if (!run) {
+		if (index_find(&archive->index, trace_id, &entry) > 0)
+			return 0;
+		r = run_new(&run, archive, trace_id);
+		if (r < 0)
+			return r;
+	}
+	run_make_name(run, service, first_wall_ns);
+	return 0;
+}
+
+/* A run nobody announced is named by its first span. */
+static int find_or_make_run(struct archive *archive, const struct finished_span *span,
+			    const struct span_facts *facts, struct run **ret_run)
+{
+	struct run *run = run_find(archive, span->trace_id);
+	int r;
+
+	if (!run) {
+		r = run_new(&run, archive, span->trace_id);
+		if (r < 0)
+			return r;
+	}
+	if (!run->name.text[0])
+		run_make_name(run, resource_service(span->resource), facts->start_ns);
+	*ret_run = run;
+	return 0;
+}
+
+/* 1: taken, 0: it is there already, -EBADMSG, -errno. */
+static int take_span(struct run *run, const struct finished_span *span,
+		     const struct span_facts *facts)
+{
+	uint64_t before;
+	int r;
+
+	r = run_open(run);
+	if (r < 0)
+		return r == -EBADMSG ? -EIO : r;
+	if (run->doubtful) {
+		r = spool_has(&run->spool, span, facts, run->edited);
+		if (r != 0)
+			return r < 0 ? r : 0;
+	}
+	before = run->spool.waiting.len;
+	r = spool_add(&run->spool, span, facts);
+	if (r < 0)
+		return r;
+	run->archive->unflushed_bytes += run->spool.waiting.len - before;
+	run_note(run, facts);
+	return 1;
+}
+
+static void span_taken(struct run *run, uint64_t number)
+{
+	struct archive *archive = run->archive;
+	int r;
+
+	if (!run->unsafe_number)
+		run->unsafe_number = number;
+	work_again(archive);
+	archive->counters.spans++;
+	archive->counters.waiting++;
+	if (run->spool.waiting.len < SPOOL_WRITE_BYTES)
+		return;
+	r = run_flush(run);
+	if (r < 0)
+		(void)archive_fail(archive, run->spool.name, r);
+}
+
+static void span_done(struct run *run, uint64_t number)
+{
+	run->last_number = number;
+	if (run->alone_due_ns)
+		run->alone_due_ns = run->archive->env->ops->mono_ns(run->archive->env) +
+				    UINT64_C(10) * run->archive->options.checkpoint_ns;
+	if (run->seal_wanted && run->seal_number <= number)
+		run_mark_busy(run);
+}
+
+int archive_push(struct archive *archive, const struct finished_span *span)
+{
+	struct span_facts facts;
+	struct run *run;
+	int r;
+
+	if (archive->failing || !archive->scanned)
+		return -ENOBUFS;
+	if (span_facts_read(&facts, span->span) < 0 ||
+	    memcmp(facts.trace_id, span->trace_id, 16) != 0) {
+		archive->counters.dropped_invalid++;
+		archive->pushed = span->number;
+		return 0;
+	}
+	r = find_or_make_run(archive, span, &facts, &run);
+	if (r < 0)
+		return -ENOBUFS;
+	r = span->number <= run->known_number ? 0 : take_span(run, span, &facts);
+	if (r < 0 && r != -EBADMSG) {
+		if (r != -EAGAIN)
+			(void)archive_fail(archive, run->name.text, r);
+		return -ENOBUFS;
+	}
+	archive->pushed = span->number;
+	if (r > 0)
+		span_taken(run, span->number);
+	else if (r == 0)
+		archive->counters.repeated++;
+	else
+		archive->counters.dropped_invalid++;
+	span_done(run, span->number);
+	return 0;
+}
+
+int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t last_number,
+		 bool complete)
+{
+	struct run *run = run_find(archive, trace_id);
+	int r;
+
+	if (!run) {
+		/* Sealed and forgotten, or its first span is still in the log. */
+		if (last_number <= archive->pushed)
+			return 0;
+		r = run_new(&run, archive, trace_id);
+		if (r < 0)
+			return r;
+	}
+	if (run->phase == RUN_SEALED && last_number <= archive->pushed)
+		return 0;
+	run->complete |= complete;
+	if (last_number > run->seal_number)
+		run->seal_number = last_number;
+	run->seal_wanted = true;
+	run_mark_busy(run);
+	return 0;
+}
+
+/* --- working ------------------------------------------------------------------------------ */
+
+static void seal_if_alone(struct run *run, uint64_t now_ns)
+{
+	if (!run->alone_due_ns || now_ns < run->alone_due_ns || run->phase != RUN_OPEN)
+		return;
+	run->alone_due_ns = 0;
+	run->seal_wanted = true;
+	if (run->seal_number > run->archive->pushed)
+		run->seal_number = run->archive->pushed;
+	run_mark_busy(run);
+}
+
+static int periodic(struct archive *archive, uint64_t now_ns)
+{
+	int r = 0;
+
+	if (now_ns < archive->checkpoint_due_ns && archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
+		return 0;
+	archive->checkpoint_due_ns = now_ns + archive->options.checkpoint_ns;
+	if (directory_moved(&archive->directory) > 0)
+		r = recover_directory_moved(archive);
+	for (struct run *run = archive->runs; run; run = run->next)
+		seal_if_alone(run, now_ns);
+	if (r >= 0)
+		r = checkpoint_begin(archive);
+	/* A longer index is slower to read, nothing more. */
+	(void)index_compact(&archive->index);
+	return r;
+}
+
+static int step(struct run *run)
+{
+	int work, r;
+
+	work = sealing_step(run);
+	if (work >= 0) {
+		r = checkpoint_step(run);
+		work = r < 0 ? r : work + r;
+	}
+	if (work == -ENOENT && run->has_spool && run->spool.exists &&
+	    directory_has(&run->archive->directory, run->spool.name) == 0)
+		work = run_lose_spool(run);
+	return work == -EAGAIN ? 0 : work;
+}
+
+/* Each run that has something to do goes one step on; one that fails does not
+ * keep the others. */
+static int step_all(struct archive *archive, int *ret_error)
+{
+	int work = 0;
+
+	for (struct run *run = archive->busy, *next; run; run = next) {
+		int r;
+
+		next = run->busy_next;
+		r = step(run);
+		if (r >= 0)
+			work += r;
+		else
+			*ret_error = archive_fail(archive, run->name.text, r);
+		if (!run->busy || run->phase != RUN_SEALED || run->seal_wanted)
+			continue;
+		run_mark_idle(run);
+	}
+	return work;
+}
+
+static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
+{
+	int n, r;
+
+	r = archive->scanned ? 0 : recover_scan(archive);
+	if (r >= 0)
+		r = periodic(archive, now_ns);
+	if (r < 0) {
+		*ret_error = archive_fail(archive, "", r);
+		return 0;
+	}
+	n = step_all(archive, ret_error);
+	r = checkpoint_directory(archive, now_ns);
+	n += r > 0;
+	if (r >= 0 && now_ns >= archive->mark_due_ns) {
+		archive->mark_due_ns = now_ns + MARK_NS;
+		r = checkpoint_mark(archive);
+		n += r > 0;
+	}
+	if (r < 0)
+		*ret_error = archive_fail(archive, "", r);
+	return n;
+}
+
+int archive_tick(struct archive *archive, uint64_t now_ns)
+{
+	int error = 0, n;
+
+	if (archive->failing && now_ns < archive->retry_due_ns)
+		return 0;
+	n = work(archive, now_ns, &error);
+	if (error == 0)
+		archive->failing = false;
+	if (error == 0 && n > 0)
+		work_again(archive);
+	return n;
+}
+
+/* Whether a run could go on now, rather than when something comes back. */
+static bool can_step(const struct run *run)
+{
+	const struct archive *archive = run->archive;
+
+	switch (run->phase) {
+	case RUN_COPY:
+	case RUN_RENAME:
+		return true;
+	case RUN_OPEN:
+		if (run->syncing)
+			return false;
+		return (run->seal_wanted && run->seal_number <= archive->pushed) ||
+		       (run->sync_wanted && archive->syncing == 0);
+	default:
+		return false;
+	}
+}
+
+uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
+{
+	if (archive->failing)
+		return archive->retry_due_ns;
+	for (const struct run *run = archive->busy; run; run = run->busy_next)
+		if (can_step(run))
+			return now_ns;
+	if (archive->directory_changes != archive->directory_synced)
+		return archive->directory_sync_due_ns;
+	if (archive->mark < archive->pushed && archive->mark_due_ns < archive->checkpoint_due_ns)
+		return archive->mark_due_ns;
+	if (archive->run_count == 0)
+		return UINT64_MAX;
+	return archive->checkpoint_due_ns;
+}
+
+int archive_carry(struct archive *archive, uint64_t segment)
+{
+	int r;
+
+	if (archive->mark_recorded && archive->mark_segment <= segment) {
+		r = checkpoint_record_mark(archive, archive->mark);
+		if (r < 0)
+			return r;
+	}
+	for (struct run *run = archive->runs; run; run = run->next) {
+		if (!run->recorded || run->segment > segment)
+			continue;
+		r = run->phase == RUN_SEALED ? checkpoint_record_sealed(run)
+					     : checkpoint_record_open(run);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

@@ -1,0 +1,253 @@
+/* Making spans safe: spools are synced in the background, then an ARCHIVE frame
+ * says for each run up to which span it is in its file, and a last one, under
+ * trace id zero, up to which span all of them are (archive_mark()).
+ *
+ * Payload of an ARCHIVE frame: struct archive_frame and the run's name. */
+#include "archive/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How often the directory itself may be synced: that waits for the disk. */
+#define DIRECTORY_SYNC_NS UINT64_C(100000000)
+
+static const uint8_t no_trace[16];
+
+static int append_frame(struct archive *archive, const uint8_t trace_id[16],
+			const struct archive_frame *frame, const char *name,
+			uint64_t *ret_segment)
+{
+	uint8_t payload[sizeof(*frame) + NAME_MAX_BYTES];
+
+	memcpy(payload, frame, sizeof(*frame));
+	memcpy(payload + sizeof(*frame), name, frame->name_length);
+	return archive->ops.state(archive->ops.arg, trace_id,
+				  (struct bytes){payload, sizeof(*frame) + frame->name_length},
+				  ret_segment);
+}
+
+static int record(struct run *run, enum frame_kind kind, uint64_t number, uint32_t spans)
+{
+	struct archive_frame frame = {
+		.kind = kind,
+		.flags = (run->complete ? FRAME_COMPLETE : 0) |
+			 (kind == FRAME_OPEN && run->seal_wanted ? FRAME_SEAL_WANTED : 0),
+		.name_length = (uint16_t)strlen(run->name.text),
+		.spans = spans,
+		.number = number,
+		.seal_number = run->seal_number,
+	};
+	uint64_t segment;
+	int r;
+
+	r = append_frame(run->archive, run->trace_id, &frame, run->name.text, &segment);
+	if (r < 0)
+		return r;
+	run->recorded = true;
+	run->segment = segment;
+	run->recorded_number = number;
+	run->recorded_spans = spans;
+	return 0;
+}
+
+int checkpoint_record_sealed(struct run *run)
+{
+	uint64_t number = run->last_number > run->known_number ? run->last_number
+							       : run->known_number;
+
+	return record(run, FRAME_SEALED, number, 0);
+}
+
+int checkpoint_record_open(struct run *run)
+{
+	return record(run, FRAME_OPEN, run->recorded_number, run->recorded_spans);
+}
+
+int checkpoint_record_mark(struct archive *archive, uint64_t mark)
+{
+	struct archive_frame frame = {.kind = FRAME_MARK, .number = mark};
+	uint64_t segment;
+	int r;
+
+	r = append_frame(archive, no_trace, &frame, "", &segment);
+	if (r < 0)
+		return r;
+	archive->mark = mark;
+	archive->mark_segment = segment;
+	archive->mark_recorded = true;
+	return 0;
+}
+
+/* --- spools ----------------------------------------------------------------------- */
+
+/* A spool that somebody removed while we hold it open is made again. */
+static int restore_removed(struct run *run)
+{
+	struct archive *archive = run->archive;
+	struct stat st;
+	int r;
+
+	if (run->spool.fd < 0)
+		return 0;
+	r = archive->env->ops->fstat(archive->env, run->spool.fd, &st);
+	if (r < 0 || st.st_nlink > 0)
+		return r;
+	r = spool_restore(&run->spool, &archive->directory);
+	if (r >= 0)
+		run->directory_change = ++archive->directory_changes;
+	return r;
+}
+
+static int flush_run(struct run *run)
+{
+	int r = 0;
+
+	if (!run->syncing)
+		r = restore_removed(run);
+	if (r >= 0)
+		r = run_flush(run);
+	if (r == -ENOENT && directory_has(&run->archive->directory, run->spool.name) == 0)
+		r = run_lose_spool(run);
+	if (r < 0)
+		return r;
+	run->sync_wanted = true;
+	run_mark_busy(run);
+	return 0;
+}
+
+int checkpoint_begin(struct archive *archive)
+{
+	int r;
+
+	for (struct run *run = archive->runs, *next; run; run = next) {
+		next = run->next;
+		if (!run->unsafe_number || run->phase != RUN_OPEN)
+			continue;
+		if (run->seal_wanted && run->seal_number <= archive->pushed)
+			continue; /* safe as soon as it is sealed */
+		r = flush_run(run);
+		if (r < 0)
+			return r;
+	}
+	archive->unflushed_bytes = 0;
+	return 0;
+}
+
+static void on_spool_synced(void *arg, int result)
+{
+	struct run *run = arg;
+
+	run->syncing = false;
+	run->spool.busy = false;
+	run->archive->syncing--;
+	if (result < 0) {
+		run->sync_wanted = true;
+		(void)archive_fail(run->archive, run->spool.name, result);
+	} else {
+		run->synced = true;
+	}
+	run_mark_busy(run);
+}
+
+static int start_sync(struct run *run)
+{
+	struct archive *archive = run->archive;
+	int fd, r;
+
+	/* Half of the open files at most, so that others can be opened. */
+	if (archive->syncing > 0 && archive->syncing >= archive->files.max / 2)
+		return 0;
+	r = run_flush(run);
+	if (r < 0)
+		return r;
+	fd = spool_fd(&run->spool);
+	if (fd < 0)
+		return fd == -EAGAIN ? 0 : fd;
+	run->sync_number = run->last_number;
+	run->sync_spans = run->spool.count;
+	r = archive->env->ops->sync_start(archive->env, fd, on_spool_synced, run);
+	if (r < 0)
+		return r;
+	run->sync_wanted = false;
+	run->syncing = true;
+	run->spool.busy = true;
+	archive->syncing++;
+	return 1;
+}
+
+static int record_synced(struct run *run)
+{
+	int r;
+
+	if (run->directory_change > run->archive->directory_synced)
+		return 0;
+	r = record(run, FRAME_OPEN, run->sync_number, run->sync_spans);
+	if (r < 0)
+		return 0; /* the log takes it later */
+	run->synced = false;
+	/* Numbers of other runs in between do no harm: it is a lower bound. */
+	run->unsafe_number = run->last_number > run->sync_number ? run->sync_number + 1 : 0;
+	return 1;
+}
+
+int checkpoint_step(struct run *run)
+{
+	if (run->phase != RUN_OPEN || !run->has_spool)
+		return 0;
+	if (run->synced)
+		return record_synced(run);
+	if (run->sync_wanted && !run->syncing)
+		return start_sync(run);
+	if (!run->syncing && !run->seal_wanted)
+		run_mark_idle(run);
+	return 0;
+}
+
+/* --- the directory and the mark ------------------------------------------------------ */
+
+int checkpoint_directory(struct archive *archive, uint64_t now_ns)
+{
+	uint64_t changes = archive->directory_changes;
+	int r;
+
+	if (changes == archive->directory_synced || now_ns < archive->directory_sync_due_ns)
+		return 0;
+	r = archive->env->ops->sync(archive->env, archive->directory.fd);
+	if (r < 0)
+		return r;
+	archive->directory_synced = changes;
+	archive->directory_sync_due_ns = now_ns + DIRECTORY_SYNC_NS;
+	return 1;
+}
+
+/* A sealed run is remembered until its spans cannot come again. */
+static void forget_old_runs(struct archive *archive)
+{
+	for (struct run *run = archive->runs, *next; run; run = next) {
+		next = run->next;
+		if (run->phase != RUN_SEALED || run->seal_wanted || sealing_index(run) < 0)
+			continue;
+		if (run->last_number <= archive->mark && run->known_number <= archive->mark)
+			run_free(run);
+	}
+}
+
+int checkpoint_mark(struct archive *archive)
+{
+	uint64_t mark = archive->pushed;
+	int r;
+
+	for (const struct run *run = archive->runs; run; run = run->next)
+		if (run->unsafe_number && run->unsafe_number - 1 < mark)
+			mark = run->unsafe_number - 1;
+	if (mark <= archive->mark)
+		return 0;
+	r = index_sync(&archive->index);
+	if (r < 0)
+		return r;
+	r = checkpoint_record_mark(archive, mark);
+	if (r < 0)
+		return 0; /* the log takes it later */
+	forget_old_runs(archive);
+	return 1;
+}

@@ -1,0 +1,364 @@
+/* After a restart: what the log says of the runs, and what is in the directory,
+ * become runs again. Every spool found is taken up: those the log knows, and
+ * those it does not (it was lost, or the agent died before the first frame). */
+#include "archive/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+/* Runs that nobody asks to seal after a restart seal themselves; sealing early
+ * is harmless, because late spans reopen. The log's runs are asked for by
+ * assembly as a rule, so they wait longer. */
+#define ALONE_KNOWN_NS UINT64_C(60000000000)
+#define ALONE_FOUND_NS UINT64_C(10000000000)
+
+int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
+		    uint64_t segment)
+{
+	struct archive_frame frame;
+	struct name name;
+	struct run *run;
+	int r;
+
+	if (state.len < sizeof(frame))
+		return -EBADMSG;
+	memcpy(&frame, state.at, sizeof(frame));
+	if (frame.kind == FRAME_MARK) {
+		archive->mark = archive->pushed = frame.number;
+		archive->mark_segment = segment;
+		archive->mark_recorded = true;
+		return 0;
+	}
+	state = (struct bytes){state.at + sizeof(frame), state.len - sizeof(frame)};
+	if (state.len != frame.name_length || !name_is_safe(state))
+		return -EBADMSG;
+	r = run_new(&run, archive, trace_id);
+	if (r < 0)
+		return r;
+	memcpy(name.text, state.at, state.len);
+	name.text[state.len] = '\0';
+	run_set_name(run, &name);
+	run->settled = run->recorded = true;
+	run->segment = segment;
+	run->phase = frame.kind == FRAME_SEALED ? RUN_SEALED : RUN_OPEN;
+	run->known_number = run->recorded_number = frame.number;
+	run->recorded_spans = frame.spans;
+	run->complete = frame.flags & FRAME_COMPLETE;
+	run->seal_wanted = frame.flags & FRAME_SEAL_WANTED;
+	run->seal_number = frame.seal_number;
+	return 0;
+}
+
+/* --- listing the directory -------------------------------------------------------- */
+
+struct names {
+	struct name *at;
+	size_t count, cap;
+};
+
+struct listing {
+	struct names spools, sealed, hidden;
+};
+
+static int names_add(struct names *names, const struct name *name)
+{
+	size_t cap = names->cap ? names->cap * 2 : 64;
+	struct name *at;
+
+	if (names->count == names->cap) {
+		at = reallocarray(names->at, cap, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		names->at = at;
+		names->cap = cap;
+	}
+	names->at[names->count++] = *name;
+	return 0;
+}
+
+static int take_name(void *arg, const char *entry)
+{
+	struct listing *listing = arg;
+	struct name name;
+
+	switch (name_kind(entry, &name)) {
+	case NAME_SEALED:
+		return names_add(&listing->sealed, &name);
+	case NAME_SPOOL:
+		return names_add(&listing->spools, &name);
+	case NAME_TEMPORARY:
+		return names_add(&listing->hidden, &name);
+	case NAME_OTHER:
+		break;
+	}
+	return 0;
+}
+
+/* What an interrupted seal or reopening left; a whole file stands elsewhere. */
+static void remove_hidden(struct archive *archive, const struct names *names)
+{
+	struct env *env = archive->env;
+	char entry[NAME_FULL_BYTES];
+
+	for (size_t i = 0; i < names->count; i++) {
+		name_temporary(entry, &names->at[i]);
+		(void)env->ops->unlink(env, archive->directory.fd, entry, 0);
+		name_spool_temporary(entry, &names->at[i]);
+		(void)env->ops->unlink(env, archive->directory.fd, entry, 0);
+	}
+}
+
+struct hashes {
+	uint64_t *at;
+	size_t count, cap;
+};
+
+static uint64_t hash_name(const struct name *name)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = name->text; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static int hash_compare(const void *left, const void *right)
+{
+	const uint64_t *a = left, *b = right;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static int take_indexed(void *arg, const struct index_entry *entry)
+{
+	struct hashes *hashes = arg;
+	size_t cap = hashes->cap ? hashes->cap * 2 : 256;
+	uint64_t *at;
+
+	if (hashes->count == hashes->cap) {
+		at = reallocarray(hashes->at, cap, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		hashes->at = at;
+		hashes->cap = cap;
+	}
+	hashes->at[hashes->count++] = hash_name(&entry->name);
+	return 0;
+}
+
+/* Adds the sealed files the index does not have: it was lost, or the agent died
+ * between renaming a file and saying so. */
+static int complete_index(struct archive *archive, const struct names *names)
+{
+	struct hashes known = {0};
+	size_t added = 0;
+	int r;
+
+	r = index_each(&archive->index, take_indexed, &known);
+	if (known.count)
+		qsort(known.at, known.count, sizeof(*known.at), hash_compare);
+	for (size_t i = 0; i < names->count && r >= 0; i++) {
+		struct index_entry entry = {.name = names->at[i]};
+		uint64_t hash = hash_name(&entry.name);
+
+		if (known.count && bsearch(&hash, known.at, known.count, sizeof(hash),
+					   hash_compare))
+			continue;
+		if (spool_trace_id(&archive->directory, entry.name.text, entry.trace_id) < 0)
+			continue; /* not an archive of ours */
+		r = index_put(&archive->index, &entry);
+		added++;
+	}
+	free(known.at);
+	if (added > 0)
+		archive_say(archive, LOG_NOTICE, "%zu files in %s were not in the index", added,
+			    archive->options.dir);
+	return r;
+}
+
+/* --- taking up runs ------------------------------------------------------------------ */
+
+static void note_span(void *arg, const struct span_facts *facts, const struct finished_span *span)
+{
+	(void)span;
+	run_note(arg, facts);
+}
+
+static int load_spool(struct run *run)
+{
+	struct archive *archive = run->archive;
+	struct spool_damage damage = {0};
+	int r;
+
+	r = spool_load(&run->spool, run->trace_id, note_span, run, &damage);
+	if (r == -ENOENT)
+		return 0;
+	if (r == -EISDIR || r == -ELOOP) {
+		spool_forget_written(&run->spool);
+		return run_keep_aside(archive, run->spool.name, &run->name);
+	}
+	if (r < 0)
+		return r;
+	if (damage.lines > 0)
+		archive_say(archive, LOG_ERR, "%s/%s: %u damaged lines passed over",
+			    archive->options.dir, run->spool.name, damage.lines);
+	archive->counters.dropped_lost += damage.lines;
+	return 0;
+}
+
+/* Size and CRC in the index may be those of the file before: a spool says that
+ * a seal may have been interrupted. What the file says decides. */
+static int unite_with_file(struct run *run)
+{
+	struct index_entry entry;
+	int r;
+
+	r = index_find(&run->archive->index, run->trace_id, &entry);
+	if (r <= 0 || strcmp(entry.name.text, run->name.text) != 0)
+		return r < 0 ? r : 0;
+	entry.crc_known = entry.crc_known && run->spool.count == 0;
+	return reopen_run(run, &entry);
+}
+
+static void say_lost(struct run *run)
+{
+	struct archive *archive = run->archive;
+	uint64_t lost = run->recorded_spans - run->spool.count;
+
+	archive->counters.dropped_lost += lost;
+	archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
+		    archive->options.dir, run->spool.name, (unsigned long long)lost);
+}
+
+static int take_up(struct run *run, uint64_t alone_ns)
+{
+	struct archive *archive = run->archive;
+	bool was_open = run->phase == RUN_OPEN;
+	uint64_t now_ns = archive->env->ops->mono_ns(archive->env);
+	int r;
+
+	run_begin_spool(run);
+	r = load_spool(run);
+	if (r >= 0 && (was_open || run->spool.count > 0))
+		r = unite_with_file(run);
+	if (r < 0 || run->spool.count == 0) {
+		(void)(r < 0 ? 0 : spool_remove(&run->spool));
+		spool_fini(&run->spool);
+		run->has_spool = false;
+		if (r < 0)
+			return r;
+	}
+	run->doubtful = true;
+	if (!run->has_spool)
+		return 0;
+	if (was_open && run->recorded_spans > run->spool.count)
+		say_lost(run);
+	run->phase = RUN_OPEN;
+	run->alone_due_ns = now_ns + alone_ns;
+	archive->counters.open_runs++;
+	archive->counters.waiting += run_not_archived(run);
+	archive->counters.recovered += run_not_archived(run);
+	run_mark_busy(run);
+	return 0;
+}
+
+/* A spool that no run of the log has. */
+static int take_up_found(struct archive *archive, const struct name *name)
+{
+	char entry[NAME_FULL_BYTES];
+	uint8_t trace_id[16];
+	struct run *run;
+	int r;
+
+	name_spool(entry, name);
+	r = spool_trace_id(&archive->directory, entry, trace_id);
+	if (r == -ENODATA)
+		return archive->env->ops->unlink(archive->env, archive->directory.fd, entry, 0);
+	if (r < 0 || run_find(archive, trace_id))
+		return r == -ENOMEM ? r : 0;
+	r = run_new(&run, archive, trace_id);
+	if (r < 0)
+		return r;
+	run_set_name(run, name);
+	run->settled = true;
+	r = take_up(run, ALONE_FOUND_NS);
+	if (r < 0)
+		run_free(run);
+	return r;
+}
+
+static int scan(struct archive *archive, struct listing *listing)
+{
+	int r;
+
+	r = archive->env->ops->list(archive->env, archive->directory.fd, take_name, listing);
+	if (r < 0)
+		return r;
+	remove_hidden(archive, &listing->hidden);
+	r = archive->index.fd < 0 ? index_open(&archive->index) : 0;
+	if (r >= 0)
+		r = complete_index(archive, &listing->sealed);
+	for (struct run *run = archive->runs; run && r >= 0; run = run->next)
+		if (!run->has_spool && !run->doubtful)
+			r = take_up(run, ALONE_KNOWN_NS);
+	for (size_t i = 0; i < listing->spools.count && r >= 0; i++)
+		r = take_up_found(archive, &listing->spools.at[i]);
+	return r;
+}
+
+int recover_scan(struct archive *archive)
+{
+	struct listing listing = {0};
+	int r;
+
+	r = archive->directory.fd < 0 ? directory_open(&archive->directory) : 0;
+	if (r >= 0)
+		r = scan(archive, &listing);
+	free(listing.spools.at);
+	free(listing.sealed.at);
+	free(listing.hidden.at);
+	if (r >= 0)
+		archive->scanned = true;
+	return r;
+}
+
+/* --- a directory that was removed or replaced ------------------------------------------ */
+
+static int move_run(struct run *run, struct directory *old)
+{
+	struct archive *archive = run->archive;
+	int r;
+
+	if (!run->has_spool)
+		return 0;
+	sealing_abandon(run);
+	if (run->phase == RUN_RENAMED)
+		run->phase = RUN_COPY;
+	run->has_file = false;
+	run->archived = 0;
+	r = spool_restore(&run->spool, old);
+	if (r == -ENOENT)
+		r = run_lose_spool(run);
+	run->directory_change = ++archive->directory_changes;
+	return r;
+}
+
+int recover_directory_moved(struct archive *archive)
+{
+	struct directory old = archive->directory;
+	int r;
+
+	directory_init(&archive->directory, archive->env, archive->options.dir);
+	r = directory_open(&archive->directory);
+	if (r < 0) {
+		archive->directory = old;
+		return r;
+	}
+	archive_say(archive, LOG_WARNING, "%s was replaced; open runs go on in the new one",
+		    archive->options.dir);
+	for (struct run *run = archive->runs; run && r >= 0; run = run->next)
+		r = move_run(run, &old);
+	directory_fini(&old);
+	return r;
+}

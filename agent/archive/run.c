@@ -1,0 +1,347 @@
+#include "archive/stage.h"
+
+#include "base/crc32c.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <syslog.h>
+
+#define KEPT_MAX 100000
+
+/* --- the table ----------------------------------------------------------------- */
+
+static uint32_t bucket_of(const struct archive *archive, const uint8_t trace_id[16])
+{
+	/* Trace ids are random as a rule; a CRC makes those that are not, so. */
+	return crc32c(0, trace_id, 16) & archive->bucket_mask;
+}
+
+struct run *run_find(struct archive *archive, const uint8_t trace_id[16])
+{
+	struct run *run;
+
+	if (!archive->buckets)
+		return NULL;
+	for (run = archive->buckets[bucket_of(archive, trace_id)]; run; run = run->hash_next)
+		if (memcmp(run->trace_id, trace_id, 16) == 0)
+			return run;
+	return NULL;
+}
+
+static int table_grow(struct archive *archive)
+{
+	uint32_t size = archive->buckets ? (archive->bucket_mask + 1) * 2 : ARCHIVE_BUCKETS_MIN;
+	struct run **buckets;
+
+	if (archive->buckets && archive->run_count <= archive->bucket_mask)
+		return 0;
+	buckets = calloc(size, sizeof(struct run *));
+	if (!buckets)
+		return -ENOMEM;
+	free(archive->buckets);
+	archive->buckets = buckets;
+	archive->bucket_mask = size - 1;
+	for (struct run *run = archive->runs; run; run = run->next) {
+		uint32_t bucket = bucket_of(archive, run->trace_id);
+
+		run->hash_next = buckets[bucket];
+		buckets[bucket] = run;
+	}
+	return 0;
+}
+
+int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_id[16])
+{
+	struct run *run;
+	uint32_t bucket;
+	int r;
+
+	r = table_grow(archive);
+	if (r < 0)
+		return r;
+	run = calloc(1, sizeof(*run));
+	if (!run)
+		return -ENOMEM;
+	run->archive = archive;
+	run->seal_fd = -1;
+	run->indexed = true;
+	memcpy(run->trace_id, trace_id, 16);
+	bucket = bucket_of(archive, trace_id);
+	run->hash_next = archive->buckets[bucket];
+	archive->buckets[bucket] = run;
+	run->next = archive->runs;
+	if (run->next)
+		run->next->prev = run;
+	archive->runs = run;
+	archive->run_count++;
+	*ret_run = run;
+	return 0;
+}
+
+void run_free(struct run *run)
+{
+	struct archive *archive = run->archive;
+	struct run **link = &archive->buckets[bucket_of(archive, run->trace_id)];
+
+	run_mark_idle(run);
+	sealing_abandon(run);
+	if (run->syncing) {
+		archive->env->ops->cancel(archive->env, run);
+		archive->syncing--;
+	}
+	while (*link != run)
+		link = &(*link)->hash_next;
+	*link = run->hash_next;
+	if (run->prev)
+		run->prev->next = run->next;
+	else
+		archive->runs = run->next;
+	if (run->next)
+		run->next->prev = run->prev;
+	if (run->has_spool)
+		spool_fini(&run->spool);
+	archive->run_count--;
+	free(run);
+}
+
+void run_mark_busy(struct run *run)
+{
+	struct archive *archive = run->archive;
+
+	if (run->busy)
+		return;
+	run->busy = true;
+	run->busy_prev = NULL;
+	run->busy_next = archive->busy;
+	if (run->busy_next)
+		run->busy_next->busy_prev = run;
+	archive->busy = run;
+}
+
+void run_mark_idle(struct run *run)
+{
+	if (!run->busy)
+		return;
+	run->busy = false;
+	if (run->busy_prev)
+		run->busy_prev->busy_next = run->busy_next;
+	else
+		run->archive->busy = run->busy_next;
+	if (run->busy_next)
+		run->busy_next->busy_prev = run->busy_prev;
+}
+
+/* --- the name ------------------------------------------------------------------- */
+
+void run_set_name(struct run *run, const struct name *name)
+{
+	run->name = *name;
+	run->name_hash = crc32c(0, name->text, strlen(name->text));
+}
+
+static bool name_in_use(const struct run *run)
+{
+	for (const struct run *other = run->archive->runs; other; other = other->next)
+		if (other != run && other->name_hash == run->name_hash &&
+		    strcmp(other->name.text, run->name.text) == 0)
+			return true;
+	return false;
+}
+
+int run_change_name(struct run *run)
+{
+	struct bytes text = bytes_of(run->name.text);
+	size_t stem = text.len - strlen(NAME_SUFFIX);
+	struct name name;
+	int n;
+
+	if (run->suffixed)
+		return -EEXIST;
+	n = snprintf(name.text, sizeof(name.text), "%.*s_", (int)stem, run->name.text);
+	for (int i = 0; i < 16; i++)
+		n += snprintf(name.text + n, sizeof(name.text) - (size_t)n, "%02x",
+			      run->trace_id[i]);
+	(void)snprintf(name.text + n, sizeof(name.text) - (size_t)n, NAME_SUFFIX);
+	run->suffixed = true;
+	run_set_name(run, &name);
+	return 0;
+}
+
+void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns)
+{
+	struct name name;
+
+	name_make(&name, service, wall_ns, NULL);
+	run_set_name(run, &name);
+	if (name_in_use(run))
+		(void)run_change_name(run);
+}
+
+/* A name is taken by a file of another run or by its spool. */
+static int settle_name(struct run *run)
+{
+	struct directory *directory = &run->archive->directory;
+	char spool[NAME_FULL_BYTES];
+	int r;
+
+	if (run->settled)
+		return 0;
+	name_spool(spool, &run->name);
+	r = directory_has(directory, run->name.text);
+	if (r == 0)
+		r = directory_has(directory, spool);
+	if (r > 0 && !run->suffixed)
+		r = run_change_name(run);
+	if (r >= 0)
+		run->settled = true;
+	return r < 0 ? r : 0;
+}
+
+/* --- its files ------------------------------------------------------------------- */
+
+int file_identify(struct archive *archive, int fd, struct file_identity *ret_file)
+{
+	struct stat st;
+	int r = archive->env->ops->fstat(archive->env, fd, &st);
+
+	if (r < 0)
+		return r;
+	*ret_file = (struct file_identity){st.st_ino, st.st_size, st.st_mtim};
+	return 0;
+}
+
+void run_begin_spool(struct run *run)
+{
+	char name[NAME_FULL_BYTES];
+
+	name_spool(name, &run->name);
+	spool_init(&run->spool, &run->archive->files, name);
+	run->has_spool = true;
+}
+
+int run_open(struct run *run)
+{
+	struct index_entry entry;
+	int r;
+
+	if (run->has_spool)
+		return 0;
+	r = index_find(&run->archive->index, run->trace_id, &entry);
+	if (!run->indexed) {
+		entry = sealing_entry(run);
+		r = 1;
+	}
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		run_set_name(run, &entry.name);
+		run->settled = true;
+		run_begin_spool(run);
+		r = reopen_run(run, &entry);
+		if (r < 0) {
+			spool_fini(&run->spool);
+			run->has_spool = false;
+			return r;
+		}
+	} else {
+		r = settle_name(run);
+		if (r < 0)
+			return r;
+		run_begin_spool(run);
+	}
+	run->phase = RUN_OPEN;
+	run->archive->counters.open_runs++;
+	return 0;
+}
+
+/* -EEXIST: somebody made a file under the spool's name since we looked. */
+int run_flush(struct run *run)
+{
+	bool existed = run->spool.exists;
+	int r = spool_flush(&run->spool);
+
+	if (r == -EEXIST || r == -ELOOP) {
+		char name[NAME_FULL_BYTES];
+
+		r = run->has_file || run->suffixed
+			    ? run_keep_aside(run->archive, run->spool.name, &run->name)
+			    : run_change_name(run);
+		if (r < 0)
+			return r;
+		name_spool(name, &run->name);
+		memcpy(run->spool.name, name, sizeof(name));
+		r = spool_flush(&run->spool);
+	}
+	if (run->spool.exists && !existed)
+		run->directory_change = ++run->archive->directory_changes;
+	return r == -EAGAIN ? 0 : r;
+}
+
+int run_lose_spool(struct run *run)
+{
+	struct archive *archive = run->archive;
+	uint64_t before = run_not_archived(run);
+	int r;
+
+	sealing_abandon(run);
+	run->phase = RUN_OPEN;
+	spool_forget_written(&run->spool);
+	r = reopen_run(run, NULL);
+	if (r < 0)
+		return r;
+	archive->counters.waiting -= before;
+	archive->counters.waiting += run_not_archived(run);
+	if (run_not_archived(run) < before) {
+		archive->counters.dropped_lost += before - run_not_archived(run);
+		archive_say(archive, LOG_ERR,
+			    "%s/%s was removed while the run was open: %llu spans are lost",
+			    archive->options.dir, run->spool.name,
+			    (unsigned long long)(before - run_not_archived(run)));
+	}
+	run_mark_busy(run);
+	return 0;
+}
+
+void run_note(struct run *run, const struct span_facts *facts)
+{
+	const struct archive_options *options = &run->archive->options;
+
+	if (facts->parent_id || run->root_matches)
+		return;
+	for (uint32_t i = 0; i < options->root_count; i++)
+		if (bytes_equal(facts->name, bytes_of(options->roots[i])))
+			run->root_matches = true;
+}
+
+uint64_t run_not_archived(const struct run *run)
+{
+	return run->has_spool ? run->spool.count - run->archived : 0;
+}
+
+int run_keep_aside(struct archive *archive, const char *entry, const struct name *name)
+{
+	struct env *env = archive->env;
+	char kept[NAME_FULL_BYTES];
+	int r = -EEXIST;
+
+	for (unsigned n = 1; n < KEPT_MAX; n++) {
+		name_kept(kept, name, n);
+		r = directory_has(&archive->directory, kept);
+		if (r == 0)
+			r = env->ops->rename(env, archive->directory.fd, entry,
+					     archive->directory.fd, kept, 0);
+		else if (r > 0)
+			continue;
+		break;
+	}
+	if (r < 0)
+		return r;
+	archive->directory_changes++;
+	archive->counters.kept_aside++;
+	archive_say(archive, LOG_WARNING,
+		    "%s/%s is not as it was written; kept as %s and never overwritten",
+		    archive->options.dir, entry, kept);
+	return 0;
+}

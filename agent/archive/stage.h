@@ -1,0 +1,188 @@
+/* The inside of the archive stage: what archive.c, run.c, sealing.c,
+ * checkpoint.c, reopen.c and recover.c share.
+ *
+ * A run's life:
+ *
+ *   OPEN ──seal──► COPY ──► SYNC ──► RENAME ──► RENAMED ──► SEALED ──► forgotten
+ *    ▲                                             │           │
+ *    └────────── a span came meanwhile ◄───────────┘           │
+ *    └────────── a late span (reopen.c) ◄──────────────────────┘
+ *
+ * Nothing is lost or doubled by a crash between any two steps, because a spool
+ * is removed only when the sealed file is durable; what is found after a crash,
+ * spool and sealed file, is united, and spans that are pushed again are compared
+ * byte by byte with what is there (`doubtful`). */
+#ifndef ARCHIVE_STAGE_H
+#define ARCHIVE_STAGE_H
+
+#include "archive/archive.h"
+#include "archive/index.h"
+#include "archive/seal.h"
+
+enum run_phase {
+	RUN_OPEN = 0,	 /* takes spans */
+	RUN_COPY = 1,	 /* the temporary file is being written */
+	RUN_SYNC = 2,	 /* ... and synced in the background */
+	RUN_RENAME = 3,	 /* ... and waits to be put in place */
+	RUN_RENAMED = 4, /* waits for the directory, then index and log */
+	RUN_SEALED = 5,	 /* only remembered until the mark has passed its spans */
+};
+
+/* A file as it was left, to notice that somebody else changed it. */
+struct file_identity {
+	ino_t inode;
+	off_t size;
+	struct timespec changed;
+};
+
+struct run {
+	struct archive *archive;
+	struct run *hash_next;
+	struct run *prev, *next;	   /* all runs */
+	struct run *busy_prev, *busy_next; /* those with something to do */
+	bool busy;
+
+	uint8_t trace_id[16];
+	struct name name;
+	uint64_t name_hash;
+	bool settled;	/* the name was found free, or is the run's already */
+	bool suffixed;	/* the name has the trace id */
+	bool has_spool; /* `spool` is in use */
+	struct spool spool;
+
+	enum run_phase phase;
+	uint64_t known_number;	/* spans up to this are in it already */
+	uint64_t last_number;	/* of the newest span it took */
+	uint64_t unsafe_number; /* of the oldest span not yet marked; 0: none */
+	bool doubtful;		/* spans pushed again may be in it: compare */
+	bool edited;		/* its file was changed: compare by span id alone */
+	bool root_matches;	/* a root of it is in archive.roots */
+	uint32_t archived;	/* spans of the spool that are in the sealed file */
+
+	bool recorded; /* an ARCHIVE frame exists, in `segment`, and says: */
+	uint64_t segment;
+	uint64_t recorded_number;
+	uint32_t recorded_spans;
+
+	bool seal_wanted;
+	bool complete;
+	uint64_t seal_number;
+	uint64_t copy_number;  /* last_number when the copy was begun */
+	bool indexed;	       /* the index has the newest seal (or there is none) */
+	uint64_t alone_due_ns; /* after a restart: sealed then if nobody asks; 0: never */
+
+	bool sync_wanted, syncing, synced;
+	uint64_t sync_number;	   /* last_number when the sync began */
+	uint32_t sync_spans;
+	uint64_t directory_change; /* of this run's newest name in the directory */
+
+	struct seal seal;
+	int seal_fd;	    /* -1: none */
+	int seal_result;    /* of the background sync */
+	bool has_file;	    /* a sealed file stands under the name */
+	struct file_identity file;
+};
+
+#define ARCHIVE_BUCKETS_MIN 256
+
+struct archive {
+	struct env *env;
+	struct archive_options options;
+	struct archive_ops ops;
+	struct archive_counters counters;
+
+	struct directory directory;
+	struct spool_files files;
+	struct index index;
+	bool scanned; /* the directory was looked through after the start */
+
+	struct run **buckets;
+	uint32_t bucket_mask;
+	uint32_t run_count;
+	struct run *runs, *busy;
+
+	uint64_t pushed;
+	uint64_t mark, mark_segment;
+	bool mark_recorded;
+	uint64_t checkpoint_due_ns;
+	uint64_t unflushed_bytes;
+	uint32_t syncing;
+
+	uint64_t directory_changes, directory_synced; /* ordinals */
+	uint64_t directory_sync_due_ns, mark_due_ns;
+
+	bool failing; /* nothing is tried before retry_due_ns */
+	bool trouble; /* and this was said; until something has worked again */
+	uint64_t retry_due_ns, retry_ns;
+};
+
+/* archive.c: trouble with the disk is said once; work goes on after a while. */
+int archive_fail(struct archive *archive, const char *what, int error);
+void archive_say(struct archive *archive, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* run.c */
+struct run *run_find(struct archive *archive, const uint8_t trace_id[16]);
+int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_id[16]);
+void run_free(struct run *run);
+void run_set_name(struct run *run, const struct name *name);
+void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns);
+/* Takes another name than the one that is taken. */
+int run_change_name(struct run *run);
+/* Ready to take spans: name settled, spool there, sealed file read back. */
+int run_open(struct run *run);
+void run_begin_spool(struct run *run);
+int run_flush(struct run *run);
+/* Its spool's file has gone: goes on with what memory and sealed file hold. */
+int run_lose_spool(struct run *run);
+void run_note(struct run *run, const struct span_facts *facts);
+void run_mark_busy(struct run *run);
+void run_mark_idle(struct run *run);
+uint64_t run_not_archived(const struct run *run);
+int run_keep_aside(struct archive *archive, const char *entry, const struct name *name);
+int file_identify(struct archive *archive, int fd, struct file_identity *ret_file);
+
+/* sealing.c: does what can be done now; 1: did something, 0, -errno. */
+int sealing_step(struct run *run);
+void sealing_abandon(struct run *run);
+struct index_entry sealing_entry(const struct run *run);
+int sealing_index(struct run *run);
+
+/* checkpoint.c: see there for the payload of an ARCHIVE frame. */
+enum frame_kind {
+	FRAME_OPEN = 1,
+	FRAME_SEALED = 2,
+	FRAME_MARK = 3, /* under trace id zero: archive_mark() */
+};
+
+struct archive_frame {
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t name_length; /* the name follows */
+	uint32_t spans;	      /* of the run, up to `number` */
+	uint64_t number;      /* spans of the run up to this are in its file */
+	uint64_t seal_number; /* with FRAME_SEAL_WANTED */
+};
+_Static_assert(sizeof(struct archive_frame) == 24, "ARCHIVE payload");
+
+#define FRAME_COMPLETE 0x01u
+#define FRAME_SEAL_WANTED 0x02u
+
+int checkpoint_begin(struct archive *archive);
+int checkpoint_step(struct run *run);
+int checkpoint_directory(struct archive *archive, uint64_t now_ns);
+/* Appends the run's ARCHIVE frame: that it is sealed, or (again) that it is
+ * open, as far as it was synced. */
+int checkpoint_record_sealed(struct run *run);
+int checkpoint_record_open(struct run *run);
+int checkpoint_record_mark(struct archive *archive, uint64_t mark);
+int checkpoint_mark(struct archive *archive);
+
+/* reopen.c: unites the run's spool with its sealed file. */
+int reopen_run(struct run *run, const struct index_entry *entry);
+
+/* recover.c */
+int recover_scan(struct archive *archive);
+int recover_directory_moved(struct archive *archive);
+
+#endif
