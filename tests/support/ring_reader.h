@@ -1,41 +1,60 @@
-/* A ring file as a test looks at it: mapped, unlocked or not, and every record
- * that is committed in it, thread by thread in the order written. For tests of
- * the client, which trust it; the agent's reader is another and does not. */
+/* Reads a ring file as its bytes lie there: a small reader for tests, written
+ * from include/wire alone and sharing nothing with the agent's drain but the
+ * record check. It returns every record of every thread in order, fragments
+ * joined, and judges the file by the rules of abi.h. */
 #ifndef SUPPORT_RING_READER_H
 #define SUPPORT_RING_READER_H
 
+#include "wire/abi.h"
 #include "wire/record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-struct ring_reader {
-	uint8_t *base;
-	size_t size;
-	const uint8_t **records; /* each checked; pieces of larger ones are not joined */
-	uint32_t *threads;	 /* who wrote it */
-	size_t count;
+struct ring_record {
+	uint32_t thread;
+	uint64_t number;      /* within its thread, of its first piece, from 1 */
+	const uint8_t *bytes; /* the whole record, owned by the view */
+	uint32_t length;
 };
 
-/* Fails the test when the file is not a ring or holds what is not a record. */
-void ring_reader_open(struct ring_reader *reader, const char *path);
-void ring_reader_close(struct ring_reader *reader);
+struct ring_view {
+	uint8_t *image; /* a copy of the file */
+	size_t size;
+	struct ring_record *records; /* by thread, then in the order written */
+	size_t count;
+	uint64_t pieces;	     /* records as they are numbered: fragments count each */
+	uint32_t incomplete;	     /* values whose last fragment is missing */
+	uint32_t blocks_used;
+	uint8_t **joined;
+	size_t joined_count;
+	const char *why; /* what the file breaks, NULL when it is good */
+};
 
-/* The only ring in a directory; fails the test when there is none or more. */
-void ring_reader_open_in(struct ring_reader *reader, const char *directory);
+/* Copies the mapped ring (state first, as the agent does) and reads the copy.
+ * `returned`: generations the agent gave back, or NULL: none. 0 when the image
+ * is good, -EBADMSG with view->why otherwise. */
+int ring_view_read(struct ring_view *view, const uint8_t *ring, size_t size,
+		   const uint32_t *returned);
 
-/* How many records are of this type. */
-size_t ring_reader_count(const struct ring_reader *reader, enum wire_record_type type);
+/* The same for the only .ring file in a directory. -ENOENT, -EEXIST: none or
+ * several. */
+int ring_view_open(struct ring_view *view, const char *directory);
 
-/* The n-th of this type, from 0; NULL when there is none. */
-const uint8_t *ring_reader_find(const struct ring_reader *reader, enum wire_record_type type,
-				size_t n);
+void ring_view_close(struct ring_view *view);
+
+const struct wire_ring_header *ring_view_header(const struct ring_view *view);
+
+/* Records of a type; the n-th of them or NULL. */
+size_t ring_view_count(const struct ring_view *view, enum wire_record_type type);
+const struct ring_record *ring_view_nth(const struct ring_view *view,
+					enum wire_record_type type, size_t n);
 
 /* The START of the first span of this name, or NULL. */
-const uint8_t *ring_reader_start(const struct ring_reader *reader, const char *name);
+const struct ring_record *ring_view_start(const struct ring_view *view, const char *name);
 
-/* The last text set under this key on the span, in *ret; false: none. */
-bool ring_reader_text(const struct ring_reader *reader, const uint8_t span_id[8],
-		      const char *key, struct record_text *ret);
+/* The last text set under this key on the span; NULL bytes: none. */
+struct record_text ring_view_text(const struct ring_view *view, const uint8_t span_id[8],
+				  const char *key);
 
 #endif
