@@ -34,15 +34,32 @@ extern struct spanring_span client_inherited;
 /* ---- the gate -------------------------------------------------------------- */
 
 /* The slow halves: a thread's first call, a nested call, a stale span, a child
- * after fork, a directory that may have come. Results as below. */
-int client_enter_slow(uint32_t epoch, struct thread **ret_thread);
-int client_enter_start_slow(struct thread **ret_thread);
+ * after fork, a directory that may have come. Results as below; the thread is
+ * thread_self then. */
+int client_enter_slow(uint32_t epoch);
+int client_enter_start_slow(void);
 
 static inline uint32_t client_epoch_now(void)
 {
 	/* Relaxed: the thread that follows it to the ring joined that ring by
 	 * acquire in client_enter_slow(). */
 	return atomic_load_explicit(client_epoch, memory_order_relaxed);
+}
+
+static inline int client_enter_outlined(uint32_t epoch, struct thread **ret_thread)
+{
+	int r = client_enter_slow(epoch);
+
+	*ret_thread = thread_self;
+	return r;
+}
+
+static inline int client_enter_start_outlined(struct thread **ret_thread)
+{
+	int r = client_enter_start_slow();
+
+	*ret_thread = thread_self;
+	return r;
 }
 
 /* Opens the gate for a record of a span of this epoch; the thread is writing
@@ -60,7 +77,7 @@ static inline int client_enter(uint32_t epoch, struct thread **ret_thread)
 		}
 		thread_write_end(thread);
 	}
-	return client_enter_slow(epoch, ret_thread);
+	return client_enter_outlined(epoch, ret_thread);
 }
 
 /* The same for a record of no span yet, in whatever life is on. Beside the
@@ -79,7 +96,7 @@ static inline int client_enter_start(struct thread **ret_thread)
 		}
 		thread_write_end(thread);
 	}
-	return client_enter_start_slow(ret_thread);
+	return client_enter_start_outlined(ret_thread);
 }
 
 /* For a thread that ends: opens the gate if it has something in this life's

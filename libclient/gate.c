@@ -55,7 +55,7 @@ static int stale(struct thread *thread)
 	return -ECHILD;
 }
 
-int client_enter_slow(uint32_t epoch, struct thread **ret_thread)
+int client_enter_slow(uint32_t epoch)
 {
 	struct thread *thread;
 	int r = begin_writing(&thread);
@@ -67,7 +67,6 @@ int client_enter_slow(uint32_t epoch, struct thread **ret_thread)
 		return stale(thread);
 	if (thread->epoch != epoch)
 		life_join(thread, epoch);
-	*ret_thread = thread;
 	return 0;
 }
 
@@ -96,7 +95,7 @@ void client_unlock(void)
 	lock_give(&life_lock);
 }
 
-int client_enter_start_slow(struct thread **ret_thread)
+int client_enter_start_slow(void)
 {
 	enum life_phase phase = life_phase();
 	struct thread *thread;
@@ -121,7 +120,6 @@ int client_enter_start_slow(struct thread **ret_thread)
 	}
 	if (thread->epoch != epoch)
 		life_join(thread, epoch);
-	*ret_thread = thread;
 	return 0;
 }
 

@@ -26,18 +26,21 @@ static int accepted(struct thread *thread)
 
 /* ---- end ------------------------------------------------------------------- */
 
-static void write_end(struct thread *thread, const struct spanring_span *span,
-		      uint64_t time_unix_ns)
+/* Straight into the block, whose records lie on multiples of eight: a copy on
+ * the stack would be written in halves and read back in one piece. */
+static inline void write_end(struct thread *thread, const struct spanring_span *span,
+			     uint64_t time_unix_ns)
 {
-	uint8_t *at = writer_place(thread, sizeof(struct wire_end));
+	struct wire_end *end = (struct wire_end *)(thread->block + thread->offset);
 
-	if (__builtin_expect(time_unix_ns != 0, 0))
-		record_put_end(at, span->span_id, time_unix_ns, WIRE_TIME_WALL);
-	else
-		record_put_end(at, span->span_id, clock_ticks(), 0);
-	writer_done(thread, sizeof(struct wire_end));
+	end->head = record_make_head(WIRE_END, sizeof *end, time_unix_ns ? WIRE_TIME_WALL : 0, 0);
+	memcpy(end->span_id, span->span_id, sizeof end->span_id);
+	end->ticks = time_unix_ns ? time_unix_ns : clock_ticks();
+	writer_done(thread, sizeof *end);
 	writer_commit(thread);
 }
+
+_Static_assert(sizeof(struct wire_end) % WIRE_RECORD_ALIGN == 0, "END needs no padding");
 
 int spanring_span_end(struct spanring_span *span, uint64_t time_unix_ns)
 {
@@ -153,8 +156,23 @@ static bool key_is_good(const char *key, size_t length)
 	return key && length && length <= UINT16_MAX;
 }
 
+/* The fixed part, straight into the block; returns where the key goes. */
+static inline uint8_t *place_attribute(struct thread *thread, const struct spanring_span *span,
+				       enum wire_value_type type, uint32_t padded,
+				       size_t key_length, size_t length)
+{
+	struct wire_attribute *attribute =
+		(struct wire_attribute *)writer_place(thread, padded);
+
+	attribute->head = record_make_head(WIRE_ATTRIBUTE,
+					   (uint32_t)(sizeof *attribute + key_length + length),
+					   type, (unsigned)key_length);
+	memcpy(attribute->span_id, span->span_id, sizeof attribute->span_id);
+	return (uint8_t *)(attribute + 1);
+}
+
 /* A value that may be too large for the block, or for anything. */
-static int span_string_slow(struct thread *thread, const struct spanring_span *span,
+static __attribute__((noinline)) int span_string_slow(struct thread *thread, const struct spanring_span *span,
 			    const char *key, size_t key_length, const char *value, size_t length)
 {
 	struct spanring_attribute attribute = {
@@ -190,13 +208,27 @@ int spanring_span_string(struct spanring_span *span, const char *key, size_t key
 		(uint32_t)(sizeof(struct wire_attribute) + key_length + length));
 	if (__builtin_expect(thread->limit - thread->offset < padded, 0))
 		return span_string_slow(thread, span, key, key_length, value, length);
-	at = writer_place(thread, padded);
-	at += record_put_attribute(at, span->span_id, WIRE_STRING, (uint32_t)key_length,
-				   (uint32_t)length);
-	memcpy(at, key, key_length);
-	memcpy(at + key_length, value, length);
+	at = place_attribute(thread, span, WIRE_STRING, padded, key_length, length);
+	writer_copy(at, key, key_length);
+	writer_copy(at + key_length, value, length);
 	writer_done(thread, padded);
 	return accepted(thread);
+}
+
+static __attribute__((noinline)) int span_int_slow(struct thread *thread,
+						    const struct spanring_span *span,
+						    const char *key, size_t key_length,
+						    int64_t value)
+{
+	struct spanring_attribute attribute = {
+		.key = key,
+		.key_length = key_length,
+		.value.integer = value,
+		.type = SPANRING_TYPE_INT,
+	};
+	int r = span_write_attribute(thread, span, &attribute);
+
+	return r < 0 ? refused_attribute(thread, span, r) : accepted(thread);
 }
 
 int spanring_span_int(struct spanring_span *span, const char *key, size_t key_length,
@@ -216,21 +248,10 @@ int spanring_span_int(struct spanring_span *span, const char *key, size_t key_le
 		(uint32_t)(sizeof(struct wire_attribute) + key_length + sizeof value));
 	if (__builtin_expect(!key_is_good(key, key_length) ||
 				     thread->limit - thread->offset < padded,
-			     0)) {
-		struct spanring_attribute attribute = {
-			.key = key,
-			.key_length = key_length,
-			.value.integer = value,
-			.type = SPANRING_TYPE_INT,
-		};
-
-		r = span_write_attribute(thread, span, &attribute);
-		return r < 0 ? refused_attribute(thread, span, r) : accepted(thread);
-	}
-	at = writer_place(thread, padded);
-	at += record_put_attribute(at, span->span_id, WIRE_INT, (uint32_t)key_length,
-				   sizeof value);
-	memcpy(at, key, key_length);
+			     0))
+		return span_int_slow(thread, span, key, key_length, value);
+	at = place_attribute(thread, span, WIRE_INT, padded, key_length, sizeof value);
+	writer_copy(at, key, key_length);
 	memcpy(at + key_length, &value, sizeof value);
 	writer_done(thread, padded);
 	return accepted(thread);

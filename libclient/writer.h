@@ -39,6 +39,38 @@ static inline int writer_room(struct thread *thread, uint32_t bytes, enum block_
 	return 0;
 }
 
+/* Copies what is mostly a few words, without a call. */
+static inline void writer_copy(uint8_t *to, const void *from, size_t count)
+{
+	const uint8_t *at = from;
+	uint64_t words[4];
+	uint32_t half[2];
+
+	if (count > 32 || count < 4) {
+		if (count > 3)
+			memcpy(to, at, count);
+		else
+			for (size_t i = 0; i < count; i++)
+				to[i] = at[i];
+	} else if (count >= 16) {
+		/* Two pieces from either end; they may overlap. */
+		memcpy(words, at, 16);
+		memcpy(words + 2, at + count - 16, 16);
+		memcpy(to, words, 16);
+		memcpy(to + count - 16, words + 2, 16);
+	} else if (count >= 8) {
+		memcpy(words, at, 8);
+		memcpy(words + 1, at + count - 8, 8);
+		memcpy(to, words, 8);
+		memcpy(to + count - 8, words + 1, 8);
+	} else {
+		memcpy(half, at, 4);
+		memcpy(half + 1, at + count - 4, 4);
+		memcpy(to, half, 4);
+		memcpy(to + count - 4, half + 1, 4);
+	}
+}
+
 /* The next record's place; there must be room. Its padding is zeroed. */
 static inline uint8_t *writer_place(struct thread *thread, uint32_t padded)
 {
