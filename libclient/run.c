@@ -20,10 +20,10 @@ struct beginning {
 };
 
 /* A struct that knows its size, from a caller that may know fewer or more of
- * its fields. */
+ * its fields; one that forgot to say meant all there are now. */
 static void copy_sized(void *to, size_t size, const void *from, size_t given)
 {
-	memcpy(to, from, given < size ? given : size);
+	memcpy(to, from, given && given < size ? given : size);
 }
 
 static void take_options(struct beginning *beginning,

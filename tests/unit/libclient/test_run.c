@@ -217,7 +217,9 @@ static void lonely_run(void)
 	struct spanring_run_options options = SPANRING_RUN_OPTIONS_INIT;
 	struct spanring_span root;
 
+	options.size = 0; /* forgotten: means all of it */
 	options.join = true;
+	options.goal = "a plan";
 	expect(spanring_run_begin(&root, "lonely", &options) == 0);
 	expect(spanring_run_end(&root) == 0);
 }
@@ -228,6 +230,7 @@ static void a_run_that_finds_nothing_to_join_is_its_own(void **state)
 
 	(void)state;
 	trace(lonely_run, &ring);
+	assert_text(&ring, "lonely", "user_goal", "a plan");
 	assert_int_equal(ring_view_count(&ring, WIRE_RUN), 2);
 	ring_view_close(&ring);
 }
