@@ -93,7 +93,7 @@ static void whole_run(void)
 	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
 	struct spanring_run_options options = SPANRING_RUN_OPTIONS_INIT;
 	struct spanring_span root, step;
-	static char keys[40][8];
+	static char keys[40][16];
 
 	for (int i = 0; i < 40; i++) {
 		snprintf(keys[i], sizeof keys[i], "key%d", i);
