@@ -207,15 +207,15 @@ static uint64_t start_wall_ns(const struct assemble *a, const struct open_span *
 	return clock_wall_ns(&a->clock, &source->clock, span->start_ticks, span->run->offset_ns);
 }
 
-static struct run *find_run(struct assemble *a, struct source *source, const uint8_t trace_id[16])
+static struct trace_run *find_run(struct assemble *a, struct source *source, const uint8_t trace_id[16])
 {
-	struct run *run = source->last_run;
+	struct trace_run *run = source->last_run;
 
 	/* Forgetting any run makes every remembered pointer doubtful. */
 	if (run && source->last_run_forgotten == a->runs.forgotten &&
 	    memcmp(run->trace_id, trace_id, 16) == 0)
 		return run;
-	run = run_get(&a->runs, trace_id, a->clock.mono_ns);
+	run = trace_run_get(&a->runs, trace_id, a->clock.mono_ns);
 	source->last_run = run;
 	source->last_run_forgotten = a->runs.forgotten;
 	return run;
@@ -224,7 +224,7 @@ static struct run *find_run(struct assemble *a, struct source *source, const uin
 int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start)
 {
 	struct source *source = span->source;
-	struct run *run;
+	struct trace_run *run;
 	uint64_t boot;
 
 	run = find_run(a, source, start + offsetof(struct wire_start, trace_id));
@@ -232,12 +232,12 @@ int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start
 		return -ENOMEM;
 	memcpy(&boot, a->clock.boot_id, 8);
 	if (!source->clock.other_boot)
-		run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
+		trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
 	span->run = run;
 	span->flags |= SPAN_STARTED;
-	run_span_opened(&a->runs, run, a->clock.mono_ns);
+	trace_run_span_opened(&a->runs, run, a->clock.mono_ns);
 	if (!run->first_wall_ns)
-		run_introduce(run, source_service(source), start_wall_ns(a, span));
+		trace_run_introduce(run, source_service(source), start_wall_ns(a, span));
 	list_append(&a->ages, &span->ages);
 	a->counters.open++;
 	return 0;
@@ -422,10 +422,10 @@ static struct outcome apply_process_end(struct assemble *a, const struct origin 
 static struct outcome apply_to_run(struct assemble *a, const uint8_t *record)
 {
 	struct wire_run fixed = record_get_run(record).fixed;
-	struct run *run = run_find(&a->runs, fixed.trace_id);
+	struct trace_run *run = trace_run_find(&a->runs, fixed.trace_id);
 
 	if (run && (fixed.head.flags & WIRE_RUN_END))
-		run_end(&a->runs, run, a->clock.mono_ns);
+		trace_run_end(&a->runs, run, a->clock.mono_ns);
 	return outcome(OUTCOME_APPLIED);
 }
 

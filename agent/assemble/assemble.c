@@ -21,7 +21,7 @@ static int store_load(void *arg, const struct log_place *place, size_t len, uint
 int assemble_new(struct assemble **ret_assemble, struct env *env,
 		 const struct assemble_options *options, const struct assemble_ops *ops)
 {
-	struct run_ops run_ops = {ops->run_seen, ops->run_over, ops->run_state, ops->arg};
+	struct trace_run_ops run_ops = {ops->run_seen, ops->run_over, ops->run_state, ops->arg};
 	struct assemble *a;
 	int r;
 
@@ -40,7 +40,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 	span_store_init(&a->store, options->memory_bytes_max);
 	a->store.load = store_load;
 	a->store.arg = a;
-	run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
+	trace_run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
 		       options->run_forget_ns);
 	map_init(&a->sources, 16, a->seed);
 	list_init(&a->ages);
@@ -73,7 +73,7 @@ void assemble_free(struct assemble *a)
 		source_free(source);
 	}
 	map_fini(&a->sources);
-	run_table_fini(&a->runs);
+	trace_run_table_fini(&a->runs);
 	span_store_fini(&a->store);
 	buf_fini(&a->span);
 	buf_fini(&a->closing);
@@ -160,7 +160,7 @@ void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices
 	clock_sample(&a->clock);
 	if (source)
 		apply_slices(a, source, slices, n, segment, offset, offsets);
-	(void)run_table_introduce(&a->runs); /* the tick tries again what was refused */
+	(void)trace_run_table_introduce(&a->runs); /* the tick tries again what was refused */
 	update_gauges(a);
 }
 
@@ -328,9 +328,9 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 
 	a->recovering = false;
 	clock_sample(&a->clock);
-	work = run_table_introduce(&a->runs);
+	work = trace_run_table_introduce(&a->runs);
 	work += finish_ready(a);
-	work += run_table_tick(&a->runs, now_ns);
+	work += trace_run_table_tick(&a->runs, now_ns);
 	if (a->sources_gone)
 		sweep_gone(a);
 	update_gauges(a);
@@ -339,7 +339,7 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 
 uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
 {
-	uint64_t due = run_table_next_due(&a->runs, now_ns);
+	uint64_t due = trace_run_table_next_due(&a->runs, now_ns);
 	/* The clocks want to be looked at from time to time. */
 	uint64_t sample = now_ns + TICKS_INTERVAL_NS_MAX;
 
@@ -351,14 +351,14 @@ uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
 void assemble_flush(struct assemble *a)
 {
 	(void)finish_ready(a); /* what is not taken stays for the next life */
-	run_table_flush(&a->runs, a->clock.mono_ns);
+	trace_run_table_flush(&a->runs, a->clock.mono_ns);
 	update_gauges(a);
 }
 
 void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct bytes service,
 		       uint64_t number, uint64_t start_wall_ns)
 {
-	struct run *run = run_get(&a->runs, trace_id, a->clock.mono_ns);
+	struct trace_run *run = trace_run_get(&a->runs, trace_id, a->clock.mono_ns);
 	uint64_t boot;
 
 	/* Without memory for the run its spans are in the log all the same;
@@ -366,10 +366,10 @@ void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct by
 	if (!run)
 		return;
 	memcpy(&boot, a->clock.boot_id, 8);
-	run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
-	run_introduce(run, service, start_wall_ns);
-	run_span_added(&a->runs, run, number, a->clock.mono_ns);
-	(void)run_table_introduce(&a->runs);
+	trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
+	trace_run_introduce(run, service, start_wall_ns);
+	trace_run_span_added(&a->runs, run, number, a->clock.mono_ns);
+	(void)trace_run_table_introduce(&a->runs);
 }
 
 /* ---- for status ---- */

@@ -144,7 +144,7 @@ static void keep_small(struct buf *buf)
 static int finish_one(struct assemble *a, struct open_span *span)
 {
 	bool died = (span->flags & SPAN_CLOSING) && span->close == SPAN_CLOSE_DEATH;
-	struct run *run = span->run;
+	struct trace_run *run = span->run;
 	uint64_t number = 0;
 	int r;
 
@@ -160,7 +160,7 @@ static int finish_one(struct assemble *a, struct open_span *span)
 		a->counters.finished++;
 		a->counters.closed_by_death += died;
 	}
-	run_span_closed(&a->runs, run, number, a->clock.mono_ns);
+	trace_run_span_closed(&a->runs, run, number, a->clock.mono_ns);
 	apply_forget_span(a, span);
 	return 0;
 }
@@ -173,7 +173,7 @@ int finish_ready(struct assemble *a)
 	if (list_empty(&a->ready))
 		return 0;
 	/* Nobody should hear of a span before its run. */
-	(void)run_table_introduce(&a->runs);
+	(void)trace_run_table_introduce(&a->runs);
 	while ((node = list_first(&a->ready))) {
 		if (finish_one(a, list_entry(node, struct open_span, due)) < 0)
 			break;

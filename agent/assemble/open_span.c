@@ -44,7 +44,7 @@ static void spare_give(struct span_store *store, struct open_span *span)
 		free(span);
 		return;
 	}
-	span->run = (struct run *)(void *)store->spare;
+	span->run = (struct trace_run *)(void *)store->spare;
 	store->spare = span;
 	store->spare_count++;
 }

@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "base/log_place.h"
 
-struct run;
+struct trace_run;
 struct source;
 
 #define SPAN_LARGE_BYTES 4096u
@@ -63,7 +63,7 @@ struct open_span {
 	struct list places; /* the same by `segment` */
 	struct list due;    /* of its source: ended, parked; or ready to finish */
 	struct source *source;
-	struct run *run; /* NULL before START */
+	struct trace_run *run; /* NULL before START */
 	struct span_chunk *first, *last;
 	uint64_t segment;      /* the oldest one that holds something of it */
 	uint64_t start_ticks;

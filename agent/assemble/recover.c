@@ -143,7 +143,7 @@ int assemble_carry(struct assemble *a, uint64_t segment)
 	r = carry_spans(a, segment);
 	if (r < 0)
 		return r;
-	return run_table_carry(&a->runs, segment);
+	return trace_run_table_carry(&a->runs, segment);
 }
 
 /* ---- reading ---- */
@@ -320,7 +320,7 @@ int assemble_recover_state(struct assemble *a, const uint8_t instance[16],
 int assemble_recover_run(struct assemble *a, const uint8_t trace_id[16], struct bytes state,
 			 uint64_t segment)
 {
-	return run_recover(&a->runs, trace_id, state, segment, a->clock.mono_ns);
+	return trace_run_recover(&a->runs, trace_id, state, segment, a->clock.mono_ns);
 }
 
 /* ---- finished spans of an earlier life ---- */
@@ -372,19 +372,19 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 {
 	struct source *source = map_get(&a->sources, instance);
 	struct open_span *span = source ? map_get(&source->spans, span_id) : NULL;
-	struct run *run;
+	struct trace_run *run;
 
 	if (span && span->run) {
-		run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
+		trace_run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
 		apply_forget_span(a, span);
 		return;
 	}
-	run = run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
+	run = trace_run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
 	if (!run)
 		return;
-	run_introduce(run, resource_service(finished->resource),
+	trace_run_introduce(run, resource_service(finished->resource),
 		      span_start_wall_ns(finished->span));
-	run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
+	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }
 
 void assemble_recover_ring(struct assemble *a, const struct ring_identity *identity)
@@ -408,7 +408,7 @@ void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
 		struct open_span *open = span;
 
 		if (open->run)
-			run_span_closed(&a->runs, open->run, 0, a->clock.mono_ns);
+			trace_run_span_closed(&a->runs, open->run, 0, a->clock.mono_ns);
 		apply_forget_span(a, open);
 	}
 	stage_forget_source(a, source);

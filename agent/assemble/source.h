@@ -44,7 +44,7 @@ struct source {
 	uint32_t parked_records;
 	/* Threads write about one span for a while: these save the search. */
 	struct open_span *last_span;
-	struct run *last_run;
+	struct trace_run *last_run;
 	uint64_t last_run_forgotten; /* run_table.forgotten at that time */
 
 	struct buf resource_record;

@@ -13,7 +13,7 @@
 #include "assemble/assemble.h"
 #include "assemble/clock.h"
 #include "assemble/open_span.h"
-#include "assemble/run.h"
+#include "assemble/trace_run.h"
 #include "assemble/source.h"
 
 struct assemble {
@@ -23,7 +23,7 @@ struct assemble {
 	struct assemble_counters counters;
 	struct clock clock;
 	struct span_store store;
-	struct run_table runs;
+	struct trace_run_table runs;
 	struct map sources;	  /* by instance */
 	struct source **rings;	  /* by the drain's index */
 	uint32_t ring_cap;

@@ -1,4 +1,4 @@
-#include "assemble_world.h"
+#include "assemble_scene.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -8,33 +8,33 @@
 
 #define SECOND UINT64_C(1000000000)
 
-static struct world world;
+static struct scene scene;
 
 static int set_up(void **state)
 {
 	(void)state;
-	world_init(&world);
-	world_ring(&world, 0);
+	scene_init(&scene);
+	scene_ring(&scene, 0);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	world_check_ledger(&world);
-	world_fini(&world);
+	scene_check_ledger(&scene);
+	scene_fini(&scene);
 	return 0;
 }
 
 static const struct assemble_counters *counters(void)
 {
-	return assemble_counters(world.assemble);
+	return assemble_counters(scene.assemble);
 }
 
 static void two_rounds(void)
 {
-	world_round(&world, 0);
-	world_round(&world, 0);
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
 }
 
 static void a_span_is_finished_after_the_round_that_began_after_its_end(void **state)
@@ -45,14 +45,14 @@ static void a_span_is_finished_after_the_round_that_began_after_its_end(void **s
 	put_start(&r, 7, 1, 0, 0);
 	put_string(&r, 1, "a", "x");
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
-	assert_int_equal(world.span_count, 0);
-	world_round(&world, 0);
-	assert_int_equal(world.span_count, 0);
-	world_round(&world, 0);
-	assert_says(world_span(&world, 1)->json, "\"name\":\"span-1\"");
-	assert_says(world_span(&world, 1)->json, "\"key\":\"a\"");
-	assert_says(world_span(&world, 1)->json, world_wall(5));
+	scene_push(&scene, 0, 1, &r);
+	assert_int_equal(scene.span_count, 0);
+	scene_round(&scene, 0);
+	assert_int_equal(scene.span_count, 0);
+	scene_round(&scene, 0);
+	assert_says(scene_span(&scene, 1)->json, "\"name\":\"span-1\"");
+	assert_says(scene_span(&scene, 1)->json, "\"key\":\"a\"");
+	assert_says(scene_span(&scene, 1)->json, scene_wall(5));
 	assert_int_equal(counters()->finished, 1);
 	assert_int_equal(counters()->open, 0);
 }
@@ -65,14 +65,14 @@ static void attributes_stand_in_the_order_they_were_drained(void **state)
 	(void)state;
 	put_start(&r, 7, 1, 0, 0);
 	put_string(&r, 1, "first", "x");
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	put_string(&r, 1, "second", "x");
-	world_push(&world, 0, 2, &r);
+	scene_push(&scene, 0, 2, &r);
 	put_string(&r, 1, "third", "x");
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	two_rounds();
-	json = world_span(&world, 1)->json;
+	json = scene_span(&scene, 1)->json;
 	assert_true(strstr(json, "first") < strstr(json, "second"));
 	assert_true(strstr(json, "second") < strstr(json, "third"));
 }
@@ -83,15 +83,15 @@ static void records_before_their_start_wait_for_it(void **state)
 
 	(void)state;
 	put_string(&r, 1, "early", "x");
-	world_push(&world, 0, 2, &r);
+	scene_push(&scene, 0, 2, &r);
 	assert_int_equal(counters()->parked, 1);
-	world_round(&world, 0);
+	scene_round(&scene, 0);
 	put_start(&r, 7, 1, 0, 0);
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	assert_int_equal(counters()->parked, 0);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "early");
+	assert_says(scene_span(&scene, 1)->json, "early");
 	assert_int_equal(counters()->applied, 3);
 }
 
@@ -101,11 +101,11 @@ static void an_end_before_its_start_ends_the_span(void **state)
 
 	(void)state;
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 2, &r);
+	scene_push(&scene, 0, 2, &r);
 	put_start(&r, 7, 1, 0, 0);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, world_wall(5));
+	assert_says(scene_span(&scene, 1)->json, scene_wall(5));
 }
 
 static void records_whose_start_never_comes_are_late(void **state)
@@ -115,10 +115,10 @@ static void records_whose_start_never_comes_are_late(void **state)
 	(void)state;
 	put_string(&r, 1, "a", "x");
 	put_string(&r, 1, "b", "x");
-	world_push(&world, 0, 2, &r);
-	world_round(&world, 0);
+	scene_push(&scene, 0, 2, &r);
+	scene_round(&scene, 0);
 	assert_int_equal(counters()->parked, 2);
-	world_round(&world, 0);
+	scene_round(&scene, 0);
 	assert_int_equal(counters()->parked, 0);
 	assert_int_equal(counters()->dropped_late, 2);
 }
@@ -131,20 +131,20 @@ static void after_end_the_same_thread_is_late_and_others_are_not(void **state)
 	put_start(&r, 7, 1, 0, 0);
 	put_end(&r, 1, 5);
 	put_string(&r, 1, "same", "x");
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	put_string(&r, 1, "other", "x");
-	world_push(&world, 0, 2, &r);
-	world_round(&world, 0);
+	scene_push(&scene, 0, 2, &r);
+	scene_round(&scene, 0);
 	put_string(&r, 1, "next-round", "x");
-	world_push(&world, 0, 2, &r);
-	world_round(&world, 0);
+	scene_push(&scene, 0, 2, &r);
+	scene_round(&scene, 0);
 	put_string(&r, 1, "too-late", "x");
-	world_push(&world, 0, 2, &r);
+	scene_push(&scene, 0, 2, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "other");
-	assert_says(world_span(&world, 1)->json, "next-round");
-	assert_not_says(world_span(&world, 1)->json, "same");
-	assert_not_says(world_span(&world, 1)->json, "too-late");
+	assert_says(scene_span(&scene, 1)->json, "other");
+	assert_says(scene_span(&scene, 1)->json, "next-round");
+	assert_not_says(scene_span(&scene, 1)->json, "same");
+	assert_not_says(scene_span(&scene, 1)->json, "too-late");
 	assert_int_equal(counters()->dropped_late, 2);
 }
 
@@ -155,11 +155,11 @@ static void a_second_end_is_late(void **state)
 	(void)state;
 	put_start(&r, 7, 1, 0, 0);
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	put_end(&r, 1, 9);
-	world_push(&world, 0, 2, &r);
+	scene_push(&scene, 0, 2, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, world_wall(5));
+	assert_says(scene_span(&scene, 1)->json, scene_wall(5));
 	assert_int_equal(counters()->dropped_late, 1);
 }
 
@@ -171,9 +171,9 @@ static void a_start_with_an_open_id_is_a_duplicate(void **state)
 	put_start(&r, 7, 1, 0, 0);
 	put_start(&r, 8, 1, 0, 1);
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, world_wall(0));
+	assert_says(scene_span(&scene, 1)->json, scene_wall(0));
 	assert_int_equal(counters()->dropped_duplicate_start, 1);
 	assert_int_equal(counters()->started, 1);
 }
@@ -183,11 +183,11 @@ static void two_rings_may_use_the_same_span_id(void **state)
 	struct buf r = BUF_INIT;
 
 	(void)state;
-	world_ring(&world, 1);
+	scene_ring(&scene, 1);
 	put_start(&r, 7, 1, 0, 0);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	put_start(&r, 7, 1, 0, 0);
-	world_push(&world, 1, 1, &r);
+	scene_push(&scene, 1, 1, &r);
 	assert_int_equal(counters()->open, 2);
 }
 
@@ -200,7 +200,7 @@ static void unknown_types_are_counted_and_skipped(void **state)
 	put_end(&r, 1, 5);
 	r.at[record_padded(record_head(r.at).length) + 4] = 40;
 	put_end(&r, 1, 6);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	assert_int_equal(counters()->dropped_unknown_type, 1);
 	assert_int_equal(counters()->applied, 2);
 }
@@ -217,14 +217,14 @@ static void the_pieces_of_a_joined_value_share_its_fate(void **state)
 	slices[0] = (struct slice){.thread = 1, .record_count = 2, .records = buf_bytes(&big)};
 	slices[1] = (struct slice){.thread = 1, .record_count = 2};
 	slices[2] = (struct slice){.thread = 1, .record_count = 2, .records = buf_bytes(&rest)};
-	world_push_slices(&world, 0, slices, 3);
+	scene_push_slices(&scene, 0, slices, 3);
 	assert_int_equal(counters()->records, 6);
 	assert_int_equal(counters()->applied, 6);
 
 	put_string(&late, 1, "late", "of three pieces");
 	slices[0] = (struct slice){.thread = 1, .record_count = 1, .records = buf_bytes(&late)};
 	slices[1] = (struct slice){.thread = 1, .record_count = 2};
-	world_push_slices(&world, 0, slices, 2);
+	scene_push_slices(&scene, 0, slices, 2);
 	assert_int_equal(counters()->dropped_late, 3);
 	buf_fini(&big);
 	buf_fini(&rest);
@@ -241,11 +241,11 @@ static void the_pieces_of_a_parked_value_are_parked_too(void **state)
 	put_start(&start, 7, 1, 0, 0);
 	slices[0] = (struct slice){.thread = 1, .record_count = 1, .records = buf_bytes(&early)};
 	slices[1] = (struct slice){.thread = 1, .record_count = 2};
-	world_push_slices(&world, 0, slices, 2);
+	scene_push_slices(&scene, 0, slices, 2);
 	assert_int_equal(counters()->parked, 3);
 	slices[1] = (struct slice){.thread = 2, .record_count = 1, .records = buf_bytes(&start)};
 	slices[2] = (struct slice){.thread = 1, .record_count = 2};
-	world_push_slices(&world, 0, slices, 3);
+	scene_push_slices(&scene, 0, slices, 3);
 	assert_int_equal(counters()->parked, 0);
 	assert_int_equal(counters()->applied, 7);
 	buf_fini(&early);
@@ -261,7 +261,7 @@ static void what_the_drain_dropped_is_not_counted_again(void **state)
 	put_start(&r, 7, 1, 0, 0);
 	slice = (struct slice){
 		.thread = 1, .record_count = 5, .dropped_count = 4, .records = buf_bytes(&r)};
-	world_push_slices(&world, 0, &slice, 1);
+	scene_push_slices(&scene, 0, &slice, 1);
 	assert_int_equal(counters()->records, 1);
 	assert_int_equal(counters()->applied, 1);
 	buf_fini(&r);
@@ -272,15 +272,15 @@ static void spans_over_the_limit_are_dropped_and_counted(void **state)
 	struct buf r = BUF_INIT;
 
 	(void)state;
-	world.options.open_spans_max = 2;
-	world.options.parked_records_max = 1;
-	world_restart(&world);
+	scene.options.open_spans_max = 2;
+	scene.options.parked_records_max = 1;
+	scene_restart(&scene);
 	put_start(&r, 7, 1, 0, 0);
 	put_start(&r, 7, 2, 1, 0);
 	put_start(&r, 7, 3, 1, 0);
 	put_string(&r, 3, "a", "x");
 	put_string(&r, 3, "b", "x");
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	assert_int_equal(counters()->open, 2);
 	assert_int_equal(counters()->dropped_limit, 2);
 	assert_int_equal(counters()->parked, 1);
@@ -295,19 +295,19 @@ static void a_full_log_keeps_the_span_for_the_next_tick(void **state)
 	put_end(&r, 1, 5);
 	put_start(&r, 7, 2, 0, 0);
 	put_end(&r, 2, 5);
-	world_push(&world, 0, 1, &r);
-	world.finished_error = -ENOBUFS;
+	scene_push(&scene, 0, 1, &r);
+	scene.finished_error = -ENOBUFS;
 	two_rounds();
 	put_string(&r, 1, "late", "x");
-	world_push(&world, 0, 1, &r);
-	world_tick(&world);
-	assert_int_equal(world.span_count, 0);
+	scene_push(&scene, 0, 1, &r);
+	scene_tick(&scene);
+	assert_int_equal(scene.span_count, 0);
 	assert_int_equal(counters()->open, 2);
-	assert_true(assemble_next_due(world.assemble, 0) < SECOND / 10);
-	world.finished_error = 0;
-	world_tick(&world);
-	assert_int_equal(world.span_count, 2);
-	assert_int_equal(world_order(&world, 1), 0);
+	assert_true(assemble_next_due(scene.assemble, 0) < SECOND / 10);
+	scene.finished_error = 0;
+	scene_tick(&scene);
+	assert_int_equal(scene.span_count, 2);
+	assert_int_equal(scene_order(&scene, 1), 0);
 	assert_int_equal(counters()->dropped_late, 1);
 }
 
@@ -318,8 +318,8 @@ static void a_span_the_log_refuses_for_good_is_dropped_and_counted(void **state)
 	(void)state;
 	put_start(&r, 7, 1, 0, 0);
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
-	world.finished_error = -E2BIG;
+	scene_push(&scene, 0, 1, &r);
+	scene.finished_error = -E2BIG;
 	two_rounds();
 	assert_int_equal(counters()->dropped_invalid, 1);
 	assert_int_equal(counters()->open, 0);
@@ -340,11 +340,11 @@ static void a_span_has_the_resource_and_scope_of_its_finish(void **state)
 	memcpy(r.at + at + offsetof(struct wire_start, scope), &number, 4);
 	put_end(&r, 1, 5);
 	put_service(&r, "after");
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->resource, "after");
-	assert_says(world_span(&world, 1)->scope, "\"name\":\"lib\"");
-	assert_string_equal(world_run(&world, 7)->service, "before");
+	assert_says(scene_span(&scene, 1)->resource, "after");
+	assert_says(scene_span(&scene, 1)->scope, "\"name\":\"lib\"");
+	assert_string_equal(scene_run(&scene, 7)->service, "before");
 }
 
 static const char *large_value(void)
@@ -360,20 +360,20 @@ static void large_values_leave_the_memory_and_come_back(void **state)
 	struct buf r = BUF_INIT;
 
 	(void)state;
-	world.options.memory_bytes_max = 50000;
-	world_restart(&world);
+	scene.options.memory_bytes_max = 50000;
+	scene_restart(&scene);
 	put_start(&r, 7, 1, 0, 0);
 	put_string(&r, 1, "small", "x");
 	put_string(&r, 1, "large", large_value());
 	put_string(&r, 1, "behind", "x");
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	assert_true(counters()->memory_bytes < 50000);
 	assert_true(counters()->spilled_bytes > 100000);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, large_value());
-	assert_says(world_span(&world, 1)->json, "behind");
-	assert_int_equal(world.loads, 1);
+	assert_says(scene_span(&scene, 1)->json, large_value());
+	assert_says(scene_span(&scene, 1)->json, "behind");
+	assert_int_equal(scene.loads, 1);
 	assert_int_equal(counters()->spilled_bytes, 0);
 	assert_int_equal(counters()->memory_bytes, 0);
 }
@@ -383,15 +383,15 @@ static void a_value_that_the_log_lost_is_counted_on_its_span(void **state)
 	struct buf r = BUF_INIT;
 
 	(void)state;
-	world.options.memory_bytes_max = 50000;
-	world_restart(&world);
+	scene.options.memory_bytes_max = 50000;
+	scene_restart(&scene);
 	put_start(&r, 7, 1, 0, 0);
 	put_string(&r, 1, "large", large_value());
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
-	world.load_error = -EBADMSG;
+	scene_push(&scene, 0, 1, &r);
+	scene.load_error = -EBADMSG;
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "\"droppedAttributesCount\":1");
+	assert_says(scene_span(&scene, 1)->json, "\"droppedAttributesCount\":1");
 	assert_int_equal(counters()->dropped_damaged, 1);
 }
 
@@ -410,10 +410,10 @@ static void a_span_never_outgrows_the_log(void **state)
 		records_attribute(&r, 1, bytes_of(key), WIRE_STRING, buf_bytes(&value));
 	}
 	put_end(&r, 1, 5);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	assert_int_equal(counters()->dropped_limit, 6);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "\"droppedAttributesCount\":6");
+	assert_says(scene_span(&scene, 1)->json, "\"droppedAttributesCount\":6");
 	buf_fini(&value);
 }
 
@@ -441,8 +441,8 @@ static void open_spans_are_shown_oldest_first(void **state)
 	put_start(&r, 7, 3, 0, 0);
 	put_start(&r, 7, 1, 3, 1);
 	put_start(&r, 7, 2, 3, 2);
-	world_push(&world, 0, 1, &r);
-	assemble_each_open(world.assemble, 2, show, &shown);
+	scene_push(&scene, 0, 1, &r);
+	assemble_each_open(scene.assemble, 2, show, &shown);
 	assert_int_equal(shown.n, 2);
 	assert_int_equal(shown.ids[0], 3);
 	assert_int_equal(shown.ids[1], 1);
@@ -455,19 +455,19 @@ static void a_lost_end_ends_the_span_without_calling_it_a_crash(void **state)
 
 	(void)state;
 	put_start(&r, 7, 1, 0, 0);
-	records_event(&r, 1, world_ticks(3), bytes_of("last"), (struct bytes){NULL, 0}, 0);
-	world_push(&world, 0, 1, &r);
-	assemble_end_lost(world.assemble, 0, (const uint8_t *)&id);
-	assemble_end_lost(world.assemble, 0, (const uint8_t *)&id);
+	records_event(&r, 1, scene_ticks(3), bytes_of("last"), (struct bytes){NULL, 0}, 0);
+	scene_push(&scene, 0, 1, &r);
+	assemble_end_lost(scene.assemble, 0, (const uint8_t *)&id);
+	assemble_end_lost(scene.assemble, 0, (const uint8_t *)&id);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "end_lost");
-	assert_says(world_span(&world, 1)->json, "\"endTimeUnixNano\":");
-	assert_says(world_span(&world, 1)->json, world_wall(3));
-	assert_not_says(world_span(&world, 1)->json, "process.died");
+	assert_says(scene_span(&scene, 1)->json, "end_lost");
+	assert_says(scene_span(&scene, 1)->json, "\"endTimeUnixNano\":");
+	assert_says(scene_span(&scene, 1)->json, scene_wall(3));
+	assert_not_says(scene_span(&scene, 1)->json, "process.died");
 	assert_int_equal(counters()->end_lost, 1);
-	assemble_end_lost(world.assemble, 0, (const uint8_t *)&id);
+	assemble_end_lost(scene.assemble, 0, (const uint8_t *)&id);
 	two_rounds();
-	assert_int_equal(world_span_times(&world, 1), 1);
+	assert_int_equal(scene_span_times(&scene, 1), 1);
 }
 
 static void a_lost_end_may_be_noted_before_its_start_is_read(void **state)
@@ -476,11 +476,11 @@ static void a_lost_end_may_be_noted_before_its_start_is_read(void **state)
 	struct buf r = BUF_INIT;
 
 	(void)state;
-	assemble_end_lost(world.assemble, 0, (const uint8_t *)&id);
+	assemble_end_lost(scene.assemble, 0, (const uint8_t *)&id);
 	put_start(&r, 7, 1, 0, 0);
-	world_push(&world, 0, 1, &r);
+	scene_push(&scene, 0, 1, &r);
 	two_rounds();
-	assert_says(world_span(&world, 1)->json, "end_lost");
+	assert_says(scene_span(&scene, 1)->json, "end_lost");
 	assert_int_equal(counters()->end_lost, 1);
 }
 
@@ -490,11 +490,11 @@ static void a_ring_that_is_gone_leaves_nothing_behind(void **state)
 
 	(void)state;
 	put_start(&r, 7, 1, 0, 0);
-	world_push(&world, 0, 1, &r);
-	assemble_ring_gone(world.assemble, 0);
-	world_tick(&world);
-	assert_says(world_span(&world, 1)->json, "\"unknown\"");
-	assert_true(assemble_ring_idle(world.assemble, 0));
+	scene_push(&scene, 0, 1, &r);
+	assemble_ring_gone(scene.assemble, 0);
+	scene_tick(&scene);
+	assert_says(scene_span(&scene, 1)->json, "\"unknown\"");
+	assert_true(assemble_ring_idle(scene.assemble, 0));
 	assert_int_equal(counters()->memory_bytes, 0);
 }
 

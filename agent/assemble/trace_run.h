@@ -1,13 +1,13 @@
-/* Runs. A run is a trace: everything under one trace id, from however many
- * processes. It has one wall-clock offset, fixed when its first span is seen,
+/* Runs as they happen; the archive has its own notion of them, as files. A run
+ * is a trace: everything under one trace id, from however many processes. It has one wall-clock offset, fixed when its first span is seen,
  * and it is over when it was said to be, or when nothing came for a while, and
  * none of its spans is open. Being over is no end: a late span opens it again.
  *
  * What is remembered of a run that is over is forgotten after `forget_ns`, or
  * earlier when RUNS_OVER_MAX later ones are over: then a late span merely gets
  * a fresh offset. */
-#ifndef ASSEMBLE_RUN_H
-#define ASSEMBLE_RUN_H
+#ifndef ASSEMBLE_TRACE_RUN_H
+#define ASSEMBLE_TRACE_RUN_H
 
 #include "base/buf.h"
 #include "base/list.h"
@@ -26,7 +26,7 @@ enum run_flags {
 	RUN_OFFSET = 0x10, /* its offset is fixed */
 };
 
-struct run {
+struct trace_run {
 	uint8_t trace_id[16];
 	uint64_t boot;	    /* first half of the boot id its offset belongs to */
 	int64_t offset_ns;  /* wall minus boot time */
@@ -37,12 +37,12 @@ struct run {
 	char *service;	    /* until the run is over */
 	uint32_t open;	    /* spans, those waiting for ops.finished included */
 	uint32_t flags;
-	struct list state;  /* in one of run_table's quiet, due, over; none while open */
+	struct list state;  /* in one of trace_run_table's quiet, due, over; none while open */
 	struct list saved;  /* by segment, or unsaved */
 };
 
 /* What the table says up the stream; see assemble_ops. */
-struct run_ops {
+struct trace_run_ops {
 	void (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
 		     uint64_t first_wall_ns);
 	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete);
@@ -51,14 +51,14 @@ struct run_ops {
 	void *arg;
 };
 
-struct run_table {
-	struct run_ops ops;
+struct trace_run_table {
+	struct trace_run_ops ops;
 	struct map runs;
 	struct list quiet;   /* nothing open, by last activity */
 	struct list due;     /* to be said over at the next tick */
 	struct list over;    /* by last activity */
 	struct list saved;   /* by segment */
-	struct list unsaved; /* or unseen: run_table_introduce() sees to it */
+	struct list unsaved; /* or unseen: trace_run_table_introduce() sees to it */
 	uint32_t quiet_count, over_count;
 	uint64_t idle_timeout_ns, forget_ns;
 	uint64_t seen_count, over_said; /* ever */
@@ -67,40 +67,40 @@ struct run_table {
 	struct buf scratch;
 };
 
-void run_table_init(struct run_table *table, const struct run_ops *ops, uint64_t seed,
+void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops, uint64_t seed,
 		    uint64_t idle_timeout_ns, uint64_t forget_ns);
-void run_table_fini(struct run_table *table);
+void trace_run_table_fini(struct trace_run_table *table);
 
-struct run *run_find(const struct run_table *table, const uint8_t trace_id[16]);
+struct trace_run *trace_run_find(const struct trace_run_table *table, const uint8_t trace_id[16]);
 
 /* The run, made if it is new. NULL: no memory. */
-struct run *run_get(struct run_table *table, const uint8_t trace_id[16], uint64_t now_ns);
+struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16], uint64_t now_ns);
 
 /* Fixes the offset unless that is done for this boot. */
-void run_fix_offset(struct run *run, uint64_t boot, int64_t offset_ns);
+void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_ns);
 
 /* Who began the run and when, the first time only. */
-void run_introduce(struct run *run, struct bytes service, uint64_t first_wall_ns);
+void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns);
 
-void run_span_opened(struct run_table *table, struct run *run, uint64_t now_ns);
+void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns);
 /* `number` 0: it will never be in the log. */
-void run_span_closed(struct run_table *table, struct run *run, uint64_t number, uint64_t now_ns);
+void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns);
 /* A span that was never open here: received, or finished in an earlier life. */
-void run_span_added(struct run_table *table, struct run *run, uint64_t number, uint64_t now_ns);
-void run_end(struct run_table *table, struct run *run, uint64_t now_ns);
+void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns);
+void trace_run_end(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns);
 
 /* Says and saves what is new; a run that the log does not take now is tried
  * again later. Before anything else is said of a run. */
-int run_table_introduce(struct run_table *table);
+int trace_run_table_introduce(struct trace_run_table *table);
 
 /* Says what is to be said; returns how much that was. */
-int run_table_tick(struct run_table *table, uint64_t now_ns);
-uint64_t run_table_next_due(const struct run_table *table, uint64_t now_ns);
-void run_table_flush(struct run_table *table, uint64_t now_ns);
+int trace_run_table_tick(struct trace_run_table *table, uint64_t now_ns);
+uint64_t trace_run_table_next_due(const struct trace_run_table *table, uint64_t now_ns);
+void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns);
 
 /* Replaces what is known of a run. -EBADMSG. */
-int run_recover(struct run_table *table, const uint8_t trace_id[16], struct bytes state,
+int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16], struct bytes state,
 		uint64_t segment, uint64_t now_ns);
-int run_table_carry(struct run_table *table, uint64_t segment);
+int trace_run_table_carry(struct trace_run_table *table, uint64_t segment);
 
 #endif

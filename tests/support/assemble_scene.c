@@ -1,4 +1,4 @@
-#include "assemble_world.h"
+#include "assemble_scene.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -17,12 +17,12 @@
 #define BEGIN_MONO_NS UINT64_C(1000000000000)
 #define BEGIN_WALL_NS UINT64_C(1767225600000000000)
 
-uint64_t world_ticks(uint64_t ms)
+uint64_t scene_ticks(uint64_t ms)
 {
 	return BEGIN_MONO_NS + ms * 1000000;
 }
 
-const char *world_wall(uint64_t ms)
+const char *scene_wall(uint64_t ms)
 {
 	static char text[4][32];
 	static unsigned next;
@@ -35,20 +35,20 @@ const char *world_wall(uint64_t ms)
 
 /* ---- the log ---- */
 
-static struct world_frame *frame_add(struct world *world, enum world_frame_kind kind,
+static struct scene_frame *frame_add(struct scene *scene, enum scene_frame_kind kind,
 				     const uint8_t *instance, const uint8_t *span_id)
 {
-	static const uint8_t filler[WORLD_PAYLOAD_AT];
-	struct world_frame *frame;
+	static const uint8_t filler[SCENE_PAYLOAD_AT];
+	struct scene_frame *frame;
 
-	if (world->frame_count == world->frames_max)
-		world->crashed = true;
-	if (world->crashed)
+	if (scene->frame_count == scene->frames_max)
+		scene->crashed = true;
+	if (scene->crashed)
 		return NULL;
-	world->frames = realloc(world->frames, (world->frame_count + 1) * sizeof *frame);
-	assert_non_null(world->frames);
-	frame = &world->frames[world->frame_count++];
-	*frame = (struct world_frame){.kind = kind, .segment = world->segment};
+	scene->frames = realloc(scene->frames, (scene->frame_count + 1) * sizeof *frame);
+	assert_non_null(scene->frames);
+	frame = &scene->frames[scene->frame_count++];
+	*frame = (struct scene_frame){.kind = kind, .segment = scene->segment};
 	if (instance)
 		memcpy(frame->instance, instance, 16);
 	if (span_id)
@@ -58,7 +58,7 @@ static struct world_frame *frame_add(struct world *world, enum world_frame_kind 
 	return frame;
 }
 
-static void frame_free(struct world_frame *frame)
+static void frame_free(struct scene_frame *frame)
 {
 	for (uint32_t i = 0; i < frame->n; i++)
 		free((void *)(uintptr_t)frame->slices[i].records.at);
@@ -88,14 +88,14 @@ static char *print(const ProtobufCMessageDescriptor *type, struct bytes message)
 	return (char *)out.at;
 }
 
-static void span_keep(struct world *world, const struct finished_span *finished,
+static void span_keep(struct scene *scene, const struct finished_span *finished,
 		      const uint8_t span_id[8])
 {
-	struct world_span *span;
+	struct scene_span *span;
 
-	world->spans = realloc(world->spans, (world->span_count + 1) * sizeof *span);
-	assert_non_null(world->spans);
-	span = &world->spans[world->span_count++];
+	scene->spans = realloc(scene->spans, (scene->span_count + 1) * sizeof *span);
+	assert_non_null(scene->spans);
+	span = &scene->spans[scene->span_count++];
 	span->number = finished->number;
 	memcpy(&span->id, span_id, 8);
 	memcpy(span->trace_id, finished->trace_id, 16);
@@ -109,44 +109,44 @@ static void span_keep(struct world *world, const struct finished_span *finished,
 static int op_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
 		       const uint8_t span_id[8], uint64_t *ret_number)
 {
-	struct world *world = arg;
-	struct world_frame *frame;
+	struct scene *scene = arg;
+	struct scene_frame *frame;
 	uint64_t number = 1;
 
-	if (world->finished_error)
-		return world->finished_error;
-	for (size_t i = 0; i < world->frame_count; i++)
-		number += world->frames[i].kind == WORLD_SPAN;
+	if (scene->finished_error)
+		return scene->finished_error;
+	for (size_t i = 0; i < scene->frame_count; i++)
+		number += scene->frames[i].kind == SCENE_SPAN;
 	span->number = number;
 	*ret_number = number;
-	frame = frame_add(world, WORLD_SPAN, instance, span_id);
+	frame = frame_add(scene, SCENE_SPAN, instance, span_id);
 	if (!frame)
 		return 0;
 	frame->number = number;
 	assert_int_equal(buf_append(&frame->payload, span->span.at, span->span.len), 0);
-	span_keep(world, span, span_id);
+	span_keep(scene, span, span_id);
 	return 0;
 }
 
-static struct world_run *run_of(struct world *world, const uint8_t trace_id[16])
+static struct scene_run *run_of(struct scene *scene, const uint8_t trace_id[16])
 {
-	for (size_t i = 0; i < world->run_count; i++)
-		if (memcmp(world->runs[i].trace_id, trace_id, 16) == 0)
-			return &world->runs[i];
-	world->runs = realloc(world->runs, (world->run_count + 1) * sizeof *world->runs);
-	assert_non_null(world->runs);
-	world->runs[world->run_count] = (struct world_run){0};
-	memcpy(world->runs[world->run_count].trace_id, trace_id, 16);
-	return &world->runs[world->run_count++];
+	for (size_t i = 0; i < scene->run_count; i++)
+		if (memcmp(scene->runs[i].trace_id, trace_id, 16) == 0)
+			return &scene->runs[i];
+	scene->runs = realloc(scene->runs, (scene->run_count + 1) * sizeof *scene->runs);
+	assert_non_null(scene->runs);
+	scene->runs[scene->run_count] = (struct scene_run){0};
+	memcpy(scene->runs[scene->run_count].trace_id, trace_id, 16);
+	return &scene->runs[scene->run_count++];
 }
 
 static void op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
 			uint64_t first_wall_ns)
 {
-	struct world *world = arg;
-	struct world_run *run = run_of(world, trace_id);
+	struct scene *scene = arg;
+	struct scene_run *run = run_of(scene, trace_id);
 
-	if (world->crashed)
+	if (scene->crashed)
 		return;
 	run->seen++;
 	run->first_wall_ns = first_wall_ns;
@@ -157,10 +157,10 @@ static void op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes serv
 static void op_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number,
 			bool complete)
 {
-	struct world *world = arg;
-	struct world_run *run = run_of(world, trace_id);
+	struct scene *scene = arg;
+	struct scene_run *run = run_of(scene, trace_id);
 
-	if (world->crashed)
+	if (scene->crashed)
 		return;
 	run->over++;
 	run->last_number = last_number;
@@ -170,14 +170,14 @@ static void op_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_num
 static int op_state(void *arg, const uint8_t instance[16], const uint8_t span_id[8],
 		    struct bytes state, struct log_place *ret_place)
 {
-	struct world *world = arg;
-	struct world_frame *frame;
+	struct scene *scene = arg;
+	struct scene_frame *frame;
 
-	if (world->state_error)
-		return world->state_error;
-	*ret_place = (struct log_place){world->segment, (uint32_t)world->frame_count,
-					WORLD_PAYLOAD_AT};
-	frame = frame_add(world, WORLD_STATE, instance, span_id);
+	if (scene->state_error)
+		return scene->state_error;
+	*ret_place = (struct log_place){scene->segment, (uint32_t)scene->frame_count,
+					SCENE_PAYLOAD_AT};
+	frame = frame_add(scene, SCENE_STATE, instance, span_id);
 	if (frame)
 		assert_int_equal(buf_append(&frame->payload, state.at, state.len), 0);
 	return 0;
@@ -186,13 +186,13 @@ static int op_state(void *arg, const uint8_t instance[16], const uint8_t span_id
 static int op_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 			uint64_t *ret_segment)
 {
-	struct world *world = arg;
-	struct world_frame *frame;
+	struct scene *scene = arg;
+	struct scene_frame *frame;
 
-	if (world->state_error)
-		return world->state_error;
-	*ret_segment = world->segment;
-	frame = frame_add(world, WORLD_RUN, trace_id, NULL);
+	if (scene->state_error)
+		return scene->state_error;
+	*ret_segment = scene->segment;
+	frame = frame_add(scene, SCENE_RUN, trace_id, NULL);
 	if (frame)
 		assert_int_equal(buf_append(&frame->payload, state.at, state.len), 0);
 	return 0;
@@ -200,16 +200,16 @@ static int op_run_state(void *arg, const uint8_t trace_id[16], struct bytes stat
 
 static int op_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
 {
-	struct world *world = arg;
-	const struct world_frame *frame;
+	struct scene *scene = arg;
+	const struct scene_frame *frame;
 
-	world->loads++;
-	if (world->load_error)
-		return world->load_error;
-	assert_in_range(place->offset, 0, world->frame_count - 1);
-	frame = &world->frames[place->offset];
+	scene->loads++;
+	if (scene->load_error)
+		return scene->load_error;
+	assert_in_range(place->offset, 0, scene->frame_count - 1);
+	frame = &scene->frames[place->offset];
 	assert_int_equal(frame->segment, place->segment);
-	if (frame->segment < world->oldest)
+	if (frame->segment < scene->oldest)
 		return -ENOENT;
 	assert_true(place->payload + len <= frame->payload.len);
 	memcpy(at, frame->payload.at + place->payload, len);
@@ -218,15 +218,15 @@ static int op_load(void *arg, const struct log_place *place, size_t len, uint8_t
 
 static void op_log(void *arg, int priority, const char *line)
 {
-	struct world *world = arg;
+	struct scene *scene = arg;
 
 	(void)priority;
-	(void)snprintf(world->log, sizeof world->log, "%s", line);
+	(void)snprintf(scene->log, sizeof scene->log, "%s", line);
 }
 
-/* ---- the world ---- */
+/* ---- the scene ---- */
 
-static void assemble_begin(struct world *world)
+static void assemble_begin(struct scene *scene)
 {
 	struct assemble_ops ops = {
 		.finished = op_finished,
@@ -236,16 +236,16 @@ static void assemble_begin(struct world *world)
 		.run_state = op_run_state,
 		.load = op_load,
 		.log = op_log,
-		.arg = world,
+		.arg = scene,
 	};
 
 	assert_int_equal(
-		assemble_new(&world->assemble, &world->env.env, &world->options, &ops), 0);
+		assemble_new(&scene->assemble, &scene->env.env, &scene->options, &ops), 0);
 }
 
-void world_init(struct world *world)
+void scene_init(struct scene *scene)
 {
-	*world = (struct world){
+	*scene = (struct scene){
 		.options = {
 			.memory_bytes_max = 64u << 20,
 			.idle_timeout_ns = UINT64_C(10000000000),
@@ -256,109 +256,109 @@ void world_init(struct world *world)
 		.frames_max = SIZE_MAX,
 		.segment = 1,
 	};
-	assert_int_equal(test_env_init(&world->env), 0);
-	assert_int_equal(world->env.mono_ns, BEGIN_MONO_NS);
-	assert_int_equal(world->env.wall_ns, BEGIN_WALL_NS);
-	assemble_begin(world);
+	assert_int_equal(test_env_init(&scene->env), 0);
+	assert_int_equal(scene->env.mono_ns, BEGIN_MONO_NS);
+	assert_int_equal(scene->env.wall_ns, BEGIN_WALL_NS);
+	assemble_begin(scene);
 }
 
-void world_fini(struct world *world)
+void scene_fini(struct scene *scene)
 {
-	assemble_free(world->assemble);
-	for (size_t i = 0; i < world->frame_count; i++)
-		frame_free(&world->frames[i]);
-	for (size_t i = 0; i < world->span_count; i++) {
-		free(world->spans[i].json);
-		free(world->spans[i].resource);
-		free(world->spans[i].scope);
+	assemble_free(scene->assemble);
+	for (size_t i = 0; i < scene->frame_count; i++)
+		frame_free(&scene->frames[i]);
+	for (size_t i = 0; i < scene->span_count; i++) {
+		free(scene->spans[i].json);
+		free(scene->spans[i].resource);
+		free(scene->spans[i].scope);
 	}
-	free(world->frames);
-	free(world->spans);
-	free(world->runs);
-	test_env_fini(&world->env);
+	free(scene->frames);
+	free(scene->spans);
+	free(scene->runs);
+	test_env_fini(&scene->env);
 }
 
-void world_ring(struct world *world, uint32_t ring)
+void scene_ring(struct scene *scene, uint32_t ring)
 {
-	struct ring_identity *identity = &world->rings[ring];
+	struct ring_identity *identity = &scene->rings[ring];
 
-	if (!world->ring_known[ring]) {
+	if (!scene->ring_known[ring]) {
 		*identity = (struct ring_identity){
 			.instance = {(uint8_t)(ring + 1)},
 			.clock = WIRE_CLOCK_MONOTONIC,
-			.anchor_ticks = world->env.mono_ns,
-			.anchor_mono_ns = world->env.mono_ns,
-			.anchor_boot_ns = world->env.boot_ns,
-			.anchor_wall_ns = world->env.wall_ns,
+			.anchor_ticks = scene->env.mono_ns,
+			.anchor_mono_ns = scene->env.mono_ns,
+			.anchor_boot_ns = scene->env.boot_ns,
+			.anchor_wall_ns = scene->env.wall_ns,
 			.pid = 100 + ring,
 		};
-		world->ring_known[ring] = true;
+		scene->ring_known[ring] = true;
 	}
-	assert_int_equal(assemble_ring_seen(world->assemble, ring, identity), 0);
+	assert_int_equal(assemble_ring_seen(scene->assemble, ring, identity), 0);
 }
 
-static void replay(struct world *world, size_t i)
+static void replay(struct scene *scene, size_t i)
 {
-	const struct world_frame *frame = &world->frames[i];
-	struct bytes content = {frame->payload.at + WORLD_PAYLOAD_AT,
-				frame->payload.len - WORLD_PAYLOAD_AT};
-	struct log_place place = {frame->segment, (uint32_t)i, WORLD_PAYLOAD_AT};
+	const struct scene_frame *frame = &scene->frames[i];
+	struct bytes content = {frame->payload.at + SCENE_PAYLOAD_AT,
+				frame->payload.len - SCENE_PAYLOAD_AT};
+	struct log_place place = {frame->segment, (uint32_t)i, SCENE_PAYLOAD_AT};
 	struct finished_span span = {.number = frame->number, .span = content};
 
-	if (frame->segment < world->oldest)
+	if (frame->segment < scene->oldest)
 		return;
 	switch (frame->kind) {
-	case WORLD_RECORD:
-		assert_int_equal(assemble_recover_slices(world->assemble, frame->instance,
+	case SCENE_RECORD:
+		assert_int_equal(assemble_recover_slices(scene->assemble, frame->instance,
 							 frame->slices, frame->n, frame->segment,
 							 (uint32_t)i, frame->offsets), 0);
 		break;
-	case WORLD_STATE:
-		assert_int_equal(assemble_recover_state(world->assemble, frame->instance,
+	case SCENE_STATE:
+		assert_int_equal(assemble_recover_state(scene->assemble, frame->instance,
 							frame->span_id, content, &place), 0);
 		break;
-	case WORLD_SPAN:
+	case SCENE_SPAN:
 		memcpy(span.trace_id, content.at + 2, 16); /* field 1 comes first */
-		assemble_recover_span(world->assemble, &span, frame->instance, frame->span_id);
+		assemble_recover_span(scene->assemble, &span, frame->instance, frame->span_id);
 		break;
-	case WORLD_RUN:
-		assert_int_equal(assemble_recover_run(world->assemble, frame->instance, content,
+	case SCENE_RUN:
+		assert_int_equal(assemble_recover_run(scene->assemble, frame->instance, content,
 						      frame->segment), 0);
 		break;
-	case WORLD_CLOSED:
-		assemble_recover_closed(world->assemble, frame->instance);
+	case SCENE_CLOSED:
+		assemble_recover_closed(scene->assemble, frame->instance);
 		break;
 	}
 }
 
-void world_restart(struct world *world)
+void scene_restart(struct scene *scene)
 {
-	world->crashed = false;
-	world->frames_max = SIZE_MAX;
-	assemble_free(world->assemble);
-	assemble_begin(world);
-	for (uint32_t ring = 0; ring < WORLD_RINGS; ring++)
-		if (world->ring_known[ring])
-			assemble_recover_ring(world->assemble, &world->rings[ring]);
-	for (size_t i = 0; i < world->frame_count; i++)
-		replay(world, i);
-	for (uint32_t ring = 0; ring < WORLD_RINGS; ring++)
-		if (world->ring_known[ring])
-			world_ring(world, ring);
+	scene->crashed = false;
+	scene->frames_max = SIZE_MAX;
+	assemble_free(scene->assemble);
+	assemble_begin(scene);
+	for (uint32_t ring = 0; ring < SCENE_RINGS; ring++)
+		if (scene->ring_known[ring])
+			assemble_recover_ring(scene->assemble, &scene->rings[ring]);
+	for (size_t i = 0; i < scene->frame_count; i++)
+		replay(scene, i);
+	for (uint32_t ring = 0; ring < SCENE_RINGS; ring++)
+		if (scene->ring_known[ring])
+			scene_ring(scene, ring);
 }
 
-void world_drop_segments(struct world *world, uint64_t up_to)
+void scene_drop_segments(struct scene *scene, uint64_t up_to)
 {
-	world->oldest = up_to + 1;
+	scene->oldest = up_to + 1;
 }
 
-void world_push_slices(struct world *world, uint32_t ring, const struct slice *slices, uint32_t n)
+void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices, uint32_t n)
 {
-	uint64_t segment = world->segment;
-	size_t at = world->frame_count;
-	struct world_frame *frame;
+	uint64_t segment = scene->segment;
+	size_t at = scene->frame_count;
+	struct scene_frame *frame;
 
-	frame = frame_add(world, WORLD_RECORD, world->rings[ring].instance, NULL);
+	frame = frame_add(scene, SCENE_RECORD, scene->rings[ring].instance, NULL);
 	if (!frame)
 		return;
 	frame->slices = calloc(n, sizeof(struct slice));
@@ -371,7 +371,7 @@ void world_push_slices(struct world *world, uint32_t ring, const struct slice *s
 		assert_int_equal(buf_append(&frame->payload, slices[i].records.at,
 					    slices[i].records.len), 0);
 	}
-	assemble_push(world->assemble, ring, frame->slices, n, segment, (uint32_t)at,
+	assemble_push(scene->assemble, ring, frame->slices, n, segment, (uint32_t)at,
 		      frame->offsets);
 }
 
@@ -387,66 +387,66 @@ static uint32_t count_records(struct bytes records)
 	return n;
 }
 
-void world_push(struct world *world, uint32_t ring, uint32_t thread, struct buf *records)
+void scene_push(struct scene *scene, uint32_t ring, uint32_t thread, struct buf *records)
 {
 	struct slice slice = {.thread = thread, .records = buf_bytes(records)};
 
 	slice.record_count = count_records(slice.records);
-	world_push_slices(world, ring, &slice, 1);
+	scene_push_slices(scene, ring, &slice, 1);
 	buf_fini(records);
 }
 
-void world_round(struct world *world, uint32_t ring)
+void scene_round(struct scene *scene, uint32_t ring)
 {
-	assemble_round_end(world->assemble, ring, ++world->round);
+	assemble_round_end(scene->assemble, ring, ++scene->round);
 }
 
-void world_tick(struct world *world)
+void scene_tick(struct scene *scene)
 {
-	(void)assemble_tick(world->assemble, world->env.mono_ns);
+	(void)assemble_tick(scene->assemble, scene->env.mono_ns);
 }
 
 /* ---- questions ---- */
 
-unsigned world_span_times(const struct world *world, uint64_t id)
+unsigned scene_span_times(const struct scene *scene, uint64_t id)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < world->span_count; i++)
-		n += world->spans[i].id == id;
+	for (size_t i = 0; i < scene->span_count; i++)
+		n += scene->spans[i].id == id;
 	return n;
 }
 
-size_t world_order(const struct world *world, uint64_t id)
+size_t scene_order(const struct scene *scene, uint64_t id)
 {
-	for (size_t i = 0; i < world->span_count; i++)
-		if (world->spans[i].id == id)
+	for (size_t i = 0; i < scene->span_count; i++)
+		if (scene->spans[i].id == id)
 			return i;
 	fail_msg("span %llu is not finished", (unsigned long long)id);
 	return 0;
 }
 
-const struct world_span *world_span(const struct world *world, uint64_t id)
+const struct scene_span *scene_span(const struct scene *scene, uint64_t id)
 {
-	if (world_span_times(world, id) != 1)
+	if (scene_span_times(scene, id) != 1)
 		fail_msg("span %llu finished %u times", (unsigned long long)id,
-			 world_span_times(world, id));
-	return &world->spans[world_order(world, id)];
+			 scene_span_times(scene, id));
+	return &scene->spans[scene_order(scene, id)];
 }
 
-const struct world_run *world_run(const struct world *world, uint64_t trace)
+const struct scene_run *scene_run(const struct scene *scene, uint64_t trace)
 {
-	static const struct world_run none;
+	static const struct scene_run none;
 
-	for (size_t i = 0; i < world->run_count; i++)
-		if (memcmp(world->runs[i].trace_id, &trace, 8) == 0)
-			return &world->runs[i];
+	for (size_t i = 0; i < scene->run_count; i++)
+		if (memcmp(scene->runs[i].trace_id, &trace, 8) == 0)
+			return &scene->runs[i];
 	return &none;
 }
 
-void world_check_ledger(const struct world *world)
+void scene_check_ledger(const struct scene *scene)
 {
-	const struct assemble_counters *c = assemble_counters(world->assemble);
+	const struct assemble_counters *c = assemble_counters(scene->assemble);
 
 	assert_int_equal(c->records, c->applied + c->parked + c->dropped_late +
 					     c->dropped_unknown_type + c->dropped_damaged +
@@ -461,7 +461,7 @@ void put_start(struct buf *out, uint64_t trace, uint64_t span, uint64_t parent, 
 	char name[32];
 
 	(void)snprintf(name, sizeof name, "span-%llu", (unsigned long long)span);
-	records_start(out, span, parent, 1, 1, world_ticks(ms), bytes_of(name),
+	records_start(out, span, parent, 1, 1, scene_ticks(ms), bytes_of(name),
 		      (struct bytes){NULL, 0});
 	at += offsetof(struct wire_start, trace_id);
 	memcpy(out->at + at, &trace, 8);
@@ -470,7 +470,7 @@ void put_start(struct buf *out, uint64_t trace, uint64_t span, uint64_t parent, 
 
 void put_end(struct buf *out, uint64_t span, uint64_t ms)
 {
-	records_end(out, span, world_ticks(ms));
+	records_end(out, span, scene_ticks(ms));
 }
 
 void put_string(struct buf *out, uint64_t span, const char *key, const char *value)
@@ -499,7 +499,7 @@ void put_process_end(struct buf *out, enum wire_process_end what, uint64_t ms, i
 	struct wire_process_end_record end = {
 		.head = record_make_head(WIRE_PROCESS_END, sizeof end,
 					 code >= 0 ? WIRE_PROCESS_CODE_KNOWN : 0, what),
-		.ticks = world_ticks(ms),
+		.ticks = scene_ticks(ms),
 		.code = code,
 	};
 

@@ -3,27 +3,27 @@
  * out is kept as text.
  *
  * A crash is asked for by `frames_max`: the frame that would be one more is
- * lost, and so is everything after it until world_restart(). */
-#ifndef SUPPORT_ASSEMBLE_WORLD_H
-#define SUPPORT_ASSEMBLE_WORLD_H
+ * lost, and so is everything after it until scene_restart(). */
+#ifndef SUPPORT_ASSEMBLE_SCENE_H
+#define SUPPORT_ASSEMBLE_SCENE_H
 
 #include "assemble/assemble.h"
 #include "records.h"
 #include "test_env.h"
 
-#define WORLD_RINGS 4
-#define WORLD_PAYLOAD_AT 40 /* where a frame's first slice or state begins */
+#define SCENE_RINGS 4
+#define SCENE_PAYLOAD_AT 40 /* where a frame's first slice or state begins */
 
-enum world_frame_kind {
-	WORLD_RECORD,
-	WORLD_STATE,
-	WORLD_SPAN,
-	WORLD_RUN,
-	WORLD_CLOSED,
+enum scene_frame_kind {
+	SCENE_RECORD,
+	SCENE_STATE,
+	SCENE_SPAN,
+	SCENE_RUN,
+	SCENE_CLOSED,
 };
 
-struct world_frame {
-	enum world_frame_kind kind;
+struct scene_frame {
+	enum scene_frame_kind kind;
 	uint64_t segment;
 	uint8_t instance[16]; /* or trace id */
 	uint8_t span_id[8];
@@ -31,10 +31,10 @@ struct world_frame {
 	uint32_t *offsets;
 	uint32_t n;
 	uint64_t number;
-	struct buf payload; /* WORLD_PAYLOAD_AT bytes of anything, then the records or the state */
+	struct buf payload; /* SCENE_PAYLOAD_AT bytes of anything, then the records or the state */
 };
 
-struct world_span {
+struct scene_span {
 	uint64_t id;
 	uint64_t number;
 	uint8_t trace_id[16];
@@ -43,7 +43,7 @@ struct world_span {
 	char *scope;
 };
 
-struct world_run {
+struct scene_run {
 	uint8_t trace_id[16];
 	char service[64];
 	uint64_t first_wall_ns;
@@ -52,23 +52,23 @@ struct world_run {
 	bool complete;
 };
 
-struct world {
+struct scene {
 	struct test_env env;
 	struct assemble_options options;
 	struct assemble *assemble;
-	struct ring_identity rings[WORLD_RINGS];
-	bool ring_known[WORLD_RINGS];
+	struct ring_identity rings[SCENE_RINGS];
+	bool ring_known[SCENE_RINGS];
 	uint64_t round;
 
-	struct world_frame *frames;
+	struct scene_frame *frames;
 	size_t frame_count, frames_max;
 	bool crashed;
 	uint64_t segment;
 	uint64_t oldest; /* segments before this one are gone */
 
-	struct world_span *spans;
+	struct scene_span *spans;
 	size_t span_count;
-	struct world_run *runs;
+	struct scene_run *runs;
 	size_t run_count;
 
 	int finished_error, state_error; /* what ops answer instead of 0 */
@@ -77,37 +77,37 @@ struct world {
 	char log[512]; /* the last line */
 };
 
-void world_init(struct world *world);
-void world_fini(struct world *world);
+void scene_init(struct scene *scene);
+void scene_fini(struct scene *scene);
 
 /* A ring with CLOCK_MONOTONIC ticks and the instance {ring + 1, ...}. */
-void world_ring(struct world *world, uint32_t ring);
+void scene_ring(struct scene *scene, uint32_t ring);
 /* Another life: everything is recovered from the frames, then the rings are
  * seen again. */
-void world_restart(struct world *world);
+void scene_restart(struct scene *scene);
 /* Segments up to this one vanish from the log. */
-void world_drop_segments(struct world *world, uint64_t up_to);
+void scene_drop_segments(struct scene *scene, uint64_t up_to);
 
 /* Logs and pushes the records as one slice. `records` is empty afterwards. */
-void world_push(struct world *world, uint32_t ring, uint32_t thread, struct buf *records);
-void world_push_slices(struct world *world, uint32_t ring, const struct slice *slices, uint32_t n);
-void world_round(struct world *world, uint32_t ring);
-void world_tick(struct world *world);
+void scene_push(struct scene *scene, uint32_t ring, uint32_t thread, struct buf *records);
+void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices, uint32_t n);
+void scene_round(struct scene *scene, uint32_t ring);
+void scene_tick(struct scene *scene);
 
 /* The one finished span with this id; fails the test if there are more or
  * none. */
-const struct world_span *world_span(const struct world *world, uint64_t id);
-unsigned world_span_times(const struct world *world, uint64_t id);
-const struct world_run *world_run(const struct world *world, uint64_t trace);
+const struct scene_span *scene_span(const struct scene *scene, uint64_t id);
+unsigned scene_span_times(const struct scene *scene, uint64_t id);
+const struct scene_run *scene_run(const struct scene *scene, uint64_t trace);
 /* Position among the finished ones, from 0. */
-size_t world_order(const struct world *world, uint64_t id);
+size_t scene_order(const struct scene *scene, uint64_t id);
 
 /* Every record is accounted for. */
-void world_check_ledger(const struct world *world);
+void scene_check_ledger(const struct scene *scene);
 
-/* Shorthands: a START of a span in a trace, at a time in ms after the world's
+/* Shorthands: a START of a span in a trace, at a time in ms after the scene's
  * beginning, and so on. */
-uint64_t world_ticks(uint64_t ms);
+uint64_t scene_ticks(uint64_t ms);
 void put_start(struct buf *out, uint64_t trace, uint64_t span, uint64_t parent, uint64_t ms);
 void put_end(struct buf *out, uint64_t span, uint64_t ms);
 void put_string(struct buf *out, uint64_t span, const char *key, const char *value);
@@ -116,8 +116,8 @@ void put_run_end(struct buf *out, uint64_t trace);
 void put_process_end(struct buf *out, enum wire_process_end what, uint64_t ms, int code);
 void put_service(struct buf *out, const char *service);
 
-/* "N" as JSON has the wall time of so many ms after the world's beginning. */
-const char *world_wall(uint64_t ms);
+/* "N" as JSON has the wall time of so many ms after the scene's beginning. */
+const char *scene_wall(uint64_t ms);
 
 #define assert_says(text, part)                                                                \
 	do {                                                                                   \

@@ -1,10 +1,10 @@
-#include "assemble/run.h"
+#include "assemble/trace_run.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 /* The payload of a RUN frame behind its key; the service's name follows. */
-struct run_state {
+struct trace_run_state {
 	uint64_t boot;
 	int64_t offset_ns;
 	uint64_t first_wall_ns;
@@ -12,17 +12,17 @@ struct run_state {
 	uint32_t flags;
 	uint32_t service_length;
 };
-_Static_assert(sizeof(struct run_state) == 40, "RUN");
+_Static_assert(sizeof(struct trace_run_state) == 40, "RUN");
 
 /* How soon a full log is asked again. */
 #define RUN_RETRY_NS UINT64_C(10000000)
 
 #define RUN_STATE_FLAGS (RUN_ENDED | RUN_OVER | RUN_OFFSET)
 
-void run_table_init(struct run_table *table, const struct run_ops *ops, uint64_t seed,
+void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops, uint64_t seed,
 		    uint64_t idle_timeout_ns, uint64_t forget_ns)
 {
-	*table = (struct run_table){
+	*table = (struct trace_run_table){
 		.ops = *ops,
 		.idle_timeout_ns = idle_timeout_ns,
 		.forget_ns = forget_ns,
@@ -36,30 +36,30 @@ void run_table_init(struct run_table *table, const struct run_ops *ops, uint64_t
 	buf_init(&table->scratch);
 }
 
-static void run_free(struct run *run)
+static void trace_run_free(struct trace_run *run)
 {
 	free(run->service);
 	free(run);
 }
 
-void run_table_fini(struct run_table *table)
+void trace_run_table_fini(struct trace_run_table *table)
 {
 	size_t at = 0;
 	void *run;
 
 	while (map_next(&table->runs, &at, &run))
-		run_free(run);
+		trace_run_free(run);
 	map_fini(&table->runs);
 	buf_fini(&table->scratch);
 }
 
-struct run *run_find(const struct run_table *table, const uint8_t trace_id[16])
+struct trace_run *trace_run_find(const struct trace_run_table *table, const uint8_t trace_id[16])
 {
 	return map_get(&table->runs, trace_id);
 }
 
 /* A run is quiet, due or over, or has open spans and is in no list. */
-static void run_leave(struct run_table *table, struct run *run)
+static void trace_run_leave(struct trace_run_table *table, struct trace_run *run)
 {
 	if (!list_linked(&run->state))
 		return;
@@ -70,7 +70,7 @@ static void run_leave(struct run_table *table, struct run *run)
 	list_unlink(&run->state);
 }
 
-static void run_place(struct run_table *table, struct run *run)
+static void trace_run_place(struct trace_run_table *table, struct trace_run *run)
 {
 	if (run->open)
 		return;
@@ -83,15 +83,15 @@ static void run_place(struct run_table *table, struct run *run)
 	table->quiet_count++;
 }
 
-static void run_unsaved(struct run_table *table, struct run *run)
+static void trace_run_unsaved(struct trace_run_table *table, struct trace_run *run)
 {
 	run->flags |= RUN_UNSAVED;
 	list_move(&table->unsaved, &run->saved);
 }
 
-static struct run *run_new(struct run_table *table, const uint8_t trace_id[16])
+static struct trace_run *trace_run_new(struct trace_run_table *table, const uint8_t trace_id[16])
 {
-	struct run *run = calloc(1, sizeof *run);
+	struct trace_run *run = calloc(1, sizeof *run);
 
 	if (!run)
 		return NULL;
@@ -103,25 +103,25 @@ static struct run *run_new(struct run_table *table, const uint8_t trace_id[16])
 		free(run);
 		return NULL;
 	}
-	run_unsaved(table, run);
+	trace_run_unsaved(table, run);
 	return run;
 }
 
-struct run *run_get(struct run_table *table, const uint8_t trace_id[16], uint64_t now_ns)
+struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16], uint64_t now_ns)
 {
-	struct run *run = run_find(table, trace_id);
+	struct trace_run *run = trace_run_find(table, trace_id);
 
 	if (run)
 		return run;
-	run = run_new(table, trace_id);
+	run = trace_run_new(table, trace_id);
 	if (!run)
 		return NULL;
 	run->active_mono_ns = now_ns;
-	run_place(table, run);
+	trace_run_place(table, run);
 	return run;
 }
 
-void run_fix_offset(struct run *run, uint64_t boot, int64_t offset_ns)
+void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_ns)
 {
 	if ((run->flags & RUN_OFFSET) && run->boot == boot)
 		return;
@@ -130,7 +130,7 @@ void run_fix_offset(struct run *run, uint64_t boot, int64_t offset_ns)
 	run->offset_ns = offset_ns;
 }
 
-void run_introduce(struct run *run, struct bytes service, uint64_t first_wall_ns)
+void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns)
 {
 	size_t len = service.len < RUN_SERVICE_MAX ? service.len : RUN_SERVICE_MAX;
 
@@ -142,48 +142,48 @@ void run_introduce(struct run *run, struct bytes service, uint64_t first_wall_ns
 }
 
 /* Something new belongs to the run: it is not over any more. */
-static void run_touch(struct run_table *table, struct run *run, uint64_t now_ns)
+static void trace_run_touch(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
 {
-	run_leave(table, run);
+	trace_run_leave(table, run);
 	run->flags &= ~(uint32_t)RUN_OVER;
 	run->active_mono_ns = now_ns;
 }
 
-void run_span_opened(struct run_table *table, struct run *run, uint64_t now_ns)
+void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
 {
-	run_touch(table, run, now_ns);
+	trace_run_touch(table, run, now_ns);
 	run->open++;
 }
 
-void run_span_closed(struct run_table *table, struct run *run, uint64_t number, uint64_t now_ns)
+void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns)
 {
-	run_touch(table, run, now_ns);
+	trace_run_touch(table, run, now_ns);
 	run->open--;
 	if (number > run->last_number)
 		run->last_number = number;
-	run_place(table, run);
+	trace_run_place(table, run);
 }
 
-void run_span_added(struct run_table *table, struct run *run, uint64_t number, uint64_t now_ns)
+void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns)
 {
-	run_touch(table, run, now_ns);
+	trace_run_touch(table, run, now_ns);
 	if (number > run->last_number)
 		run->last_number = number;
-	run_place(table, run);
+	trace_run_place(table, run);
 }
 
-void run_end(struct run_table *table, struct run *run, uint64_t now_ns)
+void trace_run_end(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
 {
-	run_touch(table, run, now_ns);
+	trace_run_touch(table, run, now_ns);
 	run->flags |= RUN_ENDED;
-	run_place(table, run);
+	trace_run_place(table, run);
 }
 
 /* ---- saving ---- */
 
-static int run_save(struct run_table *table, struct run *run)
+static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 {
-	struct run_state state = {
+	struct trace_run_state state = {
 		.boot = run->boot,
 		.offset_ns = run->offset_ns,
 		.first_wall_ns = run->first_wall_ns,
@@ -213,7 +213,7 @@ static int run_save(struct run_table *table, struct run *run)
 	return 0;
 }
 
-static void run_say_seen(struct run_table *table, struct run *run)
+static void trace_run_say_seen(struct trace_run_table *table, struct trace_run *run)
 {
 	struct bytes service = {(const uint8_t *)run->service,
 				run->service ? strlen(run->service) : 0};
@@ -223,18 +223,18 @@ static void run_say_seen(struct run_table *table, struct run *run)
 	table->ops.seen(table->ops.arg, run->trace_id, service, run->first_wall_ns);
 }
 
-int run_table_introduce(struct run_table *table)
+int trace_run_table_introduce(struct trace_run_table *table)
 {
 	struct list *node, *next;
 	int work = 0;
 
 	table->save_failed = false;
 	for (node = table->unsaved.next; node != &table->unsaved; node = next) {
-		struct run *run = list_entry(node, struct run, saved);
+		struct trace_run *run = list_entry(node, struct trace_run, saved);
 
 		next = node->next;
 		if (run->flags & RUN_UNSEEN) {
-			run_say_seen(table, run);
+			trace_run_say_seen(table, run);
 			work++;
 		}
 		if (!(run->flags & RUN_UNSAVED)) {
@@ -243,7 +243,7 @@ int run_table_introduce(struct run_table *table)
 		}
 		if (table->save_failed)
 			continue;
-		table->save_failed = run_save(table, run) < 0;
+		table->save_failed = trace_run_save(table, run) < 0;
 		work += !table->save_failed;
 	}
 	return work;
@@ -251,64 +251,64 @@ int run_table_introduce(struct run_table *table)
 
 /* ---- being over ---- */
 
-static void run_say_over(struct run_table *table, struct run *run)
+static void trace_run_say_over(struct trace_run_table *table, struct trace_run *run)
 {
-	run_leave(table, run);
+	trace_run_leave(table, run);
 	run->flags |= RUN_OVER;
-	run_unsaved(table, run);
-	run_place(table, run);
+	trace_run_unsaved(table, run);
+	trace_run_place(table, run);
 	table->over_said++;
 	table->ops.over(table->ops.arg, run->trace_id, run->last_number, run->flags & RUN_ENDED);
 }
 
-static int run_table_say_over(struct run_table *table, struct list *list, uint64_t now_ns,
+static int trace_run_table_say_over(struct trace_run_table *table, struct list *list, uint64_t now_ns,
 			      uint64_t timeout_ns)
 {
 	struct list *node;
 	int work = 0;
 
 	while ((node = list_first(list))) {
-		struct run *run = list_entry(node, struct run, state);
+		struct trace_run *run = list_entry(node, struct trace_run, state);
 
 		if (now_ns - run->active_mono_ns < timeout_ns &&
 		    table->quiet_count <= RUNS_QUIET_MAX)
 			break;
-		run_say_over(table, run);
+		trace_run_say_over(table, run);
 		work++;
 	}
 	return work;
 }
 
-static void run_forget(struct run_table *table, struct run *run)
+static void trace_run_forget(struct trace_run_table *table, struct trace_run *run)
 {
-	run_leave(table, run);
+	trace_run_leave(table, run);
 	list_unlink(&run->saved);
 	map_remove(&table->runs, run->trace_id);
-	run_free(run);
+	trace_run_free(run);
 	table->forgotten++;
 }
 
-static void run_table_forget(struct run_table *table, uint64_t now_ns)
+static void trace_run_table_forget(struct trace_run_table *table, uint64_t now_ns)
 {
 	struct list *node;
 
 	while ((node = list_first(&table->over))) {
-		struct run *run = list_entry(node, struct run, state);
+		struct trace_run *run = list_entry(node, struct trace_run, state);
 
 		if (now_ns - run->active_mono_ns < table->forget_ns &&
 		    table->over_count <= RUNS_OVER_MAX)
 			break;
-		run_forget(table, run);
+		trace_run_forget(table, run);
 	}
 }
 
-int run_table_tick(struct run_table *table, uint64_t now_ns)
+int trace_run_table_tick(struct trace_run_table *table, uint64_t now_ns)
 {
-	int work = run_table_introduce(table);
+	int work = trace_run_table_introduce(table);
 
-	work += run_table_say_over(table, &table->due, now_ns, 0);
-	work += run_table_say_over(table, &table->quiet, now_ns, table->idle_timeout_ns);
-	run_table_forget(table, now_ns);
+	work += trace_run_table_say_over(table, &table->due, now_ns, 0);
+	work += trace_run_table_say_over(table, &table->quiet, now_ns, table->idle_timeout_ns);
+	trace_run_table_forget(table, now_ns);
 	return work;
 }
 
@@ -318,10 +318,10 @@ static uint64_t due_of(const struct list *list, uint64_t timeout_ns)
 
 	if (!node)
 		return UINT64_MAX;
-	return list_entry(node, const struct run, state)->active_mono_ns + timeout_ns;
+	return list_entry(node, const struct trace_run, state)->active_mono_ns + timeout_ns;
 }
 
-uint64_t run_table_next_due(const struct run_table *table, uint64_t now_ns)
+uint64_t trace_run_table_next_due(const struct trace_run_table *table, uint64_t now_ns)
 {
 	uint64_t due = due_of(&table->quiet, table->idle_timeout_ns);
 	uint64_t forget = due_of(&table->over, table->forget_ns);
@@ -333,21 +333,21 @@ uint64_t run_table_next_due(const struct run_table *table, uint64_t now_ns)
 	return due < forget ? due : forget;
 }
 
-void run_table_flush(struct run_table *table, uint64_t now_ns)
+void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns)
 {
-	(void)run_table_introduce(table); /* how much is not asked here */
-	(void)run_table_say_over(table, &table->due, now_ns, 0);
-	(void)run_table_say_over(table, &table->quiet, now_ns, 0);
-	(void)run_table_introduce(table);
+	(void)trace_run_table_introduce(table); /* how much is not asked here */
+	(void)trace_run_table_say_over(table, &table->due, now_ns, 0);
+	(void)trace_run_table_say_over(table, &table->quiet, now_ns, 0);
+	(void)trace_run_table_introduce(table);
 }
 
 /* ---- recovery ---- */
 
-int run_recover(struct run_table *table, const uint8_t trace_id[16], struct bytes state,
+int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16], struct bytes state,
 		uint64_t segment, uint64_t now_ns)
 {
-	struct run_state saved;
-	struct run *run;
+	struct trace_run_state saved;
+	struct trace_run *run;
 
 	if (state.len < sizeof saved)
 		return -EBADMSG;
@@ -355,16 +355,16 @@ int run_recover(struct run_table *table, const uint8_t trace_id[16], struct byte
 	if (saved.service_length > RUN_SERVICE_MAX ||
 	    saved.service_length > state.len - sizeof saved)
 		return -EBADMSG;
-	run = run_get(table, trace_id, now_ns);
+	run = trace_run_get(table, trace_id, now_ns);
 	if (!run)
 		return -ENOMEM;
-	run_leave(table, run);
+	trace_run_leave(table, run);
 	run->boot = saved.boot;
 	run->offset_ns = saved.offset_ns;
 	run->first_wall_ns = 0;
 	free(run->service);
 	run->service = NULL;
-	run_introduce(run, (struct bytes){state.at + sizeof saved, saved.service_length},
+	trace_run_introduce(run, (struct bytes){state.at + sizeof saved, saved.service_length},
 		      saved.first_wall_ns);
 	if (saved.last_number > run->last_number)
 		run->last_number = saved.last_number;
@@ -378,21 +378,21 @@ int run_recover(struct run_table *table, const uint8_t trace_id[16], struct byte
 	if (run->flags & RUN_OVER)
 		run->flags &= ~(uint32_t)RUN_UNSEEN;
 	list_move(run->flags & RUN_UNSEEN ? &table->unsaved : &table->saved, &run->saved);
-	run_place(table, run);
+	trace_run_place(table, run);
 	return 0;
 }
 
-int run_table_carry(struct run_table *table, uint64_t segment)
+int trace_run_table_carry(struct trace_run_table *table, uint64_t segment)
 {
 	struct list *node;
 
 	while ((node = list_first(&table->saved))) {
-		struct run *run = list_entry(node, struct run, saved);
+		struct trace_run *run = list_entry(node, struct trace_run, saved);
 		int r;
 
 		if (run->segment > segment)
 			break;
-		r = run_save(table, run);
+		r = trace_run_save(table, run);
 		if (r < 0)
 			return r;
 	}
