@@ -4,7 +4,8 @@
  *	-c FILE	   continue the run whose context is in FILE, unless TRACEPARENT
  *		   is set; without it SPANRING_CONTEXT_FILE may name the file
  *	-w MS	   pretend to work this long in each step (default 20)
- *	-H STEP	   hang in the step of this name, to be killed in it */
+ *	-H STEP	   hang in the step of this name, to be killed in it
+ *	-f	   retry only: let every attempt fail */
 #ifndef EXAMPLES_AGENTO_H
 #define EXAMPLES_AGENTO_H
 
@@ -23,6 +24,7 @@ struct agento {
 	const char *context_file; /* NULL: SPANRING_CONTEXT_FILE, else trace.context */
 	const char *hang_in;
 	long work_ms;
+	bool always_fail;
 };
 
 /* Reads the arguments and begins tracing. Everything else about the process,
@@ -33,7 +35,7 @@ static inline void agento_begin(struct agento *agento, int argc, char **argv)
 	int option;
 
 	*agento = (struct agento){.work_ms = 20};
-	while ((option = getopt(argc, argv, "c:w:H:")) != -1) {
+	while ((option = getopt(argc, argv, "c:w:H:f")) != -1) {
 		switch (option) {
 		case 'c':
 			agento->context_file = optarg;
@@ -44,8 +46,12 @@ static inline void agento_begin(struct agento *agento, int argc, char **argv)
 		case 'H':
 			agento->hang_in = optarg;
 			break;
+		case 'f':
+			agento->always_fail = true;
+			break;
 		default:
-			fprintf(stderr, "usage: %s [-c FILE] [-w MS] [-H STEP]\n", argv[0]);
+			fprintf(stderr, "usage: %s [-c FILE] [-w MS] [-H STEP] [-f]\n",
+				argv[0]);
 			exit(2);
 		}
 	}

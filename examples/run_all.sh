@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-$here/../build}
 goal=${1:-"Plan, build and launch a platform for AI agents"}
 
-exec "$build/spanring" run --name agento.run --goal "$goal" -- sh -euc '
+exec "$build/spanring" run --name agento --goal "$goal" -- sh -euc '
 	"$0/agento_plan"
 	"$0/agento_ingest"
 	"$0/agento_revise"
