@@ -44,7 +44,7 @@ static bool try_other_loopback(struct connection *connection)
 }
 
 /* Nothing of this attempt is left; the next one comes by tick. */
-static void attempt_failed(struct connection *connection, const char *what, int error)
+static void attempt_failed(struct connection *connection, const char *what, const char *reason)
 {
 	char why[400];
 
@@ -57,8 +57,22 @@ static void attempt_failed(struct connection *connection, const char *what, int 
 	connection->retry_ns =
 		now(connection) + backoff_next(&connection->backoff, random_bits(connection));
 	(void)snprintf(why, sizeof(why), "%s %s: %s", what, connection->options->endpoint.authority,
-		       strerror(-error));
+		       reason);
 	connection->ops->changed(connection->arg, false, why);
+}
+
+static void connect_failed(struct connection *connection, int error)
+{
+	attempt_failed(connection, "cannot connect to", strerror(-error));
+}
+
+static void resolve_failed(struct connection *connection, int error)
+{
+	/* A name server's "there is none", whatever number carries it. */
+	bool unknown = error == -ENOENT || error == -EHOSTUNREACH;
+
+	attempt_failed(connection, "cannot resolve",
+		       unknown ? "no such host" : strerror(-error));
 }
 
 /* An established connection ends. One that had answered is made again at once;
@@ -182,7 +196,7 @@ static void on_connected(void *arg, uint32_t events)
 		r = grpc_client_init(&connection->client, connection->options, call_done,
 				     connection);
 	if (r < 0) {
-		attempt_failed(connection, "cannot connect to", r);
+		connect_failed(connection, r);
 		return;
 	}
 	connection->state = CONNECTION_UP;
@@ -212,12 +226,12 @@ static void on_resolved(void *arg, int result, const struct sockaddr *addr, sock
 	int fd;
 
 	if (result < 0) {
-		attempt_failed(connection, "cannot resolve", result);
+		resolve_failed(connection, result);
 		return;
 	}
 	fd = connection->env->ops->connect(connection->env, addr, len);
 	if (fd < 0) {
-		attempt_failed(connection, "cannot connect to", fd);
+		connect_failed(connection, fd);
 		return;
 	}
 	connection->fd = fd;
@@ -239,7 +253,7 @@ static void attempt_begin(struct connection *connection, uint64_t now_ns)
 						connection->options->endpoint.port, on_resolved,
 						connection);
 	if (r < 0)
-		attempt_failed(connection, "cannot resolve", r);
+		resolve_failed(connection, r);
 }
 
 /* --- interface ------------------------------------------------------------ */
@@ -305,7 +319,7 @@ int connection_tick(struct connection *connection, uint64_t now_ns)
 		if (now_ns < connection->connect_due_ns)
 			return 0;
 		connection->env->ops->cancel(connection->env, connection);
-		attempt_failed(connection, "cannot connect to", -ETIMEDOUT);
+		connect_failed(connection, -ETIMEDOUT);
 		return 1;
 	default:
 		return up_tick(connection, now_ns);

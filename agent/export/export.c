@@ -113,19 +113,19 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 	uint64_t rejected = answer->rejected < n ? answer->rejected : n;
 
 	if (export->failures)
-		say(export, PRIORITY_INFO, "export: %s is back after %llu failures",
+		say(export, PRIORITY_INFO, "%s is back after %llu failures",
 		    export->options.endpoint.authority, (unsigned long long)export->failures);
 	export->failures = 0;
 	throttle_succeeded(&export->throttle);
 	export->counters.sent += n - rejected;
 	export->counters.rejected_partial += rejected;
 	if (rejected)
-		say(export, PRIORITY_ERROR, "export: %s rejected %llu of %llu spans: %s",
+		say(export, PRIORITY_ERROR, "%s rejected %llu of %llu spans: %s",
 		    export->options.endpoint.authority, (unsigned long long)rejected,
 		    (unsigned long long)n, answer->message);
 	else if (answer->message[0]) {
 		export->counters.warnings++;
-		say(export, PRIORITY_WARNING, "export: %s warns: %s",
+		say(export, PRIORITY_WARNING, "%s warns: %s",
 		    export->options.endpoint.authority, answer->message);
 	}
 	batch_finish(export, batch);
@@ -136,7 +136,7 @@ static void batch_refused(struct export *export, struct export_batch *batch,
 {
 	remember_error(export, result->status, result->message);
 	export->counters.rejected_status += batch->batch.spans_n;
-	say(export, PRIORITY_ERROR, "export: %s refused %zu spans for good, they are dropped: %s",
+	say(export, PRIORITY_ERROR, "%s refused %zu spans for good, they are dropped: %s",
 	    export->options.endpoint.authority, batch->batch.spans_n, export->last_error);
 	batch_finish(export, batch);
 }
@@ -155,7 +155,7 @@ static void batch_retry(struct export *export, struct export_batch *batch,
 		wait_ns = export->throttle.until_ns - now_ns;
 	remember_error(export, result->status, result->message);
 	export->failures++;
-	say(export, PRIORITY_WARNING, "export: %s failed, retrying in %llu ms: %s",
+	say(export, PRIORITY_WARNING, "%s failed, retrying in %llu ms: %s",
 	    export->options.endpoint.authority, (unsigned long long)(wait_ns / NS_PER_MS),
 	    export->last_error);
 }
@@ -197,7 +197,7 @@ static void on_changed(void *arg, bool up, const char *why)
 	export->counters.connect_failures++;
 	export->failures++;
 	remember_error(export, GRPC_UNAVAILABLE, why);
-	say(export, PRIORITY_WARNING, "export: %s, trying again in %llu ms", why,
+	say(export, PRIORITY_WARNING, "%s, trying again in %llu ms", why,
 	    (unsigned long long)((export->connection.retry_ns - now(export)) / NS_PER_MS));
 }
 
@@ -391,7 +391,7 @@ int export_push(struct export *export, const struct finished_span *span)
 		export->counters.dropped_too_large++;
 		export->last_number = span->number;
 		say(export, PRIORITY_ERROR,
-		    "export: a span of %zu bytes is larger than the largest request, dropped",
+		    "a span of %zu bytes is larger than the largest request, dropped",
 		    span->span.len);
 		return 0;
 	}

@@ -1,0 +1,103 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "export/endpoint.h"
+
+static void endpoints_are_taken_apart(void **state)
+{
+	static const struct {
+		const char *text, *host, *port, *authority, *path;
+	} cases[] = {
+		{"http://localhost:4317", "localhost", "4317", "localhost:4317", ""},
+		{"http://collector", "collector", "4317", "collector:4317", ""},
+		{"HTTP://h:1/", "h", "1", "h:1", ""},
+		{"http://h:65535/a/b//", "h", "65535", "h:65535", "/a/b"},
+		{"h:4317", "h", "4317", "h:4317", ""},
+		{"h", "h", "4317", "h:4317", ""},
+		{"[::1]:4317", "::1", "4317", "[::1]:4317", ""},
+		{"http://[2001:db8::2]", "2001:db8::2", "4317", "[2001:db8::2]:4317", ""},
+		{"127.0.0.1:9/", "127.0.0.1", "9", "127.0.0.1:9", ""},
+	};
+	struct endpoint endpoint;
+	char error[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(endpoint_parse(&endpoint, cases[i].text, error, sizeof(error)), 0);
+		assert_string_equal(endpoint.host, cases[i].host);
+		assert_string_equal(endpoint.port, cases[i].port);
+		assert_string_equal(endpoint.authority, cases[i].authority);
+		assert_string_equal(endpoint.path, cases[i].path);
+	}
+}
+
+static void what_is_not_an_endpoint_is_explained(void **state)
+{
+	static const struct {
+		const char *text, *says;
+		int r;
+	} cases[] = {
+		{"https://h:4317", "TLS is not built in yet: ", -EPROTONOSUPPORT},
+		{"unix:/run/c.sock", "unix sockets", -EPROTONOSUPPORT},
+		{"ftp://h", "unknown scheme \"ftp\"", -EINVAL},
+		{"", "no host", -EINVAL},
+		{"http://", "no host", -EINVAL},
+		{"http://:4317", "no host", -EINVAL},
+		{"h:0", "not in 1 to 65535", -EINVAL},
+		{"h:65536", "not in 1 to 65535", -EINVAL},
+		{"h:", "not a port", -EINVAL},
+		{"h:+1", "not a port", -EINVAL},
+		{"h:12a", "not in 1", -EINVAL},
+		{"::1", "brackets", -EINVAL},
+		{"[::1", "without", -EINVAL},
+		{"[::1]4317", "unexpected", -EINVAL},
+		{"h\r\nx:1", "0x0d", -EINVAL},
+		{"user@h:1", "0x40", -EINVAL},
+		{"h:1/a b", "0x20", -EINVAL},
+		{"h:1/a?b", "0x3f", -EINVAL},
+	};
+	struct endpoint endpoint, before;
+	char error[200];
+
+	(void)state;
+	memset(&endpoint, 0x5a, sizeof(endpoint));
+	before = endpoint;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(endpoint_parse(&endpoint, cases[i].text, error, sizeof(error)),
+				 cases[i].r);
+		if (!strstr(error, cases[i].says))
+			fail_msg("\"%s\" gives \"%s\"", cases[i].text, error);
+	}
+	assert_memory_equal(&endpoint, &before, sizeof(before));
+}
+
+static void a_host_longer_than_a_name_can_be_is_refused(void **state)
+{
+	struct endpoint endpoint;
+	char text[400];
+
+	(void)state;
+	memset(text, 'h', sizeof(text));
+	text[300] = '\0';
+	assert_int_equal(endpoint_parse(&endpoint, text, NULL, 0), -ENAMETOOLONG);
+	text[300] = 'h';
+	text[399] = '\0';
+	assert_int_equal(endpoint_parse(&endpoint, text, NULL, 0), -ENAMETOOLONG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(endpoints_are_taken_apart),
+		cmocka_unit_test(what_is_not_an_endpoint_is_explained),
+		cmocka_unit_test(a_host_longer_than_a_name_can_be_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
