@@ -86,6 +86,21 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, 
 	return 0;
 }
 
+/* Rule 24: calls the peer will not process, and those that have not begun
+ * because of its limit on streams and now never will. */
+static void goaway_fail(struct grpc_client *client, int32_t last_stream_id)
+{
+	const struct grpc_result result = {.status = GRPC_UNAVAILABLE, .message = client->error};
+
+	for (size_t i = 0; i < EXPORT_STREAMS_LIMIT; i++) {
+		struct grpc_call *call = &client->calls[i];
+
+		if (call->active && (call->stream_id > last_stream_id ||
+				     !nghttp2_session_find_stream(client->session, call->stream_id)))
+			call_finish(client, call, &result);
+	}
+}
+
 static void goaway_read(struct grpc_client *client, const nghttp2_goaway *goaway)
 {
 	client->going_away = true;
@@ -93,6 +108,7 @@ static void goaway_read(struct grpc_client *client, const nghttp2_goaway *goaway
 		       nghttp2_http2_strerror(goaway->error_code),
 		       (int)(goaway->opaque_data_len > 64 ? 64 : goaway->opaque_data_len),
 		       goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
+	goaway_fail(client, goaway->last_stream_id);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
