@@ -82,7 +82,8 @@ static int window_get(struct frame_cursor *cursor, uint64_t offset, size_t len,
 	return 1;
 }
 
-static int head_at(struct frame_cursor *cursor, uint64_t offset, struct wal_frame_head *ret_head)
+static int head_at(struct frame_cursor *cursor, uint64_t offset,
+		   struct wal_frame_head *ret_head)
 {
 	const uint8_t *at;
 	int r;

@@ -69,8 +69,7 @@ static void chain_begin(struct frame_chain *chain, const struct frame *frame)
 static bool chain_continues(const struct frame_chain *chain, const struct frame *frame)
 {
 	return chain->open && chain->kind == frame->head.kind &&
-	       chain->whole == frame->head.whole &&
-	       chain->sequence + 1 == frame->head.sequence;
+	       chain->whole == frame->head.whole && chain->sequence + 1 == frame->head.sequence;
 }
 
 int frame_chain_take(struct frame_chain *chain, const struct frame *frame,

@@ -59,7 +59,7 @@ struct frame_chain {
 	uint8_t kind;
 	uint32_t whole;
 	uint64_t offset;
-	uint64_t sequence; /* of the last frame taken */
+	uint64_t sequence;   /* of the last frame taken */
 	uint64_t incomplete; /* chains given up, ever */
 };
 

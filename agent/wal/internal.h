@@ -26,8 +26,8 @@
 /* One round syncs the directory and then every dirty segment, one after the
  * other; when it is over, everything logged before its begin is synced. */
 struct wal_sync {
-	bool round;	   /* a round is in progress */
-	bool flying;	   /* sync_start was called, its answer is not here yet */
+	bool round;  /* a round is in progress */
+	bool flying; /* sync_start was called, its answer is not here yet */
 	bool answered;
 	int result;
 	bool of_directory; /* what flies */

@@ -97,7 +97,8 @@ int wal_load(struct wal *wal, struct wal_location location, uint64_t offset, siz
 	for (; len > 0; len -= n, at += n, offset += n) {
 		index = offset / WAL_FRAME_BYTES_MAX;
 		within = offset % WAL_FRAME_BYTES_MAX;
-		r = frame_load(wal, segment, chain_frame_offset(location.offset, index), &frame);
+		r = frame_load(wal, segment, chain_frame_offset(location.offset, index),
+			       &frame);
 		if (r < 0)
 			return r;
 		if (!belongs(&first, &frame.head, index) || frame.head.length <= within)

@@ -13,8 +13,8 @@
 
 struct wal_reader {
 	struct wal *wal;
-	uint64_t after;	  /* number of the span given last */
-	uint64_t segment; /* number; 0: not in one */
+	uint64_t after;			 /* number of the span given last */
+	uint64_t segment;		 /* number; 0: not in one */
 	const struct wal_segment *place; /* that segment while list_version holds */
 	uint64_t list_version;
 	uint32_t file_version;

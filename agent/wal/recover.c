@@ -57,7 +57,8 @@ static int name_found(void *arg, const char *name)
 				   number);
 	if (segment_name_parse(name, ".new", &number))
 		/* A copy that was never finished: its original is still here. */
-		(void)found->wal->env->ops->unlink(found->wal->env, found->wal->dir_fd, name, 0);
+		(void)found->wal->env->ops->unlink(found->wal->env, found->wal->dir_fd, name,
+						   0);
 	return 0;
 }
 
@@ -104,7 +105,8 @@ static void sweep_corrupt(struct wal *wal, const struct found *found)
 
 static void segment_set_aside(struct wal *wal, uint64_t number, int why)
 {
-	char name[SEGMENT_NAME_BYTES], aside[SEGMENT_NAME_BYTES + sizeof SEGMENT_CORRUPT_SUFFIX];
+	char name[SEGMENT_NAME_BYTES],
+		aside[SEGMENT_NAME_BYTES + sizeof SEGMENT_CORRUPT_SUFFIX];
 
 	segment_name(number, name);
 	segment_name(number, aside);
@@ -159,8 +161,8 @@ static int entry_give(struct recovery *recovery, const struct wal_segment *segme
 		memcpy(entry.span.trace_id, head.trace_id, sizeof head.trace_id);
 		if (scopes_resolve(&recovery->scopes, head.scope, &entry.span) < 0)
 			wal->counters.lost_scopes++;
-		entry.span.span = (struct bytes){payload.at + sizeof head,
-						 payload.len - sizeof head};
+		entry.span.span =
+			(struct bytes){payload.at + sizeof head, payload.len - sizeof head};
 		if (head.number >= wal->next_span_number)
 			wal->next_span_number = head.number + 1;
 	}
@@ -228,9 +230,10 @@ static int frames_replay(struct recovery *recovery, struct wal_segment *segment)
 		return r;
 	if (r < 0) {
 		wal->counters.damaged_frames++;
-		wal_log(wal, LOG_ERR, "wal: cannot read segment %" PRIu64 " behind byte %" PRIu64
-			": %s; going on with the next", segment->number, recovery->cursor.offset,
-			strerror(-r));
+		wal_log(wal, LOG_ERR,
+			"wal: cannot read segment %" PRIu64 " behind byte %" PRIu64
+			": %s; going on with the next",
+			segment->number, recovery->cursor.offset, strerror(-r));
 		numbers_skip(wal, segment->disk_bytes - recovery->cursor.offset);
 	}
 	return 0;
@@ -262,7 +265,8 @@ static void tail_judge(struct recovery *recovery, struct wal_segment *segment, i
 			wal->counters.cut_bytes += used - recovery->seen;
 		else
 			wal->counters.damaged_frames++;
-		wal_log(wal, LOG_WARNING, "wal: %s %" PRIu64 " bytes at the end of segment %" PRIu64,
+		wal_log(wal, LOG_WARNING,
+			"wal: %s %" PRIu64 " bytes at the end of segment %" PRIu64,
 			last ? "cut" : "passed over", used - recovery->seen, segment->number);
 	}
 	/* Failing leaves what the next start will pass over again. */
@@ -296,8 +300,9 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 	damaged = recovery->cursor.damaged - damaged;
 	wal->counters.damaged_frames += damaged;
 	if (damaged)
-		wal_log(wal, LOG_WARNING, "wal: passed over %" PRIu64
-			" damaged places in segment %" PRIu64, damaged, segment->number);
+		wal_log(wal, LOG_WARNING,
+			"wal: passed over %" PRIu64 " damaged places in segment %" PRIu64,
+			damaged, segment->number);
 	tail_judge(recovery, segment, fd, last);
 	segment->last_span_number = wal->next_span_number - 1;
 	return 1;
@@ -383,7 +388,8 @@ static int segment_recover(struct recovery *recovery, struct wal_segment *segmen
 	if (fd >= 0)
 		(void)wal->env->ops->close(wal->env, fd); /* synced above */
 	if (verdict == HEADER_UNREADABLE) {
-		numbers_skip(wal, segment->disk_bytes ? segment->disk_bytes : WAL_SEGMENT_BYTES);
+		numbers_skip(wal,
+			     segment->disk_bytes ? segment->disk_bytes : WAL_SEGMENT_BYTES);
 		segment->readable = false;
 		segment->first_span_number = wal->next_span_number;
 		segment->last_span_number = wal->next_span_number - 1;

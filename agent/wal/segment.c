@@ -30,7 +30,8 @@ bool segment_name_parse(const char *name, const char *suffix, uint64_t *ret_numb
 	number = strtoull(name + 4, NULL, 16);
 	segment_name(number, canonical);
 	len = strlen(canonical);
-	if (number == 0 || strncmp(name, canonical, len) != 0 || strcmp(name + len, suffix) != 0)
+	if (number == 0 || strncmp(name, canonical, len) != 0 ||
+	    strcmp(name + len, suffix) != 0)
 		return false;
 	*ret_number = number;
 	return true;

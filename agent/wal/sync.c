@@ -24,7 +24,8 @@ static int copy_bytes(struct wal *wal, int from, int to, uint64_t len)
 		return -ENOMEM;
 	while (r == 0 && offset < len) {
 		n = segment_read(wal->env, from, piece,
-				 len - offset < COPY_BYTES ? (size_t)(len - offset) : COPY_BYTES,
+				 len - offset < COPY_BYTES ? (size_t)(len - offset)
+							   : COPY_BYTES,
 				 offset);
 		if (n <= 0) {
 			r = n < 0 ? (int)n : -EIO;
@@ -56,7 +57,8 @@ static int segment_replace(struct wal *wal, struct wal_segment *segment)
 		r = ops->rename(wal->env, wal->dir_fd, fresh, wal->dir_fd, name, 0);
 	if (r < 0) {
 		(void)ops->close(wal->env, fd);
-		(void)ops->unlink(wal->env, wal->dir_fd, fresh, 0); /* swept at the next start */
+		(void)ops->unlink(wal->env, wal->dir_fd, fresh,
+				  0); /* swept at the next start */
 		return r;
 	}
 	(void)ops->close(wal->env, segment->fd);
@@ -72,9 +74,10 @@ static void sync_failed(struct wal *wal, int error)
 {
 	wal->counters.sync_failures++;
 	if (!wal->sync.failing)
-		wal_log(wal, LOG_ERR, "wal: cannot sync %s: %s; frames are logged but a power "
-			"loss would take them; trying again", wal->options.dir,
-			strerror(-error));
+		wal_log(wal, LOG_ERR,
+			"wal: cannot sync %s: %s; frames are logged but a power "
+			"loss would take them; trying again",
+			wal->options.dir, strerror(-error));
 	wal->sync.failing = true;
 }
 
@@ -83,7 +86,8 @@ void wal_segment_close_idle(struct wal *wal, struct wal_segment *segment)
 	if (segment->fd < 0 || segment->dirty || segment->syncing || segment->pending.len > 0 ||
 	    segment == wal_writing(wal))
 		return;
-	(void)wal->env->ops->close(wal->env, segment->fd); /* it is synced: nothing can be lost */
+	(void)wal->env->ops->close(wal->env,
+				   segment->fd); /* it is synced: nothing can be lost */
 	segment->fd = -1;
 }
 
@@ -201,7 +205,8 @@ static int sync_go_on(struct wal *wal)
 				      wal);
 	if (r < 0) {
 		wal->sync.flying = false;
-		wal->counters.sync_failures++; /* nothing was asked: the next tick tries again */
+		wal->counters
+			.sync_failures++; /* nothing was asked: the next tick tries again */
 		return 0;
 	}
 	return 1;
@@ -239,8 +244,7 @@ static void list_remove_first(struct wal *wal)
 {
 	segment_free(wal->segments[0], wal->env);
 	wal->segment_count--;
-	memmove(wal->segments, wal->segments + 1,
-		wal->segment_count * sizeof *wal->segments);
+	memmove(wal->segments, wal->segments + 1, wal->segment_count * sizeof *wal->segments);
 	wal->list_version++;
 }
 
@@ -253,7 +257,8 @@ static bool numbers_are_kept(const struct wal *wal)
 
 	for (i = wal->segment_count; i > 1; i--) {
 		segment = wal->segments[i - 1];
-		if (segment->logged_bytes > 0 && segment->first_sequence <= wal->synced_sequence)
+		if (segment->logged_bytes > 0 &&
+		    segment->first_sequence <= wal->synced_sequence)
 			return true;
 	}
 	return false;
@@ -327,7 +332,8 @@ uint64_t wal_bytes(const struct wal *wal)
 
 	for (i = first_kept(wal); i < wal->segment_count; i++) {
 		end = segment_end(wal->segments[i]);
-		bytes += end > wal->segments[i]->disk_bytes ? end : wal->segments[i]->disk_bytes;
+		bytes +=
+			end > wal->segments[i]->disk_bytes ? end : wal->segments[i]->disk_bytes;
 	}
 	return bytes;
 }

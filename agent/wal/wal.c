@@ -93,7 +93,8 @@ static int open_directory(struct wal *wal)
 	int fd, made;
 
 	made = make_directories(wal->env, wal->options.dir);
-	fd = wal->env->ops->open(wal->env, AT_FDCWD, wal->options.dir, O_RDONLY | O_DIRECTORY, 0);
+	fd = wal->env->ops->open(wal->env, AT_FDCWD, wal->options.dir, O_RDONLY | O_DIRECTORY,
+				 0);
 	if (fd < 0)
 		return made < 0 ? made : fd;
 	wal->dir_fd = fd;

@@ -23,7 +23,7 @@ struct wal_options {
 	 * so that a log that cannot be cleaned fills the rings, not the disk.
 	 * 0: no limit. */
 	uint64_t max_bytes;
-	uint64_t memory_bytes_max;  /* pending frames; 0: 64 MiB. One chain alone may be longer */
+	uint64_t memory_bytes_max;  /* pending; 0: 64 MiB. One chain alone may be more */
 	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES; less for small disks and tests */
 	uint64_t sync_interval_ns;  /* 250 ms */
 	bool sync_each;		    /* commit waits for fdatasync */
