@@ -459,9 +459,9 @@ bool file_env_fired(const struct file_env *world)
 const char *file_env_op_name(enum file_env_op op)
 {
 	static const char *const names[FILE_ENV_OPS] = {
-		"any",	    "random", "open",	"fstat",      "pread", "pwritev",
-		"fallocate", "truncate", "rename", "unlink",   "mkdir", "list",
-		"space",    "sync",   "sync_start", "sync_done",
+		"any",	     "random",	 "open",       "fstat",	    "pread", "pwritev",
+		"fallocate", "truncate", "rename",     "unlink",    "mkdir", "list",
+		"space",     "sync",	 "sync_start", "sync_done",
 	};
 
 	return names[op];

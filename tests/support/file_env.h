@@ -53,7 +53,7 @@ struct file_env_fault {
 #define FILE_ENV_SYNCS_MAX 64
 
 struct file_env {
-	struct env env; /* pass this; the first member */
+	struct env env;				   /* pass this; the first member */
 	uint64_t mono_ns, boot_ns, wall_ns, ticks; /* the clock: set or advance */
 	uint64_t random_state;
 	uint64_t counts[FILE_ENV_OPS]; /* since arm; [FILE_ENV_ANY]: all */

@@ -15,10 +15,11 @@ void wal_fixture_init(struct wal_fixture *fixture, uint32_t segment_bytes)
 	int descriptors = test_open_descriptors();
 
 	*fixture = (struct wal_fixture){
-		.options = {
-			.segment_bytes = segment_bytes,
-			.sync_interval_ns = SYNC_INTERVAL_NS,
-		},
+		.options =
+			{
+				.segment_bytes = segment_bytes,
+				.sync_interval_ns = SYNC_INTERVAL_NS,
+			},
 		.dir = test_directory_new(),
 		.descriptors = descriptors,
 	};

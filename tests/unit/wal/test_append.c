@@ -13,9 +13,20 @@
 #define KIB(n) ((size_t)(n) << 10)
 
 static const size_t sizes[] = {
-	0,	   1,	       7,	  8,		9,	      300,
-	KIB(256) - 1, KIB(256), KIB(256) + 1, KIB(512) - 1, KIB(512), KIB(512) + 1,
-	800000,	   KIB(10240),
+	0,
+	1,
+	7,
+	8,
+	9,
+	300,
+	KIB(256) - 1,
+	KIB(256),
+	KIB(256) + 1,
+	KIB(512) - 1,
+	KIB(512),
+	KIB(512) + 1,
+	800000,
+	KIB(10240),
 };
 #define SIZES (sizeof sizes / sizeof sizes[0])
 
@@ -34,8 +45,9 @@ static void every_kind_and_size_comes_back_as_it_was_added(void **state)
 		if (kind == WAL_SPAN || kind == WAL_SCOPE)
 			continue;
 		for (i = 0; i < SIZES; i++, n++) {
-			assert_int_equal(wal_add_pattern(f.wal, kind, sizes[i], n, &sequences[n],
-							 &locations[n]), 0);
+			assert_int_equal(wal_add_pattern(f.wal, kind, sizes[i], n,
+							 &sequences[n], &locations[n]),
+					 0);
 			assert_int_equal(wal_commit(f.wal), 0);
 			assert_int_equal(wal_logged_sequence(f.wal), sequences[n]);
 		}
@@ -68,7 +80,8 @@ static void spans_are_numbered_without_gaps_over_restarts(void **state)
 		wal_fixture_open(&f);
 		assert_int_equal(wal_last_span_number(f.wal), expected);
 		for (i = 0; i < 500; i++) {
-			assert_int_equal(wal_add_span_pattern(f.wal, 300, i, i % 3, &number), 0);
+			assert_int_equal(wal_add_span_pattern(f.wal, 300, i, i % 3, &number),
+					 0);
 			assert_int_equal(number, ++expected);
 			if (i % 7 == 0)
 				assert_int_equal(wal_commit(f.wal), 0);
@@ -232,8 +245,8 @@ static void slices_come_back_one_by_one_and_where_they_were_said_to_be(void **st
 		slices[i] = slice_make(i, records + i, lens[i]);
 	wal_fixture_init(&f, 0);
 	wal_fixture_open(&f);
-	assert_int_equal(wal_add_slices(f.wal, instance, slices, 6, &sequence, &location, offsets),
-			 0);
+	assert_int_equal(
+		wal_add_slices(f.wal, instance, slices, 6, &sequence, &location, offsets), 0);
 	assert_int_equal(wal_commit(f.wal), 0);
 	for (i = 1; i < 6; i++) {
 		size_t n = lens[i] < sizeof loaded ? lens[i] : sizeof loaded;
@@ -272,7 +285,8 @@ static void a_record_payload_cut_anywhere_is_refused_or_ends_at_a_slice(void **s
 
 		memcpy(exact, payload, len);
 		at = 0;
-		while ((r = wal_record_next((struct bytes){exact, len}, &at, &slice, &offset)) > 0)
+		while ((r = wal_record_next((struct bytes){exact, len}, &at, &slice, &offset)) >
+		       0)
 			assert_true(slice.records.at + slice.records.len <= exact + len);
 		assert_int_equal(r, len == 24 || len == 88 || len == 152 ? 0 : -EBADMSG);
 		free(exact);
@@ -299,7 +313,8 @@ static void any_part_of_a_chain_can_be_loaded_logged_or_pending(void **state)
 		for (i = 0; i < sizeof from / sizeof from[0]; i++) {
 			for (len = 0; from[i] + len <= 800000; len = len * 5 + 1) {
 				memset(part, 0, len);
-				assert_int_equal(wal_load(f.wal, location, from[i], len, part), 0);
+				assert_int_equal(wal_load(f.wal, location, from[i], len, part),
+						 0);
 				assert_memory_equal(part, all + from[i], len);
 			}
 		}

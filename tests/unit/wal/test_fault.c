@@ -138,7 +138,8 @@ static size_t which_entry(const struct wal_found_entry *entry, const struct acco
 		head = account->entries[i].span ? sizeof(struct wal_span) : 0;
 		len = account->entries[i].len;
 		wal_pattern(expected, len, i);
-		if (entry->len == head + len && memcmp(entry->payload + head, expected, len) == 0)
+		if (entry->len == head + len &&
+		    memcmp(entry->payload + head, expected, len) == 0)
 			break;
 	}
 	return i;
@@ -157,7 +158,8 @@ static void check_recovered(struct wal_fixture *f, const struct account *account
 		return;
 	}
 	if (found->entries[0].location.segment > 1) {
-		assert_true(found->entries[0].location.segment <= account->released_segment + 1);
+		assert_true(found->entries[0].location.segment <=
+			    account->released_segment + 1);
 		first = which_entry(&found->entries[0], account);
 	}
 	assert_true(first + found->count >= account->promised);
@@ -208,10 +210,14 @@ static void any_operation_may_fail_once(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof errors / sizeof errors[0]; i++)
-		each_operation((struct file_env_fault){
-			.op = FILE_ENV_ANY, .kind = FILE_ENV_FAIL, .error = errors[i]}, false, 150);
-	each_operation((struct file_env_fault){
-		.op = FILE_ENV_ANY, .kind = FILE_ENV_FAIL, .error = -EIO}, true, 150);
+		each_operation((struct file_env_fault){.op = FILE_ENV_ANY,
+						       .kind = FILE_ENV_FAIL,
+						       .error = errors[i]},
+			       false, 150);
+	each_operation((struct file_env_fault){.op = FILE_ENV_ANY,
+					       .kind = FILE_ENV_FAIL,
+					       .error = -EIO},
+		       true, 150);
 }
 
 static void the_disk_may_be_full_for_a_while(void **state)
@@ -237,33 +243,45 @@ static void any_write_and_read_may_be_short(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
-		each_operation((struct file_env_fault){
-			.op = FILE_ENV_PWRITEV, .kind = FILE_ENV_SHORT, .bytes = bytes[i]},
-			false, 40);
-		scenario_with((struct file_env_fault){
-			.op = FILE_ENV_PWRITEV, .kind = FILE_ENV_SHORT, .bytes = bytes[i],
-			.nth = 1, .times = UINT64_MAX}, false);
-		scenario_with((struct file_env_fault){
-			.op = FILE_ENV_PREAD, .kind = FILE_ENV_SHORT, .bytes = bytes[i],
-			.nth = 1, .times = UINT64_MAX}, false);
+		each_operation((struct file_env_fault){.op = FILE_ENV_PWRITEV,
+						       .kind = FILE_ENV_SHORT,
+						       .bytes = bytes[i]},
+			       false, 40);
+		scenario_with((struct file_env_fault){.op = FILE_ENV_PWRITEV,
+						      .kind = FILE_ENV_SHORT,
+						      .bytes = bytes[i],
+						      .nth = 1,
+						      .times = UINT64_MAX},
+			      false);
+		scenario_with((struct file_env_fault){.op = FILE_ENV_PREAD,
+						      .kind = FILE_ENV_SHORT,
+						      .bytes = bytes[i],
+						      .nth = 1,
+						      .times = UINT64_MAX},
+			      false);
 	}
 }
 
 static void a_file_system_without_preallocation_will_do(void **state)
 {
 	(void)state;
-	scenario_with((struct file_env_fault){
-		.op = FILE_ENV_FALLOCATE, .kind = FILE_ENV_FAIL, .error = -EOPNOTSUPP,
-		.nth = 1, .times = UINT64_MAX}, false);
+	scenario_with((struct file_env_fault){.op = FILE_ENV_FALLOCATE,
+					      .kind = FILE_ENV_FAIL,
+					      .error = -EOPNOTSUPP,
+					      .nth = 1,
+					      .times = UINT64_MAX},
+		      false);
 }
 
 static void the_agent_may_die_before_or_after_any_operation(void **state)
 {
 	(void)state;
-	each_operation((struct file_env_fault){
-		.op = FILE_ENV_ANY, .kind = FILE_ENV_CRASH_BEFORE}, false, 150);
-	each_operation((struct file_env_fault){
-		.op = FILE_ENV_ANY, .kind = FILE_ENV_CRASH_AFTER}, false, 150);
+	each_operation(
+		(struct file_env_fault){.op = FILE_ENV_ANY, .kind = FILE_ENV_CRASH_BEFORE},
+		false, 150);
+	each_operation(
+		(struct file_env_fault){.op = FILE_ENV_ANY, .kind = FILE_ENV_CRASH_AFTER},
+		false, 150);
 }
 
 static void the_agent_may_die_in_the_middle_of_any_write(void **state)
@@ -273,9 +291,10 @@ static void the_agent_may_die_in_the_middle_of_any_write(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof bytes / sizeof bytes[0]; i++)
-		each_operation((struct file_env_fault){
-			.op = FILE_ENV_PWRITEV, .kind = FILE_ENV_CRASH_TORN, .bytes = bytes[i]},
-			false, 40);
+		each_operation((struct file_env_fault){.op = FILE_ENV_PWRITEV,
+						       .kind = FILE_ENV_CRASH_TORN,
+						       .bytes = bytes[i]},
+			       false, 40);
 }
 
 /* Three lives of a log; then each operation of the fourth start fails once. */
@@ -295,8 +314,10 @@ static void a_start_during_which_anything_fails_once_destroys_nothing(void **sta
 		wal_fixture_open(&f);
 		count = f.found.count;
 		wal_fixture_close(&f);
-		file_env_arm(&f.world, (struct file_env_fault){
-			.op = FILE_ENV_ANY, .kind = FILE_ENV_FAIL, .error = -EIO, .nth = nth});
+		file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_ANY,
+							       .kind = FILE_ENV_FAIL,
+							       .error = -EIO,
+							       .nth = nth});
 		r = wal_fixture_try_open(&f);
 		if (!file_env_fired(&f.world)) {
 			assert_int_equal(r, 0);

@@ -101,8 +101,10 @@ static void what_a_commit_promised_is_there_after_the_writer_was_killed(void **s
 		wal_fixture_open(&f);
 		assert_true(f.found.count >= promise);
 		for (i = checked, spans = checked / 2; i < f.found.count; i++) {
-			head = f.found.entries[i].kind == WAL_SPAN ? sizeof(struct wal_span) : 0;
-			assert_int_equal(f.found.entries[i].kind, i % 2 ? WAL_SPAN : WAL_RECORD);
+			head = f.found.entries[i].kind == WAL_SPAN ? sizeof(struct wal_span)
+								   : 0;
+			assert_int_equal(f.found.entries[i].kind,
+					 i % 2 ? WAL_SPAN : WAL_RECORD);
 			assert_int_equal(f.found.entries[i].len, head + entry_len(i));
 			wal_pattern_check(f.found.entries[i].payload + head, entry_len(i), i);
 			if (head)

@@ -108,7 +108,8 @@ static void spans_longer_than_a_frame_are_read_whole(void **state)
 	wal_fixture_open(&f);
 	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
 	for (i = 0; i < 6; i++)
-		assert_int_equal(wal_add_span_pattern(f.wal, lens[i], i + 1, (i + 1) % 3, NULL), 0);
+		assert_int_equal(wal_add_span_pattern(f.wal, lens[i], i + 1, (i + 1) % 3, NULL),
+				 0);
 	assert_int_equal(wal_commit(f.wal), 0);
 	for (i = 0; i < 6; i++) {
 		assert_int_equal(wal_reader_next(reader, &span), 1);
@@ -234,10 +235,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reader_sees_what_is_logged_and_nothing_that_is_pending),
-		cmocka_unit_test(a_reader_may_begin_behind_any_number_in_this_life_and_the_next),
+		cmocka_unit_test(
+			a_reader_may_begin_behind_any_number_in_this_life_and_the_next),
 		cmocka_unit_test(spans_longer_than_a_frame_are_read_whole),
 		cmocka_unit_test(a_reader_goes_on_where_it_was_when_older_segments_are_deleted),
-		cmocka_unit_test(a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left),
+		cmocka_unit_test(
+			a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left),
 		cmocka_unit_test(a_released_segment_stays_until_what_replaces_it_is_synced),
 		cmocka_unit_test(numbers_go_on_when_every_segment_but_the_last_is_deleted),
 	};

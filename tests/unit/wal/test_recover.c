@@ -58,8 +58,8 @@ static void fill(struct wal *wal)
 	for (i = 0; i < 12; i++) {
 		assert_int_equal(wal_add_span_pattern(wal, 40 + i * 7, i, i % 2, NULL), 0);
 		if (i % 3 == 0)
-			assert_int_equal(wal_add_pattern(wal, WAL_RECORD, 100 + i, i, NULL, NULL),
-					 0);
+			assert_int_equal(
+				wal_add_pattern(wal, WAL_RECORD, 100 + i, i, NULL, NULL), 0);
 	}
 	assert_int_equal(wal_add_pattern(wal, WAL_STATE, 300, 77, NULL, NULL), 0);
 	assert_int_equal(wal_commit(wal), 0);
