@@ -76,7 +76,7 @@ int reserve_take_slow(struct thread *thread)
 
 	/* Relaxed: only compared with NULL. */
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
-		ring_look_for_agent(ring);
+		ring_look_for_agent(ring, true);
 	returned = blocks_returned(ctl_of(ring));
 	budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
 	do {
@@ -292,19 +292,19 @@ static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 	return 0;
 }
 
-/* Whether the agent asked us to stop, or is needed and asleep. */
+/* Finds the agent, and wakes it where it is needed and asleep. */
 static void talk_to_agent(struct ring *ring)
 {
-	const struct wire_ctl_header *ctl;
-	uint64_t budget;
+	/* Relaxed: see budget_spend(). */
+	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	uint32_t left = blocks_free(ring, budget, blocks_returned(ctl_of(ring)));
+	bool is_urgent = left < ring->block_count / 2;
 
 	/* Relaxed: only compared with NULL. */
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed) ||
 	    !atomic_load_explicit(&ring->page, memory_order_relaxed))
-		ring_look_for_agent(ring);
-	ctl = ctl_of(ring);
-	budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
-	if (blocks_free(ring, budget, blocks_returned(ctl)) < ring->block_count / 2)
+		ring_look_for_agent(ring, is_urgent);
+	if (is_urgent)
 		ring_doorbell(ring, false);
 }
 
@@ -322,7 +322,7 @@ static int claim_patiently(struct ring *ring, enum block_use use, uint32_t *ret_
 	while (r == -ENOBUFS && clock_ns(CLOCK_MONOTONIC) < until) {
 		ring_doorbell(ring, false);
 		(void)nanosleep(&moment, NULL); /* cut short by a signal is fine */
-		ring_look_for_agent(ring);
+		ring_look_for_agent(ring, true);
 		r = claim_one(ring, use, ret_index);
 	}
 	errno = error;
@@ -337,7 +337,7 @@ void block_seal(struct thread *thread)
 	atomic_store_explicit(&thread->line->committed, thread->offset | WIRE_SEALED,
 			      memory_order_release);
 	thread->block = NULL;
-	thread->offset = thread->limit = 0;
+	thread->offset = thread->limit = thread->limit_of_ends = 0;
 }
 
 void block_open(struct thread *thread, uint32_t index)
@@ -361,7 +361,18 @@ void block_open(struct thread *thread, uint32_t index)
 	thread->line = line;
 	thread->block = ring->blocks + (size_t)index * WIRE_BLOCK_BYTES;
 	thread->offset = 0;
-	thread->limit = WIRE_BLOCK_BYTES;
+	thread->limit = thread->limit_of_ends = WIRE_BLOCK_BYTES;
+}
+
+/* Whether what is free does not cover the reserve: then the block that was
+ * just taken for an end was part of it, and values must not use it up. */
+static bool reserve_is_touched(struct ring *ring)
+{
+	/* Relaxed: see budget_spend(). */
+	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+
+	return blocks_free(ring, budget, blocks_returned(ctl_of(ring))) <
+	       budget_reserved(budget);
 }
 
 int block_take(struct thread *thread, enum block_use use)
@@ -374,6 +385,8 @@ int block_take(struct thread *thread, enum block_use use)
 	if (r < 0)
 		return r;
 	block_open(thread, index);
+	if (use == BLOCK_FOR_END && reserve_is_touched(thread->ring))
+		thread->limit = 0;
 	return 0;
 }
 

@@ -9,8 +9,9 @@
 
 #include "thread.h"
 
-/* An END (24), a STATUS with a short message (80) and a DROPPED (32). */
-#define RESERVE_PER_SPAN 136u
+/* An END (24), a STATUS with a short message (80), a DROPPED (32), and what the
+ * end of a block leaves unused. */
+#define RESERVE_PER_SPAN 144u
 
 enum block_use {
 	BLOCK_FOR_VALUE, /* a start, a value: leaves the reserve alone */

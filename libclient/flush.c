@@ -41,7 +41,7 @@ static int wait_for_agent(struct ring *ring, uint32_t request, uint64_t until_ns
 		const struct wire_ctl_header *ctl;
 		uint64_t now;
 
-		ring_look_for_agent(ring);
+		ring_look_for_agent(ring, true);
 		ctl = atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 */
 		if (ctl && acknowledged(ctl, request))
 			return 0;

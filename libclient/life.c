@@ -219,7 +219,7 @@ int life_begin(struct thread *thread)
 	if (r < 0)
 		writer_count(thread, r);
 	scope_write_all(thread);
-	ring_look_for_agent(ring);
+	ring_look_for_agent(ring, false);
 	life_report.reason = SPANRING_REASON_ON;
 	life_report.error = 0;
 	/* G3: release, pairs with the acquire in the slow gates: a thread that
@@ -239,7 +239,7 @@ void life_join(struct thread *thread, uint32_t epoch)
 	thread->number = atomic_fetch_add_explicit(&ring->threads, 1, memory_order_relaxed) + 1;
 	thread->block = NULL;
 	thread->line = NULL;
-	thread->offset = thread->limit = 0;
+	thread->offset = thread->limit = thread->limit_of_ends = 0;
 	thread->records = 0;
 	thread->blocks = 0;
 	thread->credit = 0;

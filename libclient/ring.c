@@ -21,6 +21,7 @@
 #endif
 
 #define LOOK_INTERVAL_NS UINT64_C(100000000)
+#define LOOK_INTERVAL_URGENT_NS UINT64_C(2000000)
 
 /* ---- memory ---------------------------------------------------------------- */
 
@@ -286,14 +287,15 @@ static void look_for_page(struct ring *ring)
 		(void)munmap((void *)(uintptr_t)page, sizeof *page); /* ours */
 }
 
-void ring_look_for_agent(struct ring *ring)
+void ring_look_for_agent(struct ring *ring, bool is_urgent)
 {
+	uint64_t interval = is_urgent ? LOOK_INTERVAL_URGENT_NS : LOOK_INTERVAL_NS;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	/* Relaxed: it only paces us; the exchange lets one thread through. */
 	uint64_t looked = atomic_load_explicit(&ring->looked_ns, memory_order_relaxed);
 	int error = errno;
 
-	if (looked && now - looked < LOOK_INTERVAL_NS)
+	if (looked && now - looked < interval)
 		return;
 	if (!atomic_compare_exchange_strong_explicit(&ring->looked_ns, &looked, now,
 						     memory_order_relaxed,

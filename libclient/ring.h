@@ -78,8 +78,9 @@ void ring_unmap(struct ring *ring);
 /* Forgets a parent's ring in a child, where its mapping does not exist. */
 void ring_forget(struct ring *ring);
 
-/* Looks for .ctl and agent.page, at most every 100 ms. */
-void ring_look_for_agent(struct ring *ring);
+/* Looks for .ctl and agent.page, at most every 100 ms, or 2 ms where somebody
+ * waits for the agent. */
+void ring_look_for_agent(struct ring *ring, bool is_urgent);
 
 /* Makes [offset, offset + length) of the file real. -ENOMEM, -EFAULT: cannot. */
 int ring_populate(struct ring *ring, uint64_t offset, uint64_t length);

@@ -122,11 +122,24 @@ static int room_for_status(struct thread *thread, const struct spanring_span *sp
 	return writer_room(thread, bytes, use);
 }
 
+static void write_short_status(struct thread *thread, const struct spanring_span *span,
+			       enum spanring_status status, const char *message, size_t length)
+{
+	uint32_t padded = record_padded((uint32_t)(sizeof(struct wire_text) + length));
+	struct wire_text *text = (struct wire_text *)writer_place(thread, padded);
+
+	text->head = record_make_head(WIRE_STATUS, (uint32_t)(sizeof *text + length), 0,
+				      (unsigned)status);
+	memcpy(text->span_id, span->span_id, sizeof text->span_id);
+	writer_copy((uint8_t *)(text + 1), message, length);
+	writer_done(thread, padded);
+}
+
 int spanring_span_status(struct spanring_span *span, enum spanring_status status,
 			 const char *message, size_t length)
 {
 	struct thread *thread;
-	int r = 0;
+	int r;
 
 	if (!span->epoch)
 		return 0;
@@ -135,10 +148,13 @@ int spanring_span_status(struct spanring_span *span, enum spanring_status status
 		return r;
 	if ((unsigned)status > SPANRING_STATUS_ERROR || (!message && length))
 		return refused(thread, -EINVAL);
-	if (length <= SHORT_MESSAGE_MAX)
-		r = room_for_status(thread, span, length);
-	if (r == 0)
+	if (length > SHORT_MESSAGE_MAX) {
 		r = write_text(thread, span, WIRE_STATUS, (unsigned)status, message, length);
+	} else {
+		r = room_for_status(thread, span, length);
+		if (r == 0)
+			write_short_status(thread, span, status, message, length);
+	}
 	return r < 0 ? refused(thread, r) : accepted(thread);
 }
 
@@ -206,7 +222,7 @@ int spanring_span_string(struct spanring_span *span, const char *key, size_t key
 		return span_string_slow(thread, span, key, key_length, value, length);
 	padded = record_padded(
 		(uint32_t)(sizeof(struct wire_attribute) + key_length + length));
-	if (__builtin_expect(thread->limit - thread->offset < padded, 0))
+	if (__builtin_expect(thread->offset + padded > thread->limit, 0))
 		return span_string_slow(thread, span, key, key_length, value, length);
 	at = place_attribute(thread, span, WIRE_STRING, padded, key_length, length);
 	writer_copy(at, key, key_length);
@@ -247,7 +263,7 @@ int spanring_span_int(struct spanring_span *span, const char *key, size_t key_le
 	padded = record_padded(
 		(uint32_t)(sizeof(struct wire_attribute) + key_length + sizeof value));
 	if (__builtin_expect(!key_is_good(key, key_length) ||
-				     thread->limit - thread->offset < padded,
+				     thread->offset + padded > thread->limit,
 			     0))
 		return span_int_slow(thread, span, key, key_length, value);
 	at = place_attribute(thread, span, WIRE_INT, padded, key_length, sizeof value);

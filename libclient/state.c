@@ -78,7 +78,7 @@ int spanring_state(struct spanring_state *ret_state)
 	state.error = life_report.error;
 	fill_path(&state);
 	if (ring) {
-		ring_look_for_agent(ring);
+		ring_look_for_agent(ring, true);
 		ctl = atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 */
 		fill_counts(&state, ring);
 		state.agent = ctl != NULL;

@@ -69,7 +69,7 @@ static void give_back(struct thread *thread)
 	thread->depth = 0;
 	thread->nested = 0;
 	thread->block = NULL;
-	thread->offset = thread->limit = 0;
+	thread->offset = thread->limit = thread->limit_of_ends = 0;
 	/* H2: release, see take(). */
 	atomic_store_explicit(&thread->taken, 0, memory_order_release);
 }

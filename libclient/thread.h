@@ -40,7 +40,9 @@ struct thread {
 	struct wire_block_line *line;
 	uint32_t offset;	   /* of the next record; what is before it is committed or
 				    * will be by the next commit */
-	uint32_t limit;		   /* WIRE_BLOCK_BYTES, 0 without a block */
+	uint32_t limit;		   /* of the block, for everything; 0 without a block, and in
+				    * one from the reserve, which is for ends alone */
+	uint32_t limit_of_ends;	   /* of the block, for ends; 0 without one */
 	uint64_t records;	   /* written to this ring by this thread */
 	uint32_t credit;	   /* bytes of the reserve that wait for our ends */
 	uint32_t depth;		   /* of the stack; may pass THREAD_STACK_MAX */

@@ -8,11 +8,6 @@
 #define FIRST_HEAD ((uint32_t)sizeof(struct wire_fragment_first))
 #define PIECE_HEAD ((uint32_t)sizeof(struct wire_head))
 
-int writer_room_slow(struct thread *thread, enum block_use use)
-{
-	return block_take(thread, use);
-}
-
 /* ---- fragments ------------------------------------------------------------- */
 
 static void piece_begin(struct writer *writer, unsigned flags, uint32_t head_bytes,
@@ -69,7 +64,7 @@ void writer_put_slow(struct writer *writer, const uint8_t *bytes, size_t count)
 static int begin_fragments(struct writer *writer, uint32_t length)
 {
 	struct thread *thread = writer->thread;
-	uint32_t rest = thread->limit - thread->offset, here = 0, blocks;
+	uint32_t rest = writer_rest(thread), here = 0, blocks;
 	uint32_t each = WIRE_BLOCK_BYTES - PIECE_HEAD;
 	int r;
 
@@ -103,7 +98,7 @@ int writer_begin(struct writer *writer, struct thread *thread, uint64_t length)
 		return -EMSGSIZE;
 	writer->thread = thread;
 	padded = record_padded((uint32_t)length);
-	if (padded > WRITER_SMALL_MAX && padded > thread->limit - thread->offset)
+	if (padded > WRITER_SMALL_MAX && padded > writer_rest(thread))
 		return begin_fragments(writer, (uint32_t)length);
 	r = writer_room(thread, padded, BLOCK_FOR_VALUE);
 	if (r < 0)

@@ -29,13 +29,20 @@ struct writer {
 	uint32_t blocks;  /* claimed and not yet opened */
 };
 
-/* Room for `bytes` (padded) in one piece: 0, or as block_take(). */
-int writer_room_slow(struct thread *thread, enum block_use use);
+/* Bytes left in the block for anything but ends; none where it has no room for
+ * values at all. */
+static inline uint32_t writer_rest(const struct thread *thread)
+{
+	return thread->limit > thread->offset ? thread->limit - thread->offset : 0;
+}
 
+/* Room for `bytes` (padded) in one piece: 0, or as block_take(). */
 static inline int writer_room(struct thread *thread, uint32_t bytes, enum block_use use)
 {
-	if (__builtin_expect(thread->limit - thread->offset < bytes, 0))
-		return writer_room_slow(thread, use);
+	uint32_t limit = use == BLOCK_FOR_END ? thread->limit_of_ends : thread->limit;
+
+	if (__builtin_expect(thread->offset + bytes > limit, 0))
+		return block_take(thread, use);
 	return 0;
 }
 

@@ -1,0 +1,301 @@
+/* Who may take a block: full rings, the reserve, what comes back. */
+#include "client_fixture.h"
+#include "life.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define SMALL_RING (1u << 20)
+#define SPANS_MAX 20000
+
+static struct spanring_span spans[SPANS_MAX];
+
+/* Starts spans until one is refused; returns how many were started. */
+static int start_until_full(void)
+{
+	for (int i = 0; i < SPANS_MAX; i++) {
+		int r = spanring_start(&spans[i], "span", NULL);
+
+		if (r == 0)
+			continue;
+		assert_int_equal(r, -ENOBUFS);
+		assert_false(spanring_is_recording(&spans[i]));
+		return i;
+	}
+	fail();
+	return 0;
+}
+
+static void a_full_ring_refuses_starts_whole_and_counts_them(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct ring_view view;
+	int started;
+
+	client_fixture_init(fixture, SMALL_RING);
+	started = start_until_full();
+	assert_true(started > 4000);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(spanring_start(&spans[SPANS_MAX - 1], "more", NULL), -ENOBUFS);
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_int_equal(asked.refused_ring_full, 11);
+	client_fixture_read(fixture, &view);
+	assert_int_equal(ring_view_count(&view, WIRE_START), started);
+	ring_view_close(&view);
+}
+
+static void every_span_that_was_started_can_be_ended_with_a_short_status(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct ring_view view;
+	int started, refused = 0;
+
+	client_fixture_init(fixture, SMALL_RING);
+	started = start_until_full();
+	for (int i = 0; i < started; i++) {
+		/* Greedy: takes what is left, and what is given back early. */
+		int tries = 0;
+
+		while (tries++ < 100 && spanring_set_int(&spans[i], "k", i) == 0)
+			;
+		refused += tries <= 100;
+		assert_int_equal(spanring_set_status(&spans[i], SPANRING_STATUS_ERROR,
+						     "sixty-four characters of what has "
+						     "gone wrong in this one span"),
+				 0);
+		assert_int_equal(spanring_end(&spans[i]), 0);
+	}
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_int_equal(asked.ends_lost, 0);
+	client_fixture_read(fixture, &view);
+	assert_int_equal(ring_view_count(&view, WIRE_END), started);
+	assert_int_equal(ring_view_count(&view, WIRE_STATUS), started);
+	assert_int_equal(ring_view_count(&view, WIRE_DROPPED), refused);
+	assert_true(refused > started / 2);
+	ring_view_close(&view);
+}
+
+static void *end_one(void *argument)
+{
+	spanring_end(argument);
+	return NULL;
+}
+
+
+/* Ends on so many threads that the reserve's blocks cannot do: each thread
+ * needs a block of its own. */
+static void an_end_without_room_is_noted_in_the_header_by_its_id(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	const struct wire_ring_header *header;
+	struct ring_view view;
+	pthread_t thread;
+	int started;
+	uint32_t lost;
+
+	client_fixture_init(fixture, SMALL_RING);
+	started = start_until_full();
+	for (int i = 0; i < 200 && i < started; i++) {
+		pthread_create(&thread, NULL, end_one, &spans[i]);
+		pthread_join(thread, NULL);
+	}
+	spanring_state(&asked);
+	lost = asked.ends_lost;
+	assert_true(lost > 0 && lost < 200);
+	client_fixture_read(fixture, &view);
+	header = ring_view_header(&view);
+	assert_int_equal(ring_view_count(&view, WIRE_END), 200 - lost);
+	assert_true(header->lost_end_next >= (lost < 128 ? lost : 128));
+	assert_int_equal(header->lost_end[0].ready, 1);
+	assert_memory_equal(header->lost_end[0].span_id, spans[200 - lost].span_id, 8);
+	ring_view_close(&view);
+}
+
+static void a_refused_span_stands_in_for_its_parent(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_span root, refused, child;
+
+	client_fixture_init(fixture, SMALL_RING);
+	spanring_start(&root, "root", NULL);
+	(void)start_until_full();
+	assert_int_equal(spanring_start_with(&refused, "refused", .parent = &root), -ENOBUFS);
+	assert_memory_equal(refused.span_id, root.span_id, 8);
+	assert_memory_equal(refused.trace_id, root.trace_id, 16);
+	assert_int_equal(spanring_set_int(&refused, "k", 1), 0);
+	assert_int_equal(spanring_start_with(&child, "child", .parent = &refused), -ENOBUFS);
+	assert_memory_equal(child.trace_id, root.trace_id, 16);
+	assert_int_equal(spanring_end(&refused), 0);
+}
+
+/* ---- with an agent --------------------------------------------------------- */
+
+static void returned_blocks_are_taken_again_for_as_long_as_it_goes(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct fake_agent agent;
+	struct spanring_span span;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	for (int i = 0; i < 200000; i++) {
+		assert_int_equal(spanring_start(&span, "span", NULL), 0);
+		assert_int_equal(spanring_set_int(&span, "i", i), 0);
+		assert_int_equal(spanring_end(&span), 0);
+		if (i % 500 == 0)
+			(void)fake_agent_return(&agent, UINT32_MAX);
+	}
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_int_equal(asked.refused_ring_full, 0);
+	assert_true(agent.ctl->returns > 1000);
+	fake_agent_close(&agent);
+}
+
+static void a_ring_that_was_full_goes_on_when_one_block_comes_back(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct fake_agent agent;
+	struct spanring_span span;
+	int before, after;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	before = start_until_full();
+	assert_int_equal(fake_agent_return(&agent, 2), 2);
+	after = 0;
+	while (spanring_start(&span, "span", NULL) == 0 && spanring_end(&span) == 0)
+		after++;
+	assert_true(before > 0 && after > 100);
+	fake_agent_close(&agent);
+}
+
+static void *return_blocks_later(void *argument)
+{
+	struct timespec pause = {.tv_nsec = 20000000};
+
+	nanosleep(&pause, NULL);
+	(void)fake_agent_return(argument, UINT32_MAX);
+	return NULL;
+}
+
+static void a_call_waits_for_room_where_it_may_and_that_is_counted(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_options options = SPANRING_OPTIONS_INIT;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_span span;
+	struct fake_agent agent;
+	pthread_t thread;
+
+	options.directory = fixture->directory;
+	options.ring_bytes_max = SMALL_RING;
+	options.wait_ms = 5000;
+	options.flags = SPANRING_IGNORE_ENVIRONMENT;
+	assert_int_equal(spanring_init(&options), 0);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	spanring_start(&span, "span", NULL);
+	for (int i = 0; i < 9000; i++)
+		if (i == 1000)
+			assert_int_equal(pthread_create(&thread, NULL, return_blocks_later,
+							&agent),
+					 0);
+		else
+			assert_int_equal(spanring_set_string(&span, "key",
+							     "so long that one thread fills "
+							     "the ring before it is emptied "
+							     "by the other, which sleeps. "
+							     "Here are some more words."),
+					 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_true(asked.waited > 0);
+	assert_int_equal(asked.refused_ring_full, 0);
+	fake_agent_close(&agent);
+}
+
+static void an_agent_file_that_is_not_the_agents_is_not_believed(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct fake_agent agent;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	agent.ctl->instance[0] ^= 1;
+	(void)spanring_flush(150);
+	spanring_state(&asked);
+	assert_int_equal(asked.agent, 0);
+	agent.ctl->instance[0] ^= 1;
+	agent.ctl->incompat = 4;
+	(void)spanring_flush(150);
+	spanring_state(&asked);
+	assert_int_equal(asked.agent, 0);
+	agent.ctl->incompat = 0;
+	(void)spanring_flush(150);
+	spanring_state(&asked);
+	assert_int_equal(asked.agent, 1);
+	fake_agent_close(&agent);
+}
+
+static void spans_started_here_and_ended_there_do_not_wear_the_reserve_out(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct fake_agent agent;
+	static struct spanring_span handed[64];
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	for (int round = 0; round < 300; round++) {
+		pthread_t thread;
+
+		for (int i = 0; i < 64; i++) {
+			assert_int_equal(spanring_start(&handed[i], "span", NULL), 0);
+			if (i % 8)
+				continue;
+			assert_int_equal(pthread_create(&thread, NULL, end_one, &handed[i]), 0);
+			assert_int_equal(pthread_join(thread, NULL), 0);
+		}
+		for (int i = 0; i < 64; i++)
+			if (i % 8)
+				assert_int_equal(spanring_end(&handed[i]), 0);
+		(void)fake_agent_return(&agent, UINT32_MAX);
+	}
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_int_equal(asked.ends_lost, 0);
+	assert_int_equal(asked.refused_ring_full, 0);
+	fake_agent_close(&agent);
+}
+
+#define IN_DIRECTORY(test)                                                                     \
+	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIRECTORY(a_full_ring_refuses_starts_whole_and_counts_them),
+		IN_DIRECTORY(every_span_that_was_started_can_be_ended_with_a_short_status),
+		IN_DIRECTORY(an_end_without_room_is_noted_in_the_header_by_its_id),
+		IN_DIRECTORY(a_refused_span_stands_in_for_its_parent),
+		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
+		IN_DIRECTORY(a_ring_that_was_full_goes_on_when_one_block_comes_back),
+		IN_DIRECTORY(a_call_waits_for_room_where_it_may_and_that_is_counted),
+		IN_DIRECTORY(an_agent_file_that_is_not_the_agents_is_not_believed),
+		IN_DIRECTORY(spans_started_here_and_ended_there_do_not_wear_the_reserve_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
