@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "export/answer.h"
-#include "export/header_check.h"
 
 /* Memory a batch keeps from one request to the next. */
 #define BATCH_KEEP (512u << 10)
@@ -452,38 +451,6 @@ bool export_connected(const struct export *export)
 
 /* --- life ----------------------------------------------------------------- */
 
-static void number_default(size_t *number, size_t value)
-{
-	if (!*number)
-		*number = value;
-}
-
-static int options_fill(struct export_options *options)
-{
-	if (!options->endpoint.host[0])
-		(void)endpoint_parse(&options->endpoint, ENDPOINT_TEXT_DEFAULT, NULL, 0);
-	if (!options->user_agent)
-		options->user_agent = EXPORT_USER_AGENT;
-	if (!options->timeout_ms)
-		options->timeout_ms = EXPORT_TIMEOUT_MS;
-	if (!options->delay_ms)
-		options->delay_ms = EXPORT_DELAY_MS;
-	number_default(&options->batch_spans_max, EXPORT_BATCH_SPANS_MAX);
-	number_default(&options->batch_bytes_max, EXPORT_BATCH_BYTES_MAX);
-	number_default(&options->streams_max, EXPORT_STREAMS_MAX);
-	number_default(&options->request_bytes_max, EXPORT_REQUEST_BYTES_MAX);
-	number_default(&options->response_bytes_max, EXPORT_RESPONSE_BYTES_MAX);
-	number_default(&options->memory_max, EXPORT_MEMORY_MAX);
-	if ((options->timeout_ms > EXPORT_MS_MAX && options->timeout_ms != EXPORT_TIMEOUT_NONE) ||
-	    options->delay_ms > EXPORT_MS_MAX || options->streams_max > EXPORT_STREAMS_LIMIT ||
-	    options->batch_spans_max > BATCH_SPANS_LIMIT ||
-	    options->request_bytes_max > UINT32_MAX - BATCH_FRAMING)
-		return -EINVAL;
-	if (options->batch_bytes_max > options->request_bytes_max)
-		options->batch_bytes_max = options->request_bytes_max;
-	return header_check_all(options->headers, options->headers_n);
-}
-
 int export_init(struct export *export, struct env *env, const struct export_options *options,
 		uint64_t first_number)
 {
@@ -492,7 +459,7 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 	*export = (struct export){.env = env,
 				  .options = *options,
 				  .last_number = first_number ? first_number - 1 : 0};
-	r = options_fill(&export->options);
+	r = export_options_fill(&export->options);
 	if (r < 0)
 		return r;
 	connection_init(&export->connection, env, &export->options, &connection_ops, export);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/header_check.h"
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -29,6 +31,8 @@ static bool percent_decode(char *text)
 		}
 		if (hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0)
 			return false;
+		if (text[1] == '0' && text[2] == '0')
+			return false; /* would end the value early */
 		*to = (char)(hex_digit(text[1]) * 16 + hex_digit(text[2]));
 		text += 2;
 	}
@@ -48,26 +52,11 @@ static char *trim(char *text)
 }
 
 /* HTTP/2 wants lower case; upper case is made so rather than refused. */
-static bool name_fix(char *name)
+static void lower(char *name)
 {
-	if (!*name || strncasecmp(name, "grpc-", 5) == 0)
-		return false;
-	for (; *name; name++) {
+	for (; *name; name++)
 		if (*name >= 'A' && *name <= 'Z')
 			*name = (char)(*name - 'A' + 'a');
-		if (!((*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') ||
-		      strchr("-_.", *name)))
-			return false;
-	}
-	return true;
-}
-
-static bool value_good(const char *value)
-{
-	for (; *value; value++)
-		if (*value < 0x20 || *value > 0x7e)
-			return false;
-	return true;
 }
 
 static int parse_one(struct headers *headers, char *pair, char *error, size_t len)
@@ -81,14 +70,15 @@ static int parse_one(struct headers *headers, char *pair, char *error, size_t le
 	*equals = '\0';
 	name = trim(pair);
 	value = trim(equals + 1);
-	if (!name_fix(name)) {
+	lower(name);
+	if (header_check(&(struct export_header){name, ""}) < 0) {
 		(void)snprintf(error, len,
 			       "headers: '%.40s' cannot be a header's name (letters, digits, "
-			       "- _ . and not grpc-...)",
+			       "- _ . and none that gRPC sets itself)",
 			       name);
 		return -EINVAL;
 	}
-	if (!percent_decode(value) || !value_good(value)) {
+	if (!percent_decode(value) || header_check(&(struct export_header){name, value}) < 0) {
 		(void)snprintf(error, len,
 			       "headers: the value of '%.40s' must be printable ASCII, "
 			       "percent-encoded where needed",

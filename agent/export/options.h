@@ -58,4 +58,8 @@ struct export_options {
 	void *log_arg;
 };
 
+/* Puts the defaults in and checks the rest. -EINVAL: out of range, or a header
+ * gRPC forbids. -E2BIG: too many headers. */
+int export_options_fill(struct export_options *options);
+
 #endif
