@@ -67,8 +67,8 @@ static int request_print(struct sink *sink, struct bytes request)
 	if (sink->style == STYLE_QUIET)
 		return 0;
 	buf_reset(&sink->text);
-	r = sink->style == STYLE_JSON ? sink_print_json(&sink->text, request) :
-					sink_print_lines(&sink->text, request);
+	r = sink->style == STYLE_JSON ? sink_print_json(&sink->text, request)
+				      : sink_print_lines(&sink->text, request);
 	if (r < 0)
 		return r;
 	if (fwrite(sink->text.at, 1, sink->text.len, stdout) != sink->text.len ||
@@ -182,7 +182,8 @@ static void sink_loop(struct sink *sink)
 
 static int listener_bind(const struct addrinfo *addr)
 {
-	int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+	int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+	    one = 1;
 
 	if (fd < 0)
 		return -errno;
@@ -205,8 +206,10 @@ static void listener_announce(const struct sink *sink)
 	if (getsockname(sink->listener, (struct sockaddr *)&addr, &len) == 0)
 		(void)getnameinfo((struct sockaddr *)&addr, len, host, sizeof(host), port,
 				  sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-	fprintf(stderr, addr.ss_family == AF_INET6 ? "sink: listening on [%s]:%s\n" :
-						     "sink: listening on %s:%s\n", host, port);
+	fprintf(stderr,
+		addr.ss_family == AF_INET6 ? "sink: listening on [%s]:%s\n"
+					   : "sink: listening on %s:%s\n",
+		host, port);
 }
 
 /* "host:port", or what endpoint_parse() takes; it refuses port 0, we do not. */
@@ -218,8 +221,8 @@ static int listen_address(const char *text, char *host, size_t host_len, char *p
 	size_t len = strlen(text);
 	bool any = len > 2 && len < 280 && strcmp(text + len - 2, ":0") == 0;
 
-	(void)snprintf(probe, sizeof(probe), any ? "%.*s:1" : "%.*s", (int)(any ? len - 2 : len),
-		       text);
+	(void)snprintf(probe, sizeof(probe), any ? "%.*s:1" : "%.*s",
+		       (int)(any ? len - 2 : len), text);
 	if (endpoint_parse(&endpoint, probe, error, sizeof(error)) < 0) {
 		fprintf(stderr, "sink: --listen %s: %s\n", text, error);
 		return -EINVAL;
@@ -333,9 +336,12 @@ static bool count_parse(struct sink *sink, const char *text)
 static int options_parse(struct sink *sink, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'}, {"json", no_argument, NULL, 'j'},
-		{"quiet", no_argument, NULL, 'q'},	  {"count", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
+		{"listen", required_argument, NULL, 'l'},
+		{"json", no_argument, NULL, 'j'},
+		{"quiet", no_argument, NULL, 'q'},
+		{"count", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int option;
 

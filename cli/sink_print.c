@@ -10,10 +10,15 @@
 #include "otlp/pb.h"
 #include "otlp/utf8.h"
 
-#define REQUEST (&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
+#define REQUEST \
+	(&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
 
 /* Field numbers of trace.proto, common.proto and resource.proto. */
-enum { REQUEST_RESOURCE_SPANS = 1, RESOURCE_SPANS_RESOURCE = 1, RESOURCE_SPANS_SCOPE_SPANS = 2 };
+enum {
+	REQUEST_RESOURCE_SPANS = 1,
+	RESOURCE_SPANS_RESOURCE = 1,
+	RESOURCE_SPANS_SCOPE_SPANS = 2
+};
 enum { SCOPE_SPANS_SPANS = 2, RESOURCE_ATTRIBUTES = 1 };
 enum { KEY_VALUE_KEY = 1, KEY_VALUE_VALUE = 2, ANY_VALUE_STRING = 1 };
 enum { STATUS_MESSAGE = 2, STATUS_CODE = 3 };
@@ -68,16 +73,16 @@ static int count_span(void *arg, const struct pb_field *field)
 
 static int count_scope(void *arg, const struct pb_field *field)
 {
-	return is_message(field, RESOURCE_SPANS_SCOPE_SPANS) ?
-		       each_field(field->bytes, count_span, arg) :
-		       0;
+	return is_message(field, RESOURCE_SPANS_SCOPE_SPANS)
+		       ? each_field(field->bytes, count_span, arg)
+		       : 0;
 }
 
 static int count_resource(void *arg, const struct pb_field *field)
 {
-	return is_message(field, REQUEST_RESOURCE_SPANS) ?
-		       each_field(field->bytes, count_scope, arg) :
-		       0;
+	return is_message(field, REQUEST_RESOURCE_SPANS)
+		       ? each_field(field->bytes, count_scope, arg)
+		       : 0;
 }
 
 int sink_count(struct bytes request, uint64_t *ret_spans)
@@ -220,8 +225,8 @@ static void print_time(struct buf *out, uint64_t wall_ns)
 
 static void print_duration(struct buf *out, const struct sink_span *span)
 {
-	double ns = span->end_ns >= span->start_ns ? (double)(span->end_ns - span->start_ns) :
-						     -(double)(span->start_ns - span->end_ns);
+	double ns = span->end_ns >= span->start_ns ? (double)(span->end_ns - span->start_ns)
+						   : -(double)(span->start_ns - span->end_ns);
 	double size = ns < 0 ? -ns : ns;
 
 	if (size < 1e3)
@@ -298,9 +303,9 @@ static int print_request_field(void *arg, const struct pb_field *field)
 	struct printer *printer = arg;
 
 	printer->service = (struct bytes){NULL, 0};
-	return is_message(field, REQUEST_RESOURCE_SPANS) ?
-		       each_field(field->bytes, print_resource_field, printer) :
-		       0;
+	return is_message(field, REQUEST_RESOURCE_SPANS)
+		       ? each_field(field->bytes, print_resource_field, printer)
+		       : 0;
 }
 
 int sink_print_lines(struct buf *out, struct bytes request)

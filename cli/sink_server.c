@@ -85,11 +85,11 @@ static void stream_free(struct sink_connection *connection, struct sink_stream *
 
 /* --- answering ------------------------------------------------------------ */
 
-#define HEADER(header_name, header_value)                                                          \
-	(nghttp2_nv)                                                                               \
-	{                                                                                          \
-		.name = (uint8_t *)(header_name), .value = (uint8_t *)(header_value),              \
-		.namelen = strlen(header_name), .valuelen = strlen(header_value)                   \
+#define HEADER(header_name, header_value)                                             \
+	(nghttp2_nv)                                                                  \
+	{                                                                             \
+		.name = (uint8_t *)(header_name), .value = (uint8_t *)(header_value), \
+		.namelen = strlen(header_name), .valuelen = strlen(header_value)      \
 	}
 
 /* An empty ExportTraceServiceResponse: everything was taken. */
@@ -115,7 +115,8 @@ static ssize_t reply_read(nghttp2_session *session, int32_t stream_id, uint8_t *
 
 static int answer_ok(struct sink_connection *connection, int32_t id, struct sink_stream *stream)
 {
-	nghttp2_nv nv[] = {HEADER(":status", "200"), HEADER("content-type", "application/grpc")};
+	nghttp2_nv nv[] = {HEADER(":status", "200"),
+			   HEADER("content-type", "application/grpc")};
 	nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = reply_read};
 
 	stream->answered = true;
@@ -124,12 +125,15 @@ static int answer_ok(struct sink_connection *connection, int32_t id, struct sink
 
 /* Trailers only. */
 static int answer_status(struct sink_connection *connection, int32_t id,
-			 struct sink_stream *stream, enum grpc_status status, const char *message)
+			 struct sink_stream *stream, enum grpc_status status,
+			 const char *message)
 {
 	char code[4];
 	nghttp2_nv nv[] = {
-		HEADER(":status", "200"),      HEADER("content-type", "application/grpc"),
-		HEADER("grpc-status", ""),     HEADER("grpc-message", message),
+		HEADER(":status", "200"),
+		HEADER("content-type", "application/grpc"),
+		HEADER("grpc-status", ""),
+		HEADER("grpc-message", message),
 		HEADER("grpc-accept-encoding", "identity"),
 	};
 
@@ -204,9 +208,9 @@ static bool starts_with(struct bytes value, const char *text)
 	return value.len >= len && memcmp(value.at, text, len) == 0;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name_at,
-		     size_t name_len, const uint8_t *value_at, size_t value_len, uint8_t flags,
-		     void *arg)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame,
+		     const uint8_t *name_at, size_t name_len, const uint8_t *value_at,
+		     size_t value_len, uint8_t flags, void *arg)
 {
 	struct sink_stream *stream =
 		nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -384,8 +388,8 @@ static int session_new(struct sink_connection *connection)
 	return 0;
 }
 
-int sink_connection_new(struct sink_connection **ret_connection, int fd, sink_request_fn *request,
-			void *arg)
+int sink_connection_new(struct sink_connection **ret_connection, int fd,
+			sink_request_fn *request, void *arg)
 {
 	struct sink_connection *connection = calloc(1, sizeof(*connection));
 

@@ -173,8 +173,8 @@ static uint64_t hash_group(uint64_t resource_hash, const struct finished_span *s
 
 static bool piece_equals(const struct batch *batch, struct piece piece, struct bytes bytes)
 {
-	return piece.len == bytes.len &&
-	       (!bytes.len || memcmp(batch->copies.at + piece.offset, bytes.at, bytes.len) == 0);
+	return piece.len == bytes.len && (!bytes.len || memcmp(batch->copies.at + piece.offset,
+							       bytes.at, bytes.len) == 0);
 }
 
 static bool same_resource(const struct batch *batch, const struct batch_group *group,
@@ -209,8 +209,8 @@ static uint32_t group_find(const struct batch *batch, const struct finished_span
 {
 	uint32_t i = *group_bucket(batch, hash);
 
-	while (i != NONE && (batch->groups[i].hash != hash ||
-			     !same_group(batch, &batch->groups[i], span)))
+	while (i != NONE &&
+	       (batch->groups[i].hash != hash || !same_group(batch, &batch->groups[i], span)))
 		i = batch->groups[i].chain;
 	return i;
 }
@@ -302,7 +302,8 @@ static int group_new(struct batch *batch, const struct finished_span *span, uint
 
 /* --- adding -------------------------------------------------------------- */
 
-static void span_append(struct batch *batch, uint32_t group_at, const struct finished_span *span)
+static void span_append(struct batch *batch, uint32_t group_at,
+			const struct finished_span *span)
 {
 	struct batch_group *group = &batch->groups[group_at];
 	uint32_t i = (uint32_t)batch->spans_n++;
@@ -385,7 +386,8 @@ static size_t resource_spans_size(const struct batch *batch, const struct batch_
 	size_t size = optional_size(leader->resource.len) +
 		      optional_size(leader->resource_schema_url.len);
 
-	for (const struct batch_group *group = leader;; group = &batch->groups[group->sibling]) {
+	for (const struct batch_group *group = leader;;
+	     group = &batch->groups[group->sibling]) {
 		size += field_size(scope_spans_size(group));
 		if (group->sibling == NONE)
 			return size;
@@ -401,14 +403,16 @@ static uint8_t *put_resource(uint8_t *at, const struct batch *batch,
 	return put_optional(at, TAG_SCHEMA_URL, batch, leader->resource_schema_url);
 }
 
-static uint8_t *put_scope(uint8_t *at, const struct batch *batch, const struct batch_group *group)
+static uint8_t *put_scope(uint8_t *at, const struct batch *batch,
+			  const struct batch_group *group)
 {
 	at = put_header(at, TAG_SCOPE_SPANS, scope_spans_size(group));
 	at = put_optional(at, TAG_SCOPE, batch, group->scope);
 	return put_optional(at, TAG_SCHEMA_URL, batch, group->scope_schema_url);
 }
 
-static uint8_t *put_spans(uint8_t *at, const struct batch *batch, const struct batch_group *group)
+static uint8_t *put_spans(uint8_t *at, const struct batch *batch,
+			  const struct batch_group *group)
 {
 	for (uint32_t i = group->span_first; i != NONE; i = batch->spans[i].next) {
 		memcpy(at, batch->store.at + batch->spans[i].offset, batch->spans[i].len);

@@ -38,8 +38,8 @@ struct batch {
 	struct batch_group *groups; /* in order of first appearance */
 	size_t groups_n;
 	size_t groups_cap;
-	size_t group_last;  /* of the newest span */
-	uint32_t *buckets;  /* by hash of group, then of resource */
+	size_t group_last; /* of the newest span */
+	uint32_t *buckets; /* by hash of group, then of resource */
 
 	uint64_t first_number;
 	uint64_t last_number;

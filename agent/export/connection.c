@@ -56,8 +56,8 @@ static void attempt_failed(struct connection *connection, const char *what, cons
 	}
 	connection->retry_ns =
 		now(connection) + backoff_next(&connection->backoff, random_bits(connection));
-	(void)snprintf(why, sizeof(why), "%s %s: %s", what, connection->options->endpoint.authority,
-		       reason);
+	(void)snprintf(why, sizeof(why), "%s %s: %s", what,
+		       connection->options->endpoint.authority, reason);
 	connection->ops->changed(connection->arg, false, why);
 }
 
@@ -149,8 +149,8 @@ static bool read_in(struct connection *connection)
 		if (n == -EAGAIN)
 			break;
 		if (n <= 0) {
-			connection_lost(connection, n ? strerror((int)-n) :
-							"the peer closed the connection");
+			connection_lost(connection, n ? strerror((int)-n)
+						      : "the peer closed the connection");
 			return false;
 		}
 		connection->heard_ns = now(connection);
@@ -215,7 +215,8 @@ static void watch(struct connection *connection, uint32_t events)
 
 	if (connection->watched == events)
 		return;
-	r = connection->env->ops->watch(connection->env, connection->fd, events, fn, connection);
+	r = connection->env->ops->watch(connection->env, connection->fd, events, fn,
+					connection);
 	/* Unwatched, the deadlines of tick still end what is going on. */
 	connection->watched = r < 0 ? 0 : events;
 }

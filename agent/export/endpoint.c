@@ -122,14 +122,15 @@ static int endpoint_fill(struct endpoint *endpoint, const char *host, const char
 		return -ENAMETOOLONG;
 	(void)snprintf(endpoint->host, sizeof(endpoint->host), "%s", host);
 	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port);
-	(void)snprintf(endpoint->authority, sizeof(endpoint->authority), v6 ? "[%s]:%s" : "%s:%s",
-		       host, port);
+	(void)snprintf(endpoint->authority, sizeof(endpoint->authority),
+		       v6 ? "[%s]:%s" : "%s:%s", host, port);
 	memcpy(endpoint->path, path, path_len);
 	endpoint->path[path_len] = '\0';
 	return 0;
 }
 
-int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_text, size_t len)
+int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_text,
+		   size_t len)
 {
 	struct endpoint_error error = {error_text, len};
 	struct endpoint endpoint = {0};

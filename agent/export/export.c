@@ -163,7 +163,8 @@ static void batch_over(struct export *export, struct export_batch *batch,
 		       const struct grpc_result *result)
 {
 	struct grpc_result broken = {.status = GRPC_INTERNAL,
-				     .message = "the answer is not an ExportTraceServiceResponse"};
+				     .message =
+					     "the answer is not an ExportTraceServiceResponse"};
 	struct answer answer;
 
 	assert(batch->state == EXPORT_BATCH_SENT);
@@ -316,16 +317,17 @@ static uint64_t batch_due(const struct export *export, const struct export_batch
 {
 	switch (batch->state) {
 	case EXPORT_BATCH_FILLING:
-		return export->flushing ? 0
-					: batch->opened_ns + export->options.delay_ms * NS_PER_MS;
+		return export->flushing
+			       ? 0
+			       : batch->opened_ns + export->options.delay_ms * NS_PER_MS;
 	case EXPORT_BATCH_WAITING:
 		/* Neither a full pipe nor a missing connection comes by waiting
 		 * for this batch. */
 		if (export->in_flight >= export->options.streams_max ||
 		    !connection_ready(&export->connection))
 			return UINT64_MAX;
-		return batch->due_ns > export->throttle.until_ns ? batch->due_ns :
-								   export->throttle.until_ns;
+		return batch->due_ns > export->throttle.until_ns ? batch->due_ns
+								 : export->throttle.until_ns;
 	case EXPORT_BATCH_SENT:
 		return batch->deadline_ns;
 	default:

@@ -50,9 +50,9 @@ static void call_answered(struct grpc_client *client, struct grpc_call *call)
 
 	grpc_reply_end(&call->reply, &result);
 	if (call->sent < call->body.len || call->reply.failed)
-		(void)nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, call->stream_id,
-						call->reply.failed ? NGHTTP2_CANCEL :
-								     NGHTTP2_NO_ERROR);
+		(void)nghttp2_submit_rst_stream(
+			client->session, NGHTTP2_FLAG_NONE, call->stream_id,
+			call->reply.failed ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
 	call_finish(client, call, &result);
 }
 
@@ -73,8 +73,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *at,
-		    size_t len, void *arg)
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+		    const uint8_t *at, size_t len, void *arg)
 {
 	struct grpc_client *client = arg;
 	struct grpc_call *call = call_by_stream(client, stream_id);
@@ -90,13 +90,15 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, 
  * because of its limit on streams and now never will. */
 static void goaway_fail(struct grpc_client *client, int32_t last_stream_id)
 {
-	const struct grpc_result result = {.status = GRPC_UNAVAILABLE, .message = client->error};
+	const struct grpc_result result = {.status = GRPC_UNAVAILABLE,
+					   .message = client->error};
 
 	for (size_t i = 0; i < EXPORT_STREAMS_LIMIT; i++) {
 		struct grpc_call *call = &client->calls[i];
 
-		if (call->active && (call->stream_id > last_stream_id ||
-				     !nghttp2_session_find_stream(client->session, call->stream_id)))
+		if (call->active &&
+		    (call->stream_id > last_stream_id ||
+		     !nghttp2_session_find_stream(client->session, call->stream_id)))
 			call_finish(client, call, &result);
 	}
 }
@@ -156,7 +158,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 }
 
 /* A request that was queued when the peer said GOAWAY never left. */
-static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
+static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error,
+		       void *arg)
 {
 	struct grpc_client *client = arg;
 	struct grpc_call *call;
@@ -263,8 +266,9 @@ int grpc_client_recv(struct grpc_client *client, const uint8_t *at, size_t len)
 
 bool grpc_client_over(struct grpc_client *client)
 {
-	return client->broken || (!client->out.n && !nghttp2_session_want_read(client->session) &&
-				  !nghttp2_session_want_write(client->session));
+	return client->broken ||
+	       (!client->out.n && !nghttp2_session_want_read(client->session) &&
+		!nghttp2_session_want_write(client->session));
 }
 
 /* --- calls ---------------------------------------------------------------- */
@@ -280,7 +284,8 @@ static nghttp2_nv header(const char *name, const char *value, uint8_t flags)
 
 /* Rule 17's order. Custom metadata may be credentials: it stays out of the
  * compression table. */
-static size_t headers_fill(const struct grpc_client *client, nghttp2_nv *nv, const char *timeout)
+static size_t headers_fill(const struct grpc_client *client, nghttp2_nv *nv,
+			   const char *timeout)
 {
 	const struct export_options *options = client->options;
 	size_t n = 0;
@@ -309,7 +314,8 @@ static struct grpc_call *call_free(struct grpc_client *client)
 	return NULL;
 }
 
-int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body, uint64_t timeout_ns)
+int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body,
+		     uint64_t timeout_ns)
 {
 	nghttp2_nv nv[HEADERS_FIXED + EXPORT_HEADERS_MAX];
 	nghttp2_data_provider provider = {.read_callback = body_read};
@@ -349,8 +355,8 @@ void grpc_client_cancel(struct grpc_client *client, void *tag)
 
 		if (!call->active || call->tag != tag)
 			continue;
-		(void)nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, call->stream_id,
-						NGHTTP2_CANCEL);
+		(void)nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE,
+						call->stream_id, NGHTTP2_CANCEL);
 		call_close(client, call);
 		grpc_reply_reset(&call->reply);
 	}
@@ -362,7 +368,8 @@ void grpc_client_ping(struct grpc_client *client)
 	(void)nghttp2_submit_ping(client->session, NGHTTP2_FLAG_NONE, NULL);
 }
 
-void grpc_client_fail_all(struct grpc_client *client, enum grpc_status status, const char *message)
+void grpc_client_fail_all(struct grpc_client *client, enum grpc_status status,
+			  const char *message)
 {
 	const struct grpc_result result = {.status = status, .message = message};
 

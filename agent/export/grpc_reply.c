@@ -20,9 +20,8 @@ void grpc_reply_fini(struct grpc_reply *reply)
 
 void grpc_reply_reset(struct grpc_reply *reply)
 {
-	struct grpc_reply fresh = {.bytes_max = reply->bytes_max,
-				   .details = reply->details,
-				   .body = reply->body};
+	struct grpc_reply fresh = {
+		.bytes_max = reply->bytes_max, .details = reply->details, .body = reply->body};
 
 	*reply = fresh;
 	/* A large answer is rare; its memory is not kept for the next. */

@@ -49,12 +49,8 @@ void grpc_text_timeout(char ret[GRPC_TIMEOUT_TEXT_MAX], uint64_t timeout_ns)
 		uint64_t ns;
 		char unit;
 	} units[] = {
-		{1, 'n'},
-		{1000, 'u'},
-		{1000000, 'm'},
-		{1000000000, 'S'},
-		{60000000000, 'M'},
-		{3600000000000, 'H'},
+		{1, 'n'},	   {1000, 'u'},	       {1000000, 'm'},
+		{1000000000, 'S'}, {60000000000, 'M'}, {3600000000000, 'H'},
 	};
 	size_t i = 0;
 	uint64_t n;

@@ -7,9 +7,16 @@
 static bool name_reserved(const char *name)
 {
 	static const char *const names[] = {
-		"te",		     "content-type",	 "user-agent", "host",
-		"connection",	     "keep-alive",	 "upgrade",    "proxy-connection",
-		"transfer-encoding", "content-length",
+		"te",
+		"content-type",
+		"user-agent",
+		"host",
+		"connection",
+		"keep-alive",
+		"upgrade",
+		"proxy-connection",
+		"transfer-encoding",
+		"content-length",
 	};
 
 	if (strncmp(name, "grpc-", 5) == 0)

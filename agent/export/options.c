@@ -27,7 +27,8 @@ int export_options_fill(struct export_options *options)
 	number_default(&options->request_bytes_max, EXPORT_REQUEST_BYTES_MAX);
 	number_default(&options->response_bytes_max, EXPORT_RESPONSE_BYTES_MAX);
 	number_default(&options->memory_max, EXPORT_MEMORY_MAX);
-	if ((options->timeout_ms > EXPORT_MS_MAX && options->timeout_ms != EXPORT_TIMEOUT_NONE) ||
+	if ((options->timeout_ms > EXPORT_MS_MAX &&
+	     options->timeout_ms != EXPORT_TIMEOUT_NONE) ||
 	    options->delay_ms > EXPORT_MS_MAX || options->streams_max > EXPORT_STREAMS_LIMIT ||
 	    options->batch_spans_max > BATCH_SPANS_LIMIT ||
 	    options->request_bytes_max > UINT32_MAX - BATCH_FRAMING)

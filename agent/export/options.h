@@ -26,7 +26,8 @@
 #ifndef SPANRING_VERSION
 #define SPANRING_VERSION "0"
 #endif
-#define EXPORT_USER_AGENT "spanringd/" SPANRING_VERSION " OTel-OTLP-Exporter-C/" SPANRING_VERSION
+#define EXPORT_USER_AGENT \
+	"spanringd/" SPANRING_VERSION " OTel-OTLP-Exporter-C/" SPANRING_VERSION
 
 /* One line of custom metadata. The name is lower-case, not `grpc-...`; the
  * value is printable ASCII (already base64 for a `-bin` name). */

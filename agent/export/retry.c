@@ -68,9 +68,9 @@ void throttle_failed(struct throttle *throttle, uint64_t sent_ns, uint64_t now_n
 	if (throttle->delay_ns && sent_ns >= throttle->until_ns) {
 		grown = scaled(throttle->delay_ns, 200);
 		if (grown > THROTTLE_GROWTH_MAX_NS && grown > throttle->delay_ns)
-			grown = throttle->delay_ns > THROTTLE_GROWTH_MAX_NS ?
-					throttle->delay_ns :
-					THROTTLE_GROWTH_MAX_NS;
+			grown = throttle->delay_ns > THROTTLE_GROWTH_MAX_NS
+					? throttle->delay_ns
+					: THROTTLE_GROWTH_MAX_NS;
 	} else if (!delay_ns) {
 		return;
 	}

@@ -66,7 +66,8 @@ static ssize_t body_read(nghttp2_session *session, int32_t id, uint8_t *at, size
 	*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (stream->reply.trailers[0]) {
 		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-		(void)nghttp2_submit_trailer(session, id, nv, pairs(nv, stream->reply.trailers));
+		(void)nghttp2_submit_trailer(session, id, nv,
+					     pairs(nv, stream->reply.trailers));
 	}
 	return (ssize_t)n;
 }

@@ -23,7 +23,7 @@ struct grpc_peer_reply {
 	bool early;		  /* at the request's headers, not at its end */
 	bool silent;		  /* no answer */
 	bool open;		  /* no END_STREAM */
-	int reset;		  /* RST_STREAM with this after `body`; 0 is an error code too */
+	int reset; /* RST_STREAM with this after `body`; 0 is an error code too */
 	bool has_reset;
 };
 

@@ -69,7 +69,8 @@ int otlp_server_stop(struct otlp_server *server, struct otlp_server_totals *ret_
 	close(server->stdin_fd);
 	if (server->out) {
 		if (fscanf(server->out, " requests=%lu spans=%lu bytes=%lu", &totals.requests,
-			   &totals.spans, &totals.bytes) == 3 && ret_totals)
+			   &totals.spans, &totals.bytes) == 3 &&
+		    ret_totals)
 			*ret_totals = totals;
 		fclose(server->out);
 	}

@@ -31,8 +31,13 @@ struct child {
 static struct child *child_start(char *style, char *count)
 {
 	struct child *child = calloc(1, sizeof(*child));
-	char *argv[] = {(char *)"sink", (char *)"--listen", (char *)"127.0.0.1:0", style,
-			(char *)"--count", count, NULL};
+	char *argv[] = {(char *)"sink",
+			(char *)"--listen",
+			(char *)"127.0.0.1:0",
+			style,
+			(char *)"--count",
+			count,
+			NULL};
 	int out[2], err[2];
 	char line[128];
 
@@ -71,10 +76,18 @@ static void child_end(struct child *child)
 
 /* --- a client ------------------------------------------------------------- */
 
-#define SPAN                                                                                       \
-	"\x0a\x10" "0123456789abcdef" "\x12\x08" "spanspan" "\x22\x08" "parentid"                \
-	"\x2a\x06" "a\x1b[31m" "\x39\x00\xca\x9a\x3b\x00\x00\x00\x00"                            \
-	"\x41\x00\x5e\xd0\xb2\x00\x00\x00\x00" "\x7a\x05\x12\x01!\x18\x02"
+#define SPAN                                   \
+	"\x0a\x10"                             \
+	"0123456789abcdef"                     \
+	"\x12\x08"                             \
+	"spanspan"                             \
+	"\x22\x08"                             \
+	"parentid"                             \
+	"\x2a\x06"                             \
+	"a\x1b[31m"                            \
+	"\x39\x00\xca\x9a\x3b\x00\x00\x00\x00" \
+	"\x41\x00\x5e\xd0\xb2\x00\x00\x00\x00" \
+	"\x7a\x05\x12\x01!\x18\x02"
 #define RESOURCE "\x0a\x16\x0a\x0cservice.name\x12\x06\x0a\x04plan"
 
 static void send_spans(int port, unsigned n)
@@ -123,9 +136,10 @@ static void sink_prints_a_line_per_span_and_a_summary(void **state)
 		lines += *c == '\n';
 	assert_int_equal(lines, 7);
 	/* The escape byte of the name does not reach the terminal. */
-	assert_non_null(strstr(child->text, "00:00:01.000      2.0 s   ERROR  plan: a [31m (!)  "
-					    "trace 30313233343536373839616263646566 "
-					    "span 7370616e7370616e in 706172656e746964"));
+	assert_non_null(strstr(child->text,
+			       "00:00:01.000      2.0 s   ERROR  plan: a [31m (!)  "
+			       "trace 30313233343536373839616263646566 "
+			       "span 7370616e7370616e in 706172656e746964"));
 	assert_non_null(strstr(child->summary, "sink: 7 spans in 3 requests, "));
 	free(child);
 }

@@ -55,8 +55,8 @@ static struct finished_span make(struct maker *maker, const char *resource, cons
 	return span;
 }
 
-static void add(struct batch *batch, struct maker *maker, const char *resource, const char *scope,
-		const char *name)
+static void add(struct batch *batch, struct maker *maker, const char *resource,
+		const char *scope, const char *name)
 {
 	struct finished_span span = make(maker, resource, scope, name);
 
@@ -70,7 +70,8 @@ static void describe(const struct batch *batch, char *text)
 	request_message *request;
 
 	assert_int_equal(framed.at[0], 0);
-	assert_int_equal(framed.at[1] << 24 | framed.at[2] << 16 | framed.at[3] << 8 | framed.at[4],
+	assert_int_equal(framed.at[1] << 24 | framed.at[2] << 16 | framed.at[3] << 8 |
+				 framed.at[4],
 			 framed.len - BATCH_FRAMING);
 	assert_true(framed.len - BATCH_FRAMING <= batch->size_bound);
 	request = request_unpack(NULL, framed.len - BATCH_FRAMING, framed.at + BATCH_FRAMING);
@@ -79,11 +80,13 @@ static void describe(const struct batch *batch, char *text)
 		const Opentelemetry__Proto__Trace__V1__ResourceSpans *rs =
 			request->resource_spans[i];
 
-		text += sprintf(text, "%s%s{", rs->resource ? rs->resource->attributes[0]->key : "-",
+		text += sprintf(text, "%s%s{",
+				rs->resource ? rs->resource->attributes[0]->key : "-",
 				rs->schema_url);
 		assert_true(rs->n_scope_spans > 0);
 		for (size_t j = 0; j < rs->n_scope_spans; j++) {
-			const Opentelemetry__Proto__Trace__V1__ScopeSpans *ss = rs->scope_spans[j];
+			const Opentelemetry__Proto__Trace__V1__ScopeSpans *ss =
+				rs->scope_spans[j];
 
 			text += sprintf(text, "%s%s[", ss->scope ? ss->scope->name : "-",
 					ss->schema_url);

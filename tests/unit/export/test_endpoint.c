@@ -29,7 +29,8 @@ static void endpoints_are_taken_apart(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(endpoint_parse(&endpoint, cases[i].text, error, sizeof(error)), 0);
+		assert_int_equal(endpoint_parse(&endpoint, cases[i].text, error, sizeof(error)),
+				 0);
 		assert_string_equal(endpoint.host, cases[i].host);
 		assert_string_equal(endpoint.port, cases[i].port);
 		assert_string_equal(endpoint.authority, cases[i].authority);

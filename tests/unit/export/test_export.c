@@ -49,7 +49,8 @@ static int listen_on(int family, uint16_t *port)
 	struct sockaddr_in v4 = {.sin_family = AF_INET,
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				 .sin_port = htons(*port)};
-	struct sockaddr *addr = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
+	struct sockaddr *addr =
+		family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
 	socklen_t len = family == AF_INET ? sizeof(v4) : sizeof(v6);
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
@@ -106,8 +107,9 @@ static void scene_end(struct scene *scene)
 {
 	const struct export_counters *n = &scene->export.counters;
 
-	assert_int_equal(n->pushed, n->sent + export_waiting(&scene->export) + n->rejected_partial +
-					    n->rejected_status + n->dropped_too_large);
+	assert_int_equal(n->pushed, n->sent + export_waiting(&scene->export) +
+					    n->rejected_partial + n->rejected_status +
+					    n->dropped_too_large);
 	peer_hang_up(scene);
 	export_fini(&scene->export);
 	test_env_fini(&scene->env);
@@ -203,7 +205,8 @@ static void spans_wait_for_the_delay_and_not_longer(void **state)
 	scene_rounds(scene, 10);
 	assert_int_equal(scene->accepted, 0);
 	test_env_advance_ms(&scene->env, 1);
-	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns), scene->env.mono_ns);
+	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns),
+			 scene->env.mono_ns);
 	scene_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 1);
 	assert_true(export_idle(&scene->export));
@@ -314,7 +317,8 @@ static void a_cursor_begins_where_it_is_told(void **state)
 	struct scene *scene = scene_new();
 
 	(void)state;
-	assert_int_equal(export_init(&scene->export, &scene->env.env, &scene->options, 1000), 0);
+	assert_int_equal(export_init(&scene->export, &scene->env.env, &scene->options, 1000),
+			 0);
 	assert_int_equal(export_acked(&scene->export), 999);
 	scene->number = 1004;
 	push(scene, 1);
@@ -473,7 +477,8 @@ static void rule_24_after_goaway_new_calls_take_a_new_connection(void **state)
 	push(scene, 1);
 	scene_rounds(scene, 10);
 	assert_int_equal(nghttp2_submit_goaway(scene->peer.session, 0, scene->peer.last_stream,
-					       NGHTTP2_NO_ERROR, NULL, 0), 0);
+					       NGHTTP2_NO_ERROR, NULL, 0),
+			 0);
 	scene_rounds(scene, 3);
 	assert_false(export_connected(&scene->export));
 	/* An orderly end of an idle connection is nobody's failure. */

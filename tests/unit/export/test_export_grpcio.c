@@ -59,8 +59,9 @@ static void scene_end(struct scene *scene, struct otlp_server_totals *ret_totals
 {
 	const struct export_counters *n = &scene->export.counters;
 
-	assert_int_equal(n->pushed, n->sent + export_waiting(&scene->export) + n->rejected_partial +
-					    n->rejected_status + n->dropped_too_large);
+	assert_int_equal(n->pushed, n->sent + export_waiting(&scene->export) +
+					    n->rejected_partial + n->rejected_status +
+					    n->dropped_too_large);
 	export_fini(&scene->export);
 	test_env_fini(&scene->env);
 	assert_int_equal(otlp_server_stop(&scene->server, ret_totals), 0);
@@ -110,8 +111,10 @@ static struct bytes make_span(uint64_t number, size_t len)
 }
 
 static const uint8_t resources[2][20] = {
-	"\x0a\x0e\x0a\x04name\x12\x06\x0a\x04" "mod1",
-	"\x0a\x0e\x0a\x04name\x12\x06\x0a\x04" "mod2",
+	"\x0a\x0e\x0a\x04name\x12\x06\x0a\x04"
+	"mod1",
+	"\x0a\x0e\x0a\x04name\x12\x06\x0a\x04"
+	"mod2",
 };
 
 static int push(struct scene *scene, size_t len, int resource)
@@ -283,7 +286,8 @@ static void rule_08_partial_success_is_counted_and_not_retried(void **state)
 {
 	const char *const args[] = {"--answer", "partial,rejected=2,message=two are bad",
 				    "--answer", "partial,message=take care",
-				    "--answer", "partial,rejected=99", NULL};
+				    "--answer", "partial,rejected=99",
+				    NULL};
 	struct scene *scene = scene_new(args);
 
 	(void)state;

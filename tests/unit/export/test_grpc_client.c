@@ -58,7 +58,8 @@ static struct scene *scene_new(uint32_t window, uint32_t streams_max)
 	scene->options.user_agent = "test/1";
 	scene->options.streams_max = 4;
 	scene->options.response_bytes_max = 1000;
-	assert_int_equal(grpc_client_init(&scene->client, &scene->options, keep_result, scene), 0);
+	assert_int_equal(grpc_client_init(&scene->client, &scene->options, keep_result, scene),
+			 0);
 	grpc_peer_init(&scene->peer, window, streams_max);
 	return scene;
 }
@@ -145,18 +146,19 @@ static void rule_17_headers_come_in_order(void **state)
 	call(scene, scene, REQUEST);
 	talk(scene, 4096);
 	(void)buf_append_byte(&scene->peer.headers, 0);
-	assert_string_equal((char *)scene->peer.headers.at,
-			    ":method: POST\n"
-			    ":scheme: http\n"
-			    ":path: /prefix/opentelemetry.proto.collector.trace.v1.TraceService/"
-			    "Export\n"
-			    ":authority: h:1\n"
-			    "grpc-timeout: 10S\n"
-			    "te: trailers\n"
-			    "content-type: application/grpc\n"
-			    "grpc-accept-encoding: identity\n"
-			    "user-agent: test/1\n"
-			    "x-key: k\n");
+	assert_string_equal(
+		(char *)scene->peer.headers.at,
+		":method: POST\n"
+		":scheme: http\n"
+		":path: /prefix/opentelemetry.proto.collector.trace.v1.TraceService/"
+		"Export\n"
+		":authority: h:1\n"
+		"grpc-timeout: 10S\n"
+		"te: trailers\n"
+		"content-type: application/grpc\n"
+		"grpc-accept-encoding: identity\n"
+		"user-agent: test/1\n"
+		"x-key: k\n");
 	scene_free(scene);
 }
 
@@ -180,7 +182,9 @@ static void rule_19_message_and_frame_borders_are_unrelated(void **state)
 {
 	const struct grpc_peer_reply reply = {
 		.headers = {GRPC_HEADERS},
-		.body = {(const uint8_t *)"\0\0\0\0\x05" "hello", 10},
+		.body = {(const uint8_t *)"\0\0\0\0\x05"
+					  "hello",
+			 10},
 		.trailers = {"grpc-status", "0"},
 	};
 
@@ -209,54 +213,70 @@ static void answers_amount_to_a_status(void **state)
 		/* rule 21: trailers only, escaped message */
 		{{.headers = {GRPC_HEADERS, "grpc-status", "14", "grpc-message", "bu%73y"},
 		  .trailers_only = true},
-		 GRPC_UNAVAILABLE, "busy"},
+		 GRPC_UNAVAILABLE,
+		 "busy"},
 		{{.headers = {GRPC_HEADERS}, .trailers = {"grpc-status", "3"}},
-		 GRPC_INVALID_ARGUMENT, ""},
-		{{.headers = {GRPC_HEADERS}, .trailers = {"grpc-status", "017"}}, GRPC_UNKNOWN, ""},
+		 GRPC_INVALID_ARGUMENT,
+		 ""},
+		{{.headers = {GRPC_HEADERS}, .trailers = {"grpc-status", "017"}},
+		 GRPC_UNKNOWN,
+		 ""},
 		{{.headers = {GRPC_HEADERS}, .trailers = {"grpc-status", "0"}}, GRPC_OK, ""},
 		/* rule 22 */
 		{{.headers = {":status", "404", "content-type", "text/html"},
 		  .body = {(const uint8_t *)"<html>", 6}},
-		 GRPC_UNIMPLEMENTED, "HTTP status 404"},
+		 GRPC_UNIMPLEMENTED,
+		 "HTTP status 404"},
 		{{.headers = {":status", "503"}, .trailers_only = true},
-		 GRPC_UNAVAILABLE, "HTTP status 503"},
+		 GRPC_UNAVAILABLE,
+		 "HTTP status 503"},
 		{{.headers = {":status", "301", "location", "x"}, .trailers_only = true},
-		 GRPC_UNKNOWN, "HTTP status 301"},
+		 GRPC_UNKNOWN,
+		 "HTTP status 301"},
 		{{.headers = {GRPC_HEADERS}, .body = {(const uint8_t *)"\0\0\0\0\0", 5}},
-		 GRPC_UNKNOWN, "HTTP status 200"},
+		 GRPC_UNKNOWN,
+		 "HTTP status 200"},
 		/* rule 19 */
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\1\0\0\0\1x", 6},
 		  .trailers = {"grpc-status", "0"}},
-		 GRPC_INTERNAL, "compressed"},
+		 GRPC_INTERNAL,
+		 "compressed"},
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\0\0\0\5x", 6},
 		  .trailers = {"grpc-status", "0"}},
-		 GRPC_INTERNAL, "inside its message"},
+		 GRPC_INTERNAL,
+		 "inside its message"},
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\0\0\0\0\0\0\0\0\0", 10},
 		  .trailers = {"grpc-status", "0"}},
-		 GRPC_INTERNAL, "more than one"},
+		 GRPC_INTERNAL,
+		 "more than one"},
 		/* rule 10 */
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\0\0\x03\xe9x", 6},
 		  .trailers = {"grpc-status", "0"}},
-		 GRPC_RESOURCE_EXHAUSTED, "1001 bytes"},
+		 GRPC_RESOURCE_EXHAUSTED,
+		 "1001 bytes"},
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\xff\xff\xff\xffx", 6},
 		  .trailers = {"grpc-status", "0"}},
-		 GRPC_RESOURCE_EXHAUSTED, "4294967295 bytes"},
+		 GRPC_RESOURCE_EXHAUSTED,
+		 "4294967295 bytes"},
 		/* rule 23 */
 		{{.has_reset = true, .reset = NGHTTP2_REFUSED_STREAM},
-		 GRPC_UNAVAILABLE, "REFUSED_STREAM"},
+		 GRPC_UNAVAILABLE,
+		 "REFUSED_STREAM"},
 		{{.has_reset = true, .reset = NGHTTP2_CANCEL}, GRPC_CANCELLED, "CANCEL"},
 		{{.has_reset = true, .reset = NGHTTP2_ENHANCE_YOUR_CALM},
-		 GRPC_RESOURCE_EXHAUSTED, "ENHANCE_YOUR_CALM"},
+		 GRPC_RESOURCE_EXHAUSTED,
+		 "ENHANCE_YOUR_CALM"},
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\0\0", 3},
 		  .has_reset = true,
 		  .reset = NGHTTP2_INTERNAL_ERROR},
-		 GRPC_INTERNAL, "INTERNAL_ERROR"},
+		 GRPC_INTERNAL,
+		 "INTERNAL_ERROR"},
 		{{.has_reset = true, .reset = NGHTTP2_NO_ERROR}, GRPC_INTERNAL, "NO_ERROR"},
 	};
 
@@ -344,7 +364,8 @@ static void rule_24_goaway_ends_what_the_peer_did_not_take(void **state)
 	assert_int_equal(scene->peer.begun, 2);
 	/* Only the first stream was processed. */
 	assert_int_equal(nghttp2_submit_goaway(scene->peer.session, 0, 1, NGHTTP2_NO_ERROR,
-					       (const uint8_t *)"bye", 3), 0);
+					       (const uint8_t *)"bye", 3),
+			 0);
 	talk(scene, 4096);
 	assert_int_equal(scene->done_n, 1);
 	assert_ptr_equal(scene->tags[0], &scene->tags[1]);
@@ -369,8 +390,8 @@ static void a_call_held_back_by_the_streams_limit_fails_at_goaway(void **state)
 	call(scene, &scene->tags[1], REQUEST);
 	talk(scene, 4096);
 	assert_int_equal(scene->peer.begun, 1);
-	assert_int_equal(nghttp2_submit_goaway(scene->peer.session, 0, 1, NGHTTP2_NO_ERROR, NULL,
-					       0), 0);
+	assert_int_equal(
+		nghttp2_submit_goaway(scene->peer.session, 0, 1, NGHTTP2_NO_ERROR, NULL, 0), 0);
 	talk(scene, 4096);
 	assert_int_equal(scene->done_n, 1);
 	assert_int_equal(scene->statuses[0], GRPC_UNAVAILABLE);
@@ -396,8 +417,10 @@ static void rule_24_an_early_answer_ends_the_sending(void **state)
 	uint8_t *large = large_request(len);
 
 	(void)state;
-	*grpc_peer_expect(&scene->peer) = (struct grpc_peer_reply){
-		.headers = {GRPC_HEADERS, "grpc-status", "8"}, .trailers_only = true, .early = true};
+	*grpc_peer_expect(&scene->peer) =
+		(struct grpc_peer_reply){.headers = {GRPC_HEADERS, "grpc-status", "8"},
+					 .trailers_only = true,
+					 .early = true};
 	/* The request is freed by `done`; what is queued of it must not be
 	 * read afterwards. */
 	scene->free_when_done = large;

@@ -51,7 +51,8 @@ static void rule_23_resets_have_a_status(void **state)
 	(void)state;
 	assert_int_equal(grpc_status_of_reset(NGHTTP2_REFUSED_STREAM), GRPC_UNAVAILABLE);
 	assert_int_equal(grpc_status_of_reset(NGHTTP2_CANCEL), GRPC_CANCELLED);
-	assert_int_equal(grpc_status_of_reset(NGHTTP2_ENHANCE_YOUR_CALM), GRPC_RESOURCE_EXHAUSTED);
+	assert_int_equal(grpc_status_of_reset(NGHTTP2_ENHANCE_YOUR_CALM),
+			 GRPC_RESOURCE_EXHAUSTED);
 	assert_int_equal(grpc_status_of_reset(NGHTTP2_INADEQUATE_SECURITY),
 			 GRPC_PERMISSION_DENIED);
 	assert_int_equal(grpc_status_of_reset(NGHTTP2_NO_ERROR), GRPC_INTERNAL);

@@ -13,14 +13,9 @@ static void rule_21_message_decoding_never_fails(void **state)
 	static const struct {
 		const char *escaped, *text;
 	} cases[] = {
-		{"", ""},
-		{"plain", "plain"},
-		{"a%20b%C3%a4", "a b\xc3\xa4"},
-		{"100%", "100%"},
-		{"%2", "%2"},
-		{"%zz%41", "%zzA"},
-		{"%%41", "%A"},
-		{"a%00b", "a?b"},
+		{"", ""},	  {"plain", "plain"}, {"a%20b%C3%a4", "a b\xc3\xa4"},
+		{"100%", "100%"}, {"%2", "%2"},	      {"%zz%41", "%zzA"},
+		{"%%41", "%A"},	  {"a%00b", "a?b"},
 	};
 	char text[64];
 
@@ -66,7 +61,8 @@ static void rule_18_timeouts_have_at_most_eight_digits(void **state)
 }
 
 /* google.rpc.Status{code 8, details [Any{type_url, RetryInfo{Duration}}]} */
-static struct bytes make_status(uint8_t *at, const char *type_url, const char *retry, size_t len)
+static struct bytes make_status(uint8_t *at, const char *type_url, const char *retry,
+				size_t len)
 {
 	uint8_t *begin = at;
 	size_t url = strlen(type_url);

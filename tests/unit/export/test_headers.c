@@ -17,7 +17,8 @@ static void pairs_are_taken_apart_and_decoded(void **state)
 
 	(void)state;
 	assert_int_equal(headers_parse(&headers, " X-Key = a%20b , ,authorization=Basic dTpw==",
-				       error, sizeof(error)), 0);
+				       error, sizeof(error)),
+			 0);
 	assert_int_equal(headers.count, 2);
 	assert_string_equal(headers.entries[0].name, "x-key");
 	assert_string_equal(headers.entries[0].value, "a b");
@@ -32,9 +33,9 @@ static void pairs_are_taken_apart_and_decoded(void **state)
 static void bad_pairs_are_refused_without_telling_the_value(void **state)
 {
 	static const char *const cases[] = {
-		"key",		    "=v",	      "a b=secret",   "grpc-x=secret", ":path=secret",
-		"te=secret",	    "k=secret%0d%0a", "k=secret%zz", "k=secret%2",	"k=secret%00x",
-		"k=secret\xc3\xa4", "host=secret",
+		"key",		"=v",		"a b=secret",	    "grpc-x=secret",
+		":path=secret", "te=secret",	"k=secret%0d%0a",   "k=secret%zz",
+		"k=secret%2",	"k=secret%00x", "k=secret\xc3\xa4", "host=secret",
 	};
 	struct headers headers;
 	char error[200];
@@ -42,7 +43,8 @@ static void bad_pairs_are_refused_without_telling_the_value(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		error[0] = '\0';
-		assert_int_equal(headers_parse(&headers, cases[i], error, sizeof(error)), -EINVAL);
+		assert_int_equal(headers_parse(&headers, cases[i], error, sizeof(error)),
+				 -EINVAL);
 		assert_int_equal(strncmp(error, "headers: ", 9), 0);
 		assert_null(strstr(error, "secret"));
 	}
