@@ -74,14 +74,18 @@ static void table_knot(struct ticks_table *table, uint64_t ticks, uint64_t mono_
 	table->knots[table->count++] = (struct ticks_knot){ticks, mono_ns, slope};
 }
 
-/* The slope from a knot on the old line towards where the clock will be one
- * interval later. */
+/* The slope from a knot on the old line towards where the clock will be: after
+ * a second, or after as long as the last interval was if that was longer. A
+ * shorter run would make much of the jitter of one reading. */
 static double slope_to_meet(const struct ticks_table *table, uint64_t line_ns, uint64_t mono_ns,
 			    double measured)
 {
-	double ahead = (double)(int64_t)(mono_ns - line_ns) / (double)table->interval_ns;
-	double slope = measured * (1.0 + ahead);
+	uint64_t run = mono_ns - table->sample_mono_ns;
+	double ahead = (double)(int64_t)(mono_ns - line_ns), slope;
 
+	if (run < TICKS_INTERVAL_NS_MAX)
+		run = TICKS_INTERVAL_NS_MAX;
+	slope = measured * (1.0 + ahead / (double)run);
 	return slope < SLOPE_MIN ? SLOPE_MIN : slope > SLOPE_MAX ? SLOPE_MAX : slope;
 }
 
