@@ -101,14 +101,18 @@ static int carry_source(struct assemble *a, struct source *source)
 
 static int carry_spans(struct assemble *a, uint64_t segment)
 {
+	/* What is carried goes to the end of the list, behind this one. */
+	const struct list *last = a->places.prev;
 	struct list *node;
+	bool done = false;
 	int r = 0;
 
-	while (r >= 0 && (node = list_first(&a->places))) {
+	while (r >= 0 && !done && (node = list_first(&a->places))) {
 		struct open_span *span = list_entry(node, struct open_span, places);
 
 		if (span->segment > segment)
 			break;
+		done = node == last;
 		r = carry_span(a, span);
 	}
 	buf_fini(&a->state);
@@ -310,6 +314,7 @@ int assemble_recover_state(struct assemble *a, const uint8_t instance[16],
 {
 	struct source *source = stage_source(a, instance);
 
+	a->segment = place->segment;
 	if (!source)
 		return -ENOMEM;
 	if (memcmp(span_id, zero_id, 8) == 0)

@@ -204,7 +204,8 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 		return r;
 	run->segment = segment;
 	run->flags &= ~(uint32_t)RUN_UNSAVED;
-	list_move(&table->saved, &run->saved);
+	if (!(run->flags & RUN_UNSEEN))
+		list_move(&table->saved, &run->saved);
 	if (run->flags & RUN_OVER) {
 		/* Its file has a name by now. */
 		free(run->service);
@@ -382,19 +383,35 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 	return 0;
 }
 
-int trace_run_table_carry(struct trace_run_table *table, uint64_t segment)
+static int carry_list(struct trace_run_table *table, struct list *list, uint64_t segment)
 {
-	struct list *node;
+	/* What is carried goes to the end of a list, behind this one. */
+	const struct list *last = list->prev;
+	struct list *node, *next;
+	bool done = list_empty(list);
+	int r;
 
-	while ((node = list_first(&table->saved))) {
+	for (node = list->next; !done; node = next) {
 		struct trace_run *run = list_entry(node, struct trace_run, saved);
-		int r;
 
-		if (run->segment > segment)
-			break;
+		next = node->next;
+		done = node == last;
+		if (run->segment > segment && !(run->flags & RUN_UNSAVED))
+			continue;
 		r = trace_run_save(table, run);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* What is not saved yet may be known from old records alone. */
+int trace_run_table_carry(struct trace_run_table *table, uint64_t segment)
+{
+	int r;
+
+	r = carry_list(table, &table->unsaved, segment);
+	if (r < 0)
+		return r;
+	return carry_list(table, &table->saved, segment);
 }

@@ -38,7 +38,7 @@ struct trace_run {
 	uint32_t open;	    /* spans, those waiting for ops.finished included */
 	uint32_t flags;
 	struct list state;  /* in one of trace_run_table's quiet, due, over; none while open */
-	struct list saved;  /* by segment, or unsaved */
+	struct list saved;  /* in one of trace_run_table's saved, unsaved */
 };
 
 /* What the table says up the stream; see assemble_ops. */
@@ -57,7 +57,7 @@ struct trace_run_table {
 	struct list quiet;   /* nothing open, by last activity */
 	struct list due;     /* to be said over at the next tick */
 	struct list over;    /* by last activity */
-	struct list saved;   /* by segment */
+	struct list saved;   /* the log knows them */
 	struct list unsaved; /* or unseen: trace_run_table_introduce() sees to it */
 	uint32_t quiet_count, over_count;
 	uint64_t idle_timeout_ns, forget_ns;
