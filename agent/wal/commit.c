@@ -55,7 +55,7 @@ static void said_failing(struct wal *wal, int error)
 {
 	wal->counters.commit_failures++;
 	if (!wal->write_failing)
-		wal_log(wal, LOG_ERR, "wal: cannot write to %s: %s; keeping frames in memory",
+		wal_log(wal, LOG_ERR, "cannot write to %s: %s; keeping frames in memory",
 			wal->options.dir, strerror(-error));
 	wal->write_failing = true;
 }
@@ -82,7 +82,7 @@ int wal_commit(struct wal *wal)
 		}
 	}
 	if (wal->write_failing)
-		wal_log(wal, LOG_NOTICE, "wal: writing to %s again", wal->options.dir);
+		wal_log(wal, LOG_NOTICE, "writing to %s again", wal->options.dir);
 	wal->write_failing = false;
 	return wal->options.sync_each ? wal_sync_now(wal) : 0;
 }

@@ -8,8 +8,9 @@
  *
  * The header stands twice, in sectors of its own, because without the salt no
  * frame of the segment could be told from noise: one damaged sector must cost
- * one frame, not a segment. A segment is WAL_SEGMENT_BYTES long, unless one
- * chain alone needs more; the file may end where its last frame ends.
+ * one frame, not a segment. A segment is WAL_SEGMENT_BYTES long (less in
+ * a small log), unless one chain alone needs more; the file may end where its
+ * last frame ends.
  *
  * A frame is valid if and only if its length keeps it inside the segment, its
  * payload is at most WAL_FRAME_BYTES_MAX, its sequence is one more than that of

@@ -114,7 +114,7 @@ static void segment_set_aside(struct wal *wal, uint64_t number, int why)
 	(void)wal->env->ops->rename(wal->env, wal->dir_fd, name, wal->dir_fd, aside, 0);
 	wal->directory_dirty = true;
 	wal->counters.corrupt_segments++;
-	wal_log(wal, LOG_ERR, "wal: %s %s; kept as %s", name,
+	wal_log(wal, LOG_ERR, "%s %s; kept as %s", name,
 		why == -EPROTO ? "is of a version this agent does not know"
 			       : "has no readable header",
 		aside);
@@ -231,7 +231,7 @@ static int frames_replay(struct recovery *recovery, struct wal_segment *segment)
 	if (r < 0) {
 		wal->counters.damaged_frames++;
 		wal_log(wal, LOG_ERR,
-			"wal: cannot read segment %" PRIu64 " behind byte %" PRIu64
+			"cannot read segment %" PRIu64 " behind byte %" PRIu64
 			": %s; going on with the next",
 			segment->number, recovery->cursor.offset, strerror(-r));
 		numbers_skip(wal, segment->disk_bytes - recovery->cursor.offset);
@@ -266,7 +266,7 @@ static void tail_judge(struct recovery *recovery, struct wal_segment *segment, i
 		else
 			wal->counters.damaged_frames++;
 		wal_log(wal, LOG_WARNING,
-			"wal: %s %" PRIu64 " bytes at the end of segment %" PRIu64,
+			"%s %" PRIu64 " bytes at the end of segment %" PRIu64,
 			last ? "cut" : "passed over", used - recovery->seen, segment->number);
 	}
 	/* Failing leaves what the next start will pass over again. */
@@ -301,7 +301,7 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 	wal->counters.damaged_frames += damaged;
 	if (damaged)
 		wal_log(wal, LOG_WARNING,
-			"wal: passed over %" PRIu64 " damaged places in segment %" PRIu64,
+			"passed over %" PRIu64 " damaged places in segment %" PRIu64,
 			damaged, segment->number);
 	tail_judge(recovery, segment, fd, last);
 	segment->last_span_number = wal->next_span_number - 1;
@@ -394,7 +394,7 @@ static int segment_recover(struct recovery *recovery, struct wal_segment *segmen
 		segment->first_span_number = wal->next_span_number;
 		segment->last_span_number = wal->next_span_number - 1;
 		wal->counters.damaged_frames++;
-		wal_log(wal, LOG_ERR, "wal: cannot read %s; going on with the next", name);
+		wal_log(wal, LOG_ERR, "cannot read %s; going on with the next", name);
 	}
 	return verdict == HEADER_GONE ? 0 : r;
 }

@@ -75,7 +75,7 @@ static void sync_failed(struct wal *wal, int error)
 	wal->counters.sync_failures++;
 	if (!wal->sync.failing)
 		wal_log(wal, LOG_ERR,
-			"wal: cannot sync %s: %s; frames are logged but a power "
+			"cannot sync %s: %s; frames are logged but a power "
 			"loss would take them; trying again",
 			wal->options.dir, strerror(-error));
 	wal->sync.failing = true;
@@ -134,7 +134,7 @@ static void round_end(struct wal *wal)
 	wal->sync.round = false;
 	wal->synced_sequence = wal->sync.sequence;
 	if (wal->sync.failing)
-		wal_log(wal, LOG_NOTICE, "wal: syncing %s again", wal->options.dir);
+		wal_log(wal, LOG_NOTICE, "syncing %s again", wal->options.dir);
 	wal->sync.failing = false;
 }
 

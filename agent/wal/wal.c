@@ -11,6 +11,7 @@
 #include "wal/internal.h"
 
 #define LOCK_NAME "lock"
+#define SEGMENT_BYTES_SMALL (UINT32_C(1) << 20)
 
 void wal_log(const struct wal *wal, int priority, const char *format, ...)
 {
@@ -117,8 +118,18 @@ static int lock_directory(struct wal *wal)
 		return 0;
 	if (errno != EAGAIN && errno != EACCES)
 		return -errno;
-	wal_log(wal, LOG_ERR, "wal: another agent is using %s", wal->options.dir);
+	wal_log(wal, LOG_ERR, "another agent is using %s", wal->options.dir);
 	return -EBUSY;
+}
+
+/* A small log has small segments, or it could never be cleaned by halves. */
+static uint32_t segment_bytes_for(uint64_t max_bytes)
+{
+	uint64_t bytes = max_bytes / 8;
+
+	if (max_bytes == 0 || bytes > WAL_SEGMENT_BYTES)
+		return WAL_SEGMENT_BYTES;
+	return bytes < SEGMENT_BYTES_SMALL ? SEGMENT_BYTES_SMALL : (uint32_t)bytes;
 }
 
 static void options_complete(struct wal_options *options)
@@ -126,7 +137,7 @@ static void options_complete(struct wal_options *options)
 	if (!options->memory_bytes_max)
 		options->memory_bytes_max = WAL_MEMORY_BYTES_DEFAULT;
 	if (!options->segment_bytes)
-		options->segment_bytes = WAL_SEGMENT_BYTES;
+		options->segment_bytes = segment_bytes_for(options->max_bytes);
 	if (options->segment_bytes < WAL_SEGMENT_BYTES_MIN)
 		options->segment_bytes = WAL_SEGMENT_BYTES_MIN;
 }

@@ -24,7 +24,7 @@ struct wal_options {
 	 * 0: no limit. */
 	uint64_t max_bytes;
 	uint64_t memory_bytes_max;  /* pending; 0: 64 MiB. One chain alone may be more */
-	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES; less for small disks and tests */
+	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES, less if max_bytes is small */
 	uint64_t sync_interval_ns;  /* 250 ms */
 	bool sync_each;		    /* commit waits for fdatasync */
 	/* Says once what happened; NULL: silent. priority as syslog(3). */
