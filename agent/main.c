@@ -52,6 +52,15 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* A process's ring is more than half full, or it waits for a flush. */
+static void on_doorbell(void *arg, uint32_t events)
+{
+	struct pipeline *pipeline = arg;
+
+	(void)events;
+	drain_wake(pipeline->drain);
+}
+
 static int status_json(void *arg, struct buf *out)
 {
 	return pipeline_status(arg, out);
@@ -96,6 +105,8 @@ static int serve(struct pipeline *pipeline, struct env *env, const struct option
 	log_line(LOG_NOTICE, "pipeline", "serving %s, state in %s, archive %s",
 		 options->ring_dir, options->state_dir,
 		 options->archive_enabled ? options->archive_dir : "off");
+	/* Without the doorbell the rings are polled all the same. */
+	(void)env_linux_doorbell(env, drain_doorbell(pipeline->drain), on_doorbell, pipeline);
 	notify_ready();
 	while (!stop && !abandoned(pipeline, env->ops->mono_ns(env))) {
 		notify_alive(env->ops->mono_ns(env));
@@ -106,6 +117,7 @@ static int serve(struct pipeline *pipeline, struct env *env, const struct option
 	}
 	notify_stopping();
 	pipeline_stop(pipeline, options->shutdown_deadline_ns);
+	(void)env_linux_doorbell(env, NULL, NULL, NULL);
 	status_socket_free(socket);
 	(void)env->ops->watch(env, fd, 0, NULL, NULL);
 	close(fd);

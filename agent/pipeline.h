@@ -32,6 +32,7 @@ struct destination {
 	struct finished_span waiting; /* read, not yet taken by the exporter */
 	bool has_waiting;
 	bool started;
+	uint64_t first_number;	 /* the cursor this life of the agent began with */
 	uint64_t pushed_number;	 /* of the last span the exporter took */
 	uint64_t marked_number;	 /* in the newest CURSOR frame */
 	uint64_t skipped_number; /* spans up to here were given up */
@@ -126,7 +127,8 @@ void news_ring_dead(void *arg, uint32_t ring, const struct death *death);
 void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8]);
 void news_flush_wanted(void *arg, uint32_t ring, uint32_t request);
 void news_ring_gone(void *arg, uint32_t ring);
-int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence);
+int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence,
+		    uint64_t *ret_segment);
 int news_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
 		  const uint8_t span_id[8], uint64_t *ret_number);
 void news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,

@@ -158,13 +158,18 @@ void news_ring_gone(void *arg, uint32_t ring)
 	assemble_ring_gone(p->assemble, ring);
 }
 
-int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence)
+int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence,
+		    uint64_t *ret_segment)
 {
 	struct pipeline *p = arg;
 	struct wal_location location;
+	int r;
 
-	return pipeline_add_keyed(p, WAL_RING, p->instances[ring], NULL, state, ret_sequence,
-				  &location);
+	r = pipeline_add_keyed(p, WAL_RING, p->instances[ring], NULL, state, ret_sequence,
+			       &location);
+	if (r == 0)
+		*ret_segment = location.segment;
+	return r;
 }
 
 /* ---- assembly's news --------------------------------------------------------- */

@@ -238,6 +238,7 @@ static int start_readers(struct pipeline *p)
 		if (r < 0)
 			return r;
 		destination->started = true;
+		destination->first_number = destination->marked_number;
 		destination->pushed_number = destination->marked_number;
 		r = wal_reader_new(&destination->reader, p->wal, destination->marked_number);
 		if (r < 0)

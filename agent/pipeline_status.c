@@ -111,6 +111,7 @@ static void ring_part(struct writer *w, const struct ring_identity *identity,
 	number(w, "held", counters->held);
 	number(w, "dropped_abandoned", counters->dropped_abandoned);
 	number(w, "dropped_damaged", counters->dropped_damaged);
+	number(w, "dropped_too_large", counters->dropped_too_large);
 	number(w, "bytes", counters->bytes);
 	open_with(w, "refused", '{');
 	for (int i = 0; i < WIRE_REFUSED_COUNT; i++)
@@ -128,7 +129,7 @@ static void rings_part(struct writer *w, struct pipeline *p)
 	bool alive;
 
 	open_with(w, "rings", '[');
-	for (uint32_t i = 0; i < p->instance_cap && shown < RINGS_SHOWN; i++) {
+	for (uint32_t i = 0; i < drain_ring_count(p->drain) && shown < RINGS_SHOWN; i++) {
 		if (!drain_ring(p->drain, i, &identity, &counters, &alive))
 			continue;
 		ring_part(w, &identity, &counters, alive);
@@ -244,10 +245,12 @@ static void destination_part(struct writer *w, const struct destination *destina
 	text(w, "name", bytes_of(destination->name));
 	text(w, "authority", bytes_of(destination->options.endpoint.authority));
 	truth(w, "connected", export_connected(&destination->export));
+	number(w, "finished", last - destination->first_number);
 	number(w, "unsent", last - destination_done(destination));
 	number(w, "pushed", counters->pushed);
 	number(w, "sent", counters->sent);
-	number(w, "waiting", export_waiting(&destination->export));
+	number(w, "waiting",
+	       export_waiting(&destination->export) + (last - destination->pushed_number));
 	number(w, "rejected", counters->rejected_partial + counters->rejected_status);
 	number(w, "dropped_too_large", counters->dropped_too_large);
 	number(w, "dropped_backlog", destination->dropped_backlog);

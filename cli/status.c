@@ -98,7 +98,8 @@ static void print_rings(json_t *status)
 		       number(ring, "pid"),
 		       json_is_true(json_object_get(ring, "alive")) ? "alive" : "dead",
 		       number(ring, "written"), number(ring, "drained"), number(ring, "held"),
-		       number(ring, "dropped_abandoned") + number(ring, "dropped_damaged"));
+		       number(ring, "dropped_abandoned") + number(ring, "dropped_damaged") +
+			       number(ring, "dropped_too_large"));
 		print_refused(ring);
 		putchar('\n');
 	}
@@ -207,9 +208,9 @@ static void print_ledgers(json_t *status)
 	       number(spans, "closed_by_death"), number(spans, "open"),
 	       number(spans, "dropped_invalid"));
 	if (archive)
-		printf("         finished %" PRIu64 " = archived %" PRIu64 " + waiting %" PRIu64
+		printf("archive  taken %" PRIu64 " = archived %" PRIu64 " + waiting %" PRIu64
 		       " + filtered %" PRIu64 " + invalid %" PRIu64 "\n",
-		       number(archive, "finished"), number(archive, "archived"),
+		       number(archive, "spans"), number(archive, "archived"),
 		       number(archive, "waiting"), number(archive, "dropped_filtered"),
 		       number(archive, "dropped_invalid"));
 }
