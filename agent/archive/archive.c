@@ -82,7 +82,7 @@ int archive_new(struct archive **ret_archive, struct env *env,
 	archive->env = env;
 	archive->options = *options;
 	archive->ops = *ops;
-	directory_init(&archive->directory, env, options->dir);
+	archive_dir_init(&archive->directory, env, options->dir);
 	index_init(&archive->index, env, options->state_dir);
 	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max);
 	if (r < 0) {
@@ -106,7 +106,7 @@ void archive_free(struct archive *archive)
 	free(archive->buckets);
 	spool_files_fini(&archive->files);
 	index_fini(&archive->index);
-	directory_fini(&archive->directory);
+	archive_dir_fini(&archive->directory);
 	free(archive);
 }
 
@@ -305,7 +305,7 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 	if (now_ns < archive->checkpoint_due_ns && archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
 		return 0;
 	archive->checkpoint_due_ns = now_ns + archive->options.checkpoint_ns;
-	if (directory_moved(&archive->directory) > 0)
+	if (archive_dir_moved(&archive->directory) > 0)
 		r = recover_directory_moved(archive);
 	for (struct run *run = archive->runs; run; run = run->next)
 		seal_if_alone(run, now_ns);
@@ -326,7 +326,7 @@ static int step(struct run *run)
 		work = r < 0 ? r : work + r;
 	}
 	if (work == -ENOENT && run->has_spool && run->spool.exists &&
-	    directory_has(&run->archive->directory, run->spool.name) == 0)
+	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
 		work = run_lose_spool(run);
 	return work == -EAGAIN ? 0 : work;
 }

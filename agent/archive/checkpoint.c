@@ -106,7 +106,7 @@ static int flush_run(struct run *run)
 		r = restore_removed(run);
 	if (r >= 0)
 		r = run_flush(run);
-	if (r == -ENOENT && directory_has(&run->archive->directory, run->spool.name) == 0)
+	if (r == -ENOENT && archive_dir_has(&run->archive->directory, run->spool.name) == 0)
 		r = run_lose_spool(run);
 	if (r < 0)
 		return r;

@@ -15,7 +15,7 @@
 void index_init(struct index *index, struct env *env, const char *state_dir)
 {
 	*index = (struct index){.fd = -1};
-	directory_init(&index->directory, env, state_dir);
+	archive_dir_init(&index->directory, env, state_dir);
 }
 
 void index_fini(struct index *index)
@@ -25,7 +25,7 @@ void index_fini(struct index *index)
 	if (index->fd >= 0)
 		(void)env->ops->close(env, index->fd);
 	index->fd = -1;
-	directory_fini(&index->directory);
+	archive_dir_fini(&index->directory);
 	free(index->slots);
 	index->slots = NULL;
 }
@@ -299,7 +299,7 @@ int index_open(struct index *index)
 	struct env *env = index->directory.env;
 	int r;
 
-	r = directory_open(&index->directory);
+	r = archive_dir_open(&index->directory);
 	if (r < 0)
 		return r;
 	r = env->ops->open(env, index->directory.fd, INDEX_NAME, O_RDWR | O_CREAT | O_NOFOLLOW,

@@ -10,7 +10,7 @@
 #ifndef ARCHIVE_INDEX_H
 #define ARCHIVE_INDEX_H
 
-#include "archive/directory.h"
+#include "archive/archive_dir.h"
 #include "archive/name.h"
 
 struct index_entry {
@@ -29,7 +29,7 @@ struct index_slot {
 };
 
 struct index {
-	struct directory directory;
+	struct archive_dir directory;
 	int fd; /* -1: cannot be opened now; kept in memory only until it can */
 	uint64_t length;
 	uint64_t lines;

@@ -312,7 +312,7 @@ int recover_scan(struct archive *archive)
 	struct listing listing = {0};
 	int r;
 
-	r = archive->directory.fd < 0 ? directory_open(&archive->directory) : 0;
+	r = archive->directory.fd < 0 ? archive_dir_open(&archive->directory) : 0;
 	if (r >= 0)
 		r = scan(archive, &listing);
 	free(listing.spools.at);
@@ -325,7 +325,7 @@ int recover_scan(struct archive *archive)
 
 /* --- a directory that was removed or replaced ------------------------------------------ */
 
-static int move_run(struct run *run, struct directory *old)
+static int move_run(struct run *run, struct archive_dir *old)
 {
 	struct archive *archive = run->archive;
 	int r;
@@ -346,11 +346,11 @@ static int move_run(struct run *run, struct directory *old)
 
 int recover_directory_moved(struct archive *archive)
 {
-	struct directory old = archive->directory;
+	struct archive_dir old = archive->directory;
 	int r;
 
-	directory_init(&archive->directory, archive->env, archive->options.dir);
-	r = directory_open(&archive->directory);
+	archive_dir_init(&archive->directory, archive->env, archive->options.dir);
+	r = archive_dir_open(&archive->directory);
 	if (r < 0) {
 		archive->directory = old;
 		return r;
@@ -359,6 +359,6 @@ int recover_directory_moved(struct archive *archive)
 		    archive->options.dir);
 	for (struct run *run = archive->runs; run && r >= 0; run = run->next)
 		r = move_run(run, &old);
-	directory_fini(&old);
+	archive_dir_fini(&old);
 	return r;
 }

@@ -182,16 +182,16 @@ void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns)
 /* A name is taken by a file of another run or by its spool. */
 static int settle_name(struct run *run)
 {
-	struct directory *directory = &run->archive->directory;
+	struct archive_dir *directory = &run->archive->directory;
 	char spool[NAME_FULL_BYTES];
 	int r;
 
 	if (run->settled)
 		return 0;
 	name_spool(spool, &run->name);
-	r = directory_has(directory, run->name.text);
+	r = archive_dir_has(directory, run->name.text);
 	if (r == 0)
-		r = directory_has(directory, spool);
+		r = archive_dir_has(directory, spool);
 	if (r > 0 && !run->suffixed)
 		r = run_change_name(run);
 	if (r >= 0)
@@ -328,7 +328,7 @@ int run_keep_aside(struct archive *archive, const char *entry, const struct name
 
 	for (unsigned n = 1; n < KEPT_MAX; n++) {
 		name_kept(kept, name, n);
-		r = directory_has(&archive->directory, kept);
+		r = archive_dir_has(&archive->directory, kept);
 		if (r == 0)
 			r = env->ops->rename(env, archive->directory.fd, entry,
 					     archive->directory.fd, kept, 0);

@@ -175,7 +175,7 @@ static int clear_the_place(struct run *run)
 	if (r != 0)
 		return r < 0 ? r : 0;
 	run->has_file = false;
-	r = directory_has(&archive->directory, run->name.text);
+	r = archive_dir_has(&archive->directory, run->name.text);
 	if (r > 0)
 		r = run_keep_aside(archive, run->name.text, &run->name);
 	return r;

@@ -11,7 +11,7 @@
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
 #define SPOOL_MODE 0640
 
-int spool_files_init(struct spool_files *files, struct directory *directory, uint32_t max)
+int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max)
 {
 	*files = (struct spool_files){.directory = directory, .max = max ? max : 1};
 	files->open = calloc(files->max, sizeof(struct spool *));
@@ -293,7 +293,7 @@ void spool_forget_written(struct spool *spool)
 	spool->exists = false;
 }
 
-int spool_restore(struct spool *spool, struct directory *old)
+int spool_restore(struct spool *spool, struct archive_dir *old)
 {
 	struct env *env = spool_env(spool);
 	uint64_t offset = 0;

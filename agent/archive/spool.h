@@ -7,7 +7,7 @@
 #ifndef ARCHIVE_SPOOL_H
 #define ARCHIVE_SPOOL_H
 
-#include "archive/directory.h"
+#include "archive/archive_dir.h"
 #include "archive/facts.h"
 #include "archive/layout.h"
 #include "archive/name.h"
@@ -20,7 +20,7 @@
 struct spool;
 
 struct spool_files {
-	struct directory *directory;
+	struct archive_dir *directory;
 	struct spool **open;
 	uint32_t count;
 	uint32_t max;
@@ -43,7 +43,7 @@ struct spool {
 	struct groups groups;
 };
 
-int spool_files_init(struct spool_files *files, struct directory *directory, uint32_t max);
+int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max);
 void spool_files_fini(struct spool_files *files);
 
 void spool_init(struct spool *spool, struct spool_files *files, const char *name);
@@ -91,13 +91,13 @@ int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *o
 	       struct spool_damage *ret_damage);
 
 /* The trace id of a spool's first line. -ENODATA: it has none. */
-int spool_trace_id(struct directory *directory, const char *name, uint8_t ret_trace_id[16]);
+int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16]);
 
 /* The file has gone: keeps what is waiting and forgets the rest. */
 void spool_forget_written(struct spool *spool);
 
 /* Makes the file again in another directory, with everything still readable
  * from the open file or under its name in `old`. */
-int spool_restore(struct spool *spool, struct directory *old);
+int spool_restore(struct spool *spool, struct archive_dir *old);
 
 #endif

@@ -167,7 +167,7 @@ static int unhex(const char *text, uint8_t ret_trace_id[16])
 	return 0;
 }
 
-int spool_trace_id(struct directory *directory, const char *name, uint8_t ret_trace_id[16])
+int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16])
 {
 	struct env *env = directory->env;
 	struct buf text = BUF_INIT;

@@ -91,7 +91,7 @@ struct archive {
 	struct archive_ops ops;
 	struct archive_counters counters;
 
-	struct directory directory;
+	struct archive_dir directory;
 	struct spool_files files;
 	struct index index;
 	bool scanned; /* the directory was looked through after the start */

@@ -1,4 +1,4 @@
-#include "archive/directory.h"
+#include "archive/archive_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,12 +7,12 @@
 
 #define DIRECTORY_MODE 0750
 
-void directory_init(struct directory *directory, struct env *env, const char *path)
+void archive_dir_init(struct archive_dir *directory, struct env *env, const char *path)
 {
-	*directory = (struct directory){.env = env, .path = path, .fd = -1};
+	*directory = (struct archive_dir){.env = env, .path = path, .fd = -1};
 }
 
-void directory_fini(struct directory *directory)
+void archive_dir_fini(struct archive_dir *directory)
 {
 	if (directory->fd >= 0)
 		(void)directory->env->ops->close(directory->env, directory->fd);
@@ -42,13 +42,13 @@ static int make_path(struct env *env, const char *path)
 	return 0;
 }
 
-static int open_path(const struct directory *directory)
+static int open_path(const struct archive_dir *directory)
 {
 	return directory->env->ops->open(directory->env, AT_FDCWD, directory->path,
 					 O_RDONLY | O_DIRECTORY, 0);
 }
 
-int directory_open(struct directory *directory)
+int archive_dir_open(struct archive_dir *directory)
 {
 	struct env *env = directory->env;
 	struct stat st;
@@ -68,14 +68,14 @@ int directory_open(struct directory *directory)
 		(void)env->ops->close(env, fd);
 		return r;
 	}
-	directory_fini(directory);
+	archive_dir_fini(directory);
 	directory->fd = fd;
 	directory->device = st.st_dev;
 	directory->inode = st.st_ino;
 	return 0;
 }
 
-int directory_moved(const struct directory *directory)
+int archive_dir_moved(const struct archive_dir *directory)
 {
 	struct env *env = directory->env;
 	struct stat st;
@@ -93,7 +93,7 @@ int directory_moved(const struct directory *directory)
 	return st.st_dev != directory->device || st.st_ino != directory->inode;
 }
 
-int directory_has(const struct directory *directory, const char *name)
+int archive_dir_has(const struct archive_dir *directory, const char *name)
 {
 	struct env *env = directory->env;
 	int fd;
