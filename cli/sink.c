@@ -294,13 +294,20 @@ static void sink_close(struct sink *sink)
 	buf_fini(&sink->text);
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void sink_summary(const struct sink *sink)
 {
-	fprintf(stderr, "sink: %llu spans in %llu requests, %llu bytes, %llu connections",
-		(unsigned long long)sink->spans, (unsigned long long)sink->requests,
-		(unsigned long long)sink->bytes, (unsigned long long)sink->accepted);
+	fprintf(stderr, "sink: %llu span%s in %llu request%s, %llu bytes, %llu connection%s",
+		(unsigned long long)sink->spans, plural(sink->spans),
+		(unsigned long long)sink->requests, plural(sink->requests),
+		(unsigned long long)sink->bytes, (unsigned long long)sink->accepted,
+		plural(sink->accepted));
 	if (sink->refused)
-		fprintf(stderr, ", %llu requests refused", (unsigned long long)sink->refused);
+		fprintf(stderr, ", %llu refused", (unsigned long long)sink->refused);
 	fprintf(stderr, "\n");
 }
 

@@ -13,6 +13,9 @@
 #define REQUEST \
 	(&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
 
+/* Of a name or message, in a line for people. */
+#define TEXT_BYTES_MAX 160
+
 /* Field numbers of trace.proto, common.proto and resource.proto. */
 enum {
 	REQUEST_RESOURCE_SPANS = 1,
@@ -199,7 +202,13 @@ struct printer {
 static void print_text(struct buf *out, struct bytes text)
 {
 	size_t from = out->len;
+	bool cut = text.len > TEXT_BYTES_MAX;
 
+	if (cut) {
+		/* Not inside a character: back over its continuation bytes. */
+		for (text.len = TEXT_BYTES_MAX; text.len && (text.at[text.len] & 0xc0) == 0x80;)
+			text.len--;
+	}
 	if (utf8_append_repaired(out, text) < 0)
 		return;
 	for (size_t i = from; i < out->len; i++) {
@@ -210,6 +219,8 @@ static void print_text(struct buf *out, struct bytes text)
 		else if (c1)
 			memset(out->at + i, ' ', 2);
 	}
+	if (cut)
+		(void)buf_append_text(out, "...");
 }
 
 static void print_time(struct buf *out, uint64_t wall_ns)

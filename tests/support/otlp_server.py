@@ -7,7 +7,7 @@ It listens on 127.0.0.1, prints its port on the first line of stdout, and stops
 on the end of stdin or on SIGTERM/SIGINT; it then prints one line
 "requests=N spans=N bytes=N", counting answered-OK requests only.
 
-  --stubs DIR       where `make python-stubs` put the generated messages; without
+  --stubs DIR       where `make build/gen/python/stamp` put the messages; without
                     it they are generated anew from proto/ for this run
   --port N          instead of a free one
   --out FILE        append every request that is answered OK, before answering
