@@ -11,9 +11,17 @@
  * reported only after a round that began after the lock was seen free, and
  * after that round nothing of this ring comes any more.
  *
+ * Order of calls: drain_new(), the drain_recover_*() in log order,
+ * drain_recovered(), then ticks.
+ *
+ * A ring is first put into the log by ops.ring_state, then read, so whatever
+ * the log says of a ring stands behind its identity.
+ *
  * The agent's thread alone calls this. */
 #ifndef DRAIN_DRAIN_H
 #define DRAIN_DRAIN_H
+
+#include <stdatomic.h>
 
 #include "base/env.h"
 #include "base/slice.h"
@@ -24,8 +32,10 @@ struct drain_ops {
 	/* A ring was found (or found again after a restart). */
 	int (*ring_seen)(void *arg, uint32_t ring, const struct ring_identity *identity);
 	/* Slices of one ring in thread order. 0, or -ENOBUFS: not taken, the
-	 * drain offers them again. ret_sequence: of the log frame that has
-	 * them. `records` are borrowed until the call returns. */
+	 * drain offers them again; -E2BIG: the log can never take a value of
+	 * this size, the drain offers the slices without it and counts it.
+	 * ret_sequence: of the log frame that has them. `records` are borrowed
+	 * until the call returns. */
 	int (*batch)(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 		     uint64_t *ret_sequence);
 	/* All marks of round `round` are drained. Rounds of a ring count from 1
@@ -43,8 +53,10 @@ struct drain_ops {
 	/* The payload of a RING frame (behind wal_key, key = instance) to put
 	 * into the log: the identity and every position. Also called once when
 	 * a ring is first seen, before its first batch, so that the log knows
-	 * its clock. -ENOBUFS as batch. */
-	int (*ring_state)(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence);
+	 * its clock. -ENOBUFS as batch. ret_segment: where it lies now, see
+	 * drain_carry(). */
+	int (*ring_state)(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_sequence,
+			  uint64_t *ret_segment);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };
@@ -61,7 +73,9 @@ struct drain_options {
 struct drain_ring_counters {
 	uint64_t written;   /* records, from the threads' own numbers */
 	uint64_t drained;   /* records handed on */
-	uint64_t dropped_abandoned, dropped_damaged;
+	uint64_t dropped_abandoned; /* pieces of values that were never completed */
+	uint64_t dropped_damaged;   /* not records, or numbers nobody wrote */
+	uint64_t dropped_too_large; /* pieces of values beyond what the log takes */
 	uint64_t held;	    /* fragments waiting in the ring for the rest of their value */
 	uint64_t refused[16]; /* by enum wire_refusal, as the client counts */
 	uint64_t bytes, rounds;
@@ -71,6 +85,54 @@ struct drain_counters {
 	uint64_t rings_seen, rings_dead, rings_quarantined, rings_ignored;
 	uint64_t blocks_returned, bytes;
 };
+
+/* The payload of a RING frame, version 1: a state head, then `blocks` times a
+ * state block (those that were ever taken), then `threads` times a state
+ * thread. Native byte order, as the log. */
+#define DRAIN_STATE_VERSION 1
+
+struct drain_state_head {
+	uint32_t version;
+	uint32_t blocks;
+	uint32_t threads;
+	uint32_t reserved;
+	uint8_t instance[16];
+	uint8_t boot_id[16];
+	uint64_t anchor_ticks;
+	uint64_t anchor_mono_ns;
+	uint64_t anchor_boot_ns;
+	uint64_t anchor_wall_ns;
+	uint64_t time_namespace;
+	uint32_t clock;
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t block_count;
+	uint64_t written; /* of threads no longer listed */
+	uint64_t drained;
+	uint64_t dropped_abandoned;
+	uint64_t dropped_damaged;
+	uint64_t dropped_too_large;
+	uint64_t bytes;
+};
+_Static_assert(sizeof(struct drain_state_head) == 152, "state head");
+
+#define DRAIN_STATE_SEALED 0x01u
+
+struct drain_state_block {
+	uint32_t block;
+	uint32_t generation;
+	uint32_t end; /* logged up to here */
+	uint32_t flags;
+};
+_Static_assert(sizeof(struct drain_state_block) == 16, "state block");
+
+struct drain_state_thread {
+	uint32_t number;
+	uint32_t next_block;
+	uint64_t next_record;
+	uint64_t unknown; /* records before those we ever saw (a log was lost) */
+};
+_Static_assert(sizeof(struct drain_state_thread) == 24, "state thread");
 
 struct drain; /* opaque */
 
@@ -108,9 +170,16 @@ int drain_carry(struct drain *drain, uint64_t segment);
 bool drain_before_sleep(struct drain *drain);
 void drain_after_sleep(struct drain *drain);
 
-/* For status. False when there is no such ring. */
+/* The futex word clients wake; valid until drain_free(). */
+_Atomic uint32_t *drain_doorbell(struct drain *drain);
+/* Somebody rang: every ring is looked at by the next tick. */
+void drain_wake(struct drain *drain);
+
+/* For status. Goes through the indexes below drain_ring_count(); false when
+ * there is no such ring. */
 bool drain_ring(const struct drain *drain, uint32_t ring, struct ring_identity *ret_identity,
 		struct drain_ring_counters *ret_counters, bool *ret_alive);
+uint32_t drain_ring_count(const struct drain *drain);
 const struct drain_counters *drain_counters(const struct drain *drain);
 
 #endif

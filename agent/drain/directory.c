@@ -1,0 +1,317 @@
+#include "drain/directory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define TEMPORARY_AGE_S 60
+
+/* ---- the directory itself -------------------------------------------------- */
+
+static int parents_make(struct env *env, const char *path)
+{
+	char parent[PATH_MAX];
+	size_t len = strlen(path);
+	int r;
+
+	if (len >= sizeof parent)
+		return -ENAMETOOLONG;
+	memcpy(parent, path, len + 1);
+	for (char *at = strchr(parent + 1, '/'); at; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		r = env->ops->mkdir(env, AT_FDCWD, parent, 0755);
+		if (r < 0 && r != -EEXIST)
+			return r;
+		*at = '/';
+	}
+	return 0;
+}
+
+static int directory_make(struct env *env, const char *path, int *ret_fd)
+{
+	mode_t mode = geteuid() == 0 && strncmp(path, "/run/", 5) == 0 ? 03733 : 0700;
+	int r, fd;
+
+	r = env->ops->mkdir(env, AT_FDCWD, path, mode & 0777);
+	if (r == -ENOENT) {
+		r = parents_make(env, path);
+		if (r == 0)
+			r = env->ops->mkdir(env, AT_FDCWD, path, mode & 0777);
+	}
+	if (r < 0 && r != -EEXIST)
+		return r;
+	fd = env->ops->open(env, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	/* Not where it existed: its mode is its owner's choice. */
+	if (r == 0 && fchmod(fd, mode) < 0) {
+		r = -errno;
+		env->ops->close(env, fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* ---- agent.page ------------------------------------------------------------ */
+
+int directory_is_locked(int fd)
+{
+	/* Asked as a reader: a stranger's read lock is not life. */
+	struct flock lock = {
+		.l_type = F_RDLCK,
+		.l_whence = SEEK_SET,
+		.l_start = WIRE_LOCK_OFFSET,
+		.l_len = WIRE_LOCK_LENGTH,
+	};
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		return -errno;
+	return lock.l_type != F_UNLCK;
+}
+
+static int page_lock(int fd)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = WIRE_LOCK_OFFSET,
+		.l_len = WIRE_LOCK_LENGTH,
+	};
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+}
+
+static int page_open(struct directory *directory)
+{
+	struct env *env = directory->env;
+	struct stat st;
+	int fd, r;
+
+	for (int tries = 0; tries < 3; tries++) {
+		fd = env->ops->open(env, directory->fd, WIRE_PAGE_NAME,
+				    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+				    0644);
+		if (fd >= 0) {
+			r = env->ops->fstat(env, fd, &st);
+			if (r == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+			    st.st_uid == geteuid())
+				return fd;
+			env->ops->close(env, fd);
+		}
+		/* Planted, or of another agent's user: clients would not believe
+		 * it. Removing works where the directory is ours. */
+		r = env->ops->unlink(env, directory->fd, WIRE_PAGE_NAME, 0);
+		if (r < 0)
+			return fd < 0 ? fd : r;
+	}
+	return -EACCES;
+}
+
+static void page_begin(struct wire_agent_page *page)
+{
+	page->header_bytes = WIRE_HEADER_BYTES;
+	page->version = WIRE_VERSION;
+	page->compat = 0;
+	page->incompat = 0;
+	/* Relaxed: a hint for wakers. */
+	atomic_store_explicit(&page->sleeping, 0, memory_order_relaxed);
+	/* E1: release; a client that sees the new epoch sees an agent that is
+	 * there. */
+	atomic_fetch_add_explicit(&page->epoch, 1, memory_order_release);
+	/* G1: release, so that a client that sees the magic sees all of it. */
+	__atomic_store_n(&page->magic, WIRE_PAGE_MAGIC, __ATOMIC_RELEASE);
+}
+
+static int page_map(struct directory *directory)
+{
+	struct env *env = directory->env;
+	void *at;
+	int r;
+
+	r = env->ops->fallocate(env, directory->page_fd, 0, WIRE_HEADER_BYTES);
+	if (r < 0)
+		return r;
+	(void)fchmod(directory->page_fd, 0644); /* whatever the umask: clients read it */
+	at = mmap(NULL, WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
+		  directory->page_fd, 0);
+	if (at == MAP_FAILED)
+		return -errno;
+	r = guard_add(&directory->guard, at, WIRE_HEADER_BYTES);
+	if (r < 0) {
+		munmap(at, WIRE_HEADER_BYTES);
+		return r;
+	}
+	directory->page = at;
+	page_begin(directory->page);
+	return 0;
+}
+
+/* ---- opening --------------------------------------------------------------- */
+
+static void watch_begin(struct directory *directory, const char *path)
+{
+	directory->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (directory->inotify_fd < 0)
+		return;
+	if (inotify_add_watch(directory->inotify_fd, path,
+			      IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0) {
+		close(directory->inotify_fd);
+		directory->inotify_fd = -1;
+	}
+}
+
+int directory_open(struct directory *directory, struct env *env, const char *path)
+{
+	struct statfs fs;
+	int r;
+
+	*directory = (struct directory){
+		.env = env, .fd = -1, .page_fd = -1, .inotify_fd = -1};
+	r = directory_make(env, path, &directory->fd);
+	if (r < 0)
+		return r;
+	r = env->ops->fstat(env, directory->fd, &directory->st);
+	if (r < 0)
+		goto close;
+	directory->owned = directory->st.st_uid == geteuid();
+	directory->on_tmpfs =
+		fstatfs(directory->fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS_MAGIC;
+	r = page_open(directory);
+	if (r < 0)
+		goto close;
+	directory->page_fd = r;
+	r = page_lock(directory->page_fd);
+	if (r == 0)
+		r = page_map(directory);
+	if (r < 0)
+		goto close;
+	watch_begin(directory, path);
+	return 0;
+
+close:
+	directory_close(directory);
+	return r;
+}
+
+void directory_close(struct directory *directory)
+{
+	struct env *env = directory->env;
+
+	if (directory->page) {
+		guard_remove(&directory->guard);
+		munmap(directory->page, WIRE_HEADER_BYTES);
+		directory->page = NULL;
+	}
+	if (directory->inotify_fd >= 0)
+		close(directory->inotify_fd);
+	if (directory->page_fd >= 0)
+		env->ops->close(env, directory->page_fd);
+	if (directory->fd >= 0)
+		env->ops->close(env, directory->fd);
+	directory->inotify_fd = directory->page_fd = directory->fd = -1;
+}
+
+/* ---- names ----------------------------------------------------------------- */
+
+int directory_list(struct directory *directory, env_name_fn *each, void *arg)
+{
+	return directory->env->ops->list(directory->env, directory->fd, each, arg);
+}
+
+int directory_news(struct directory *directory, env_name_fn *each, void *arg)
+{
+	_Alignas(struct inotify_event) char events[4096];
+	int lost = 0, r;
+
+	if (directory->inotify_fd < 0)
+		return 1;
+	for (;;) {
+		ssize_t n = read(directory->inotify_fd, events, sizeof events);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return lost;
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *event =
+				(const struct inotify_event *)(events + at);
+
+			at += (ssize_t)(sizeof *event + event->len);
+			if (event->mask & IN_Q_OVERFLOW)
+				lost = 1;
+			if (event->len == 0)
+				continue;
+			r = each(arg, event->name);
+			if (r < 0)
+				return r;
+		}
+	}
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+bool directory_parse_ring(const char *name, uint8_t ret_instance[16])
+{
+	uint8_t instance[16];
+
+	if (strlen(name) != 32 + sizeof WIRE_RING_SUFFIX - 1 ||
+	    strcmp(name + 32, WIRE_RING_SUFFIX) != 0)
+		return false;
+	for (int i = 0; i < 16; i++) {
+		int high = hex_digit(name[2 * i]), low = hex_digit(name[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		instance[i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(ret_instance, instance, 16);
+	return true;
+}
+
+void directory_ring_name(char ret_name[DIRECTORY_NAME_BYTES], const uint8_t instance[16],
+			 const char *suffix)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < 16; i++) {
+		ret_name[2 * i] = digits[instance[i] >> 4];
+		ret_name[2 * i + 1] = digits[instance[i] & 15];
+	}
+	strncpy(ret_name + 32, suffix, DIRECTORY_NAME_BYTES - 33);
+	ret_name[DIRECTORY_NAME_BYTES - 1] = '\0';
+}
+
+bool directory_sweep(struct directory *directory, const char *name)
+{
+	struct env *env = directory->env;
+	bool stale = false;
+	struct stat st;
+	int fd;
+
+	fd = env->ops->open(env, directory->fd, name,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	if (fd < 0)
+		return false;
+	if (env->ops->fstat(env, fd, &st) == 0 && S_ISREG(st.st_mode))
+		stale = env->ops->wall_ns(env) / 1000000000 >
+				(uint64_t)st.st_mtim.tv_sec + TEMPORARY_AGE_S &&
+			directory_is_locked(fd) == 0;
+	env->ops->close(env, fd);
+	return stale && env->ops->unlink(env, directory->fd, name, 0) == 0;
+}

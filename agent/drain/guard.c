@@ -1,0 +1,72 @@
+#include "drain/guard.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+static struct guard *guards;
+static struct sigaction before;
+static bool installed;
+
+static struct guard *guard_find(const void *at)
+{
+	for (struct guard *guard = guards; guard; guard = guard->next)
+		if ((uintptr_t)at - (uintptr_t)guard->at < guard->len)
+			return guard;
+	return NULL;
+}
+
+/* Not ours: as if we had never been here. Returning runs the faulting
+ * instruction again, which then meets the default action. */
+static void hand_on(int signal, siginfo_t *info, void *context)
+{
+	if (before.sa_flags & SA_SIGINFO)
+		before.sa_sigaction(signal, info, context);
+	else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
+		before.sa_handler(signal);
+	else
+		(void)sigaction(SIGBUS, &before, NULL);
+}
+
+static void on_sigbus(int signal, siginfo_t *info, void *context)
+{
+	struct guard *guard = info->si_code > 0 ? guard_find(info->si_addr) : NULL;
+	int saved = errno;
+	void *zeros;
+
+	if (!guard) {
+		hand_on(signal, info, context);
+		return;
+	}
+	zeros = mmap(guard->at, guard->len, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	guard->hit = 1;
+	if (zeros == MAP_FAILED)
+		hand_on(signal, info, context);
+	errno = saved;
+}
+
+int guard_add(struct guard *guard, void *at, size_t len)
+{
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+
+	if (!installed) {
+		sigemptyset(&action.sa_mask);
+		if (sigaction(SIGBUS, &action, &before) < 0)
+			return -errno;
+		installed = true;
+	}
+	*guard = (struct guard){.next = guards, .at = at, .len = len};
+	guards = guard;
+	return 0;
+}
+
+void guard_remove(struct guard *guard)
+{
+	for (struct guard **at = &guards; *at; at = &(*at)->next)
+		if (*at == guard) {
+			*at = guard->next;
+			break;
+		}
+	*guard = (struct guard){0};
+}

@@ -1,0 +1,197 @@
+#include "drain/liveness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "drain/directory.h"
+#include "wire/record.h"
+
+/* The first published size of the kernel's struct pidfd_info; our headers may
+ * be older than the kernel. */
+struct pidfd_exit {
+	uint64_t mask;
+	uint64_t cgroup;
+	uint32_t pid, tgid, ppid;
+	uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_exit) == 64, "pidfd_info, first size");
+
+#define PIDFD_ASK_EXIT _IOWR(0xff, 11, struct pidfd_exit)
+#define PIDFD_HAS_EXIT (UINT64_C(1) << 3)
+
+/* Of /proc/<pid>/stat. */
+struct process_stat {
+	char state;
+	uint64_t start_time;
+	uint64_t memory; /* 0: its address space is gone */
+	int exit_status;
+};
+
+static bool process_look(uint32_t pid, struct process_stat *ret)
+{
+	char path[32], text[1024], *at;
+	struct process_stat found = {0};
+	long long exit_status = 0;
+	unsigned long long start, memory;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	at = strrchr(text, ')'); /* the name before it may hold anything */
+	if (!at || sscanf(at + 1, " %c", &found.state) != 1)
+		return false;
+	/* Fields 4-21 pass, 22 is the start time, 23 the memory. */
+	if (sscanf(at + 1,
+		   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%*s %llu %llu",
+		   &start, &memory) != 2)
+		return false;
+	found.start_time = start;
+	found.memory = memory;
+	/* The last field, 52; it reads 0 where we may not know it. */
+	at = strrchr(text, ' ');
+	if (at && sscanf(at, " %lld", &exit_status) == 1)
+		found.exit_status = (int)exit_status;
+	*ret = found;
+	return true;
+}
+
+/* Whether pid numbers of the ring mean the same here. */
+static bool same_pid_namespace(uint64_t namespace)
+{
+	struct stat st;
+
+	return namespace == 0 ||
+	       (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == namespace);
+}
+
+static bool is_the_process(const struct ring *ring, const struct process_stat *process)
+{
+	return process->start_time == ring->map.header.start_time;
+}
+
+int liveness_locked(const struct ring *ring)
+{
+	return directory_is_locked(ring->map.fd);
+}
+
+void liveness_begin(struct ring *ring)
+{
+	const struct wire_ring_header *header = &ring->map.header;
+	struct process_stat process;
+
+	ring->pidfd = -1;
+	if (header->pid == 0 || header->pid > INT32_MAX || header->start_time == 0 ||
+	    !same_pid_namespace(header->pid_namespace))
+		return;
+	ring->pidfd = (int)syscall(SYS_pidfd_open, header->pid, 0);
+	if (ring->pidfd < 0) {
+		ring->pidfd = -1;
+		return;
+	}
+	(void)fcntl(ring->pidfd, F_SETFD, FD_CLOEXEC);
+	/* After the pidfd: were the number reused before it, the start time
+	 * would differ; were the process replaced, the lock would be free. */
+	if (!process_look(header->pid, &process) || !is_the_process(ring, &process) ||
+	    liveness_locked(ring) != 1)
+		liveness_end(ring);
+}
+
+void liveness_end(struct ring *ring)
+{
+	if (ring->pidfd >= 0)
+		close(ring->pidfd);
+	ring->pidfd = -1;
+}
+
+static void death_by_status(struct death *death, int status)
+{
+	if (WIFSIGNALED(status)) {
+		death->cause = DEATH_SIGNAL;
+		death->signal = WTERMSIG(status);
+		death->core_dumped = WCOREDUMP(status);
+	} else {
+		death->cause = DEATH_EXIT;
+		death->code_known = true;
+		death->code = WEXITSTATUS(status);
+	}
+}
+
+/* The kernel's word on a process that was reaped. */
+static bool ask_pidfd(struct ring *ring)
+{
+	struct pidfd_exit asked = {.mask = PIDFD_HAS_EXIT};
+
+	if (ioctl(ring->pidfd, PIDFD_ASK_EXIT, &asked) < 0 || !(asked.mask & PIDFD_HAS_EXIT))
+		return false;
+	death_by_status(&ring->death, asked.exit_code);
+	return true;
+}
+
+/* The word of /proc on one that was not. */
+static bool ask_proc(struct ring *ring)
+{
+	struct process_stat process;
+
+	if (!process_look(ring->map.header.pid, &process) || !is_the_process(ring, &process))
+		return false;
+	if (process.state == 'Z' || process.state == 'X') {
+		/* 0 is "exited 0" or "you may not know"; for a process of our
+		 * own user it is the former. */
+		if (process.exit_status == 0 && ring->map.uid != geteuid())
+			return false;
+		death_by_status(&ring->death, process.exit_status);
+		return true;
+	}
+	if (process.memory == 0)
+		return false; /* between losing its memory and being a zombie */
+	ring->death.cause = DEATH_REPLACED;
+	return true;
+}
+
+static bool ask_farewell(struct ring *ring)
+{
+	const struct ring_farewell *farewell = &ring->farewell;
+
+	if (!farewell->said || farewell->how == WIRE_PROCESS_SHUTDOWN)
+		return false;
+	ring->death.cause = DEATH_EXIT;
+	ring->death.code_known = farewell->how == WIRE_PROCESS_EXIT && farewell->code_known;
+	ring->death.code = ring->death.code_known ? farewell->code : 0;
+	return true;
+}
+
+bool liveness_cause(struct ring *ring)
+{
+	ring->death = (struct death){.seen_mono_ns = ring->lock_free_ns};
+	if (ring->farewell.said && ring->farewell.how == WIRE_PROCESS_SHUTDOWN) {
+		ring->death.cause = DEATH_SHUTDOWN;
+		return true;
+	}
+	if (ring->pidfd < 0) {
+		(void)ask_farewell(ring);
+		return true;
+	}
+	if (ask_pidfd(ring) || ask_proc(ring))
+		return true;
+	/* So far this is all; the kernel's word is better and may still come. */
+	(void)ask_farewell(ring);
+	return false;
+}

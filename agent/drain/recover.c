@@ -1,0 +1,104 @@
+/* What the log says of rings, before the first tick. */
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "drain/ring_state.h"
+#include "drain/stage.h"
+
+static int remembered(struct drain *drain, const uint8_t instance[16], struct ring **ret_ring)
+{
+	int r;
+
+	*ret_ring = stage_ring_find(drain, instance);
+	if (*ret_ring)
+		return 0;
+	r = stage_ring_add(drain, instance, ret_ring);
+	if (r < 0)
+		return r;
+	(*ret_ring)->phase = RING_REMEMBERED;
+	return 0;
+}
+
+int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
+			 const struct slice *slices, uint32_t n, uint64_t segment)
+{
+	struct ring *ring;
+	int r;
+
+	r = remembered(drain, instance, &ring);
+	if (r < 0)
+		return r;
+	if (!ring->in_log)
+		ring->state_segment = segment; /* its identity was lost */
+	return ring_state_add(ring, slices, n);
+}
+
+int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,
+			uint64_t segment, struct ring_identity *ret_identity)
+{
+	struct ring *ring;
+	int r;
+
+	r = remembered(drain, instance, &ring);
+	if (r < 0)
+		return r;
+	r = ring_state_read(ring, state);
+	if (r < 0)
+		return r;
+	memcpy(ring->identity.instance, instance, 16);
+	ring->in_log = true;
+	ring->closed = false;
+	ring->state_segment = segment;
+	*ret_identity = ring->identity;
+	return 0;
+}
+
+void drain_recover_closed(struct drain *drain, const uint8_t instance[16])
+{
+	struct ring *ring;
+
+	/* Kept until the directory was listed: its files may still be there,
+	 * and must not be read again. */
+	if (remembered(drain, instance, &ring) == 0)
+		ring->closed = true;
+}
+
+/* A ring of which only the log is left. */
+static void file_is_gone(struct drain *drain, struct ring *ring)
+{
+	if (ring->closed) {
+		stage_ring_drop(drain, ring);
+		return;
+	}
+	if (drain->ops.ring_seen(drain->ops.arg, ring->index, &ring->identity) < 0)
+		return; /* it stays remembered; the next start tries again */
+	ring->seen_told = true;
+	drain->counters.rings_seen++;
+	ring->lock_free = true;
+	ring->lock_free_ns = drain->env->ops->mono_ns(drain->env);
+	ring->phase = RING_DYING;
+}
+
+int drain_recovered(struct drain *drain)
+{
+	uint64_t now_ns = drain->env->ops->mono_ns(drain->env);
+	int r;
+
+	r = find_all(drain);
+	if (r < 0) {
+		stage_log(drain, LOG_ERR, "the ring directory cannot be read: %s",
+			  strerror(-r));
+		return r;
+	}
+	for (uint32_t i = 0; i < drain->ring_count; i++) {
+		struct ring *ring = drain->rings[i];
+
+		if (ring && ring->phase == RING_REMEMBERED)
+			file_is_gone(drain, ring);
+		else if (ring && ring->phase == RING_FOUND)
+			(void)find_attach(drain, ring, now_ns);
+	}
+	drain->recovered = true;
+	return 0;
+}

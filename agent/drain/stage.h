@@ -1,0 +1,62 @@
+/* The drain's insides: the table of rings, shared by drain.c (the stage),
+ * find.c (what comes and goes in the directory) and recover.c (what the log
+ * says). */
+#ifndef DRAIN_STAGE_H
+#define DRAIN_STAGE_H
+
+#include "drain/collect.h"
+#include "drain/directory.h"
+#include "drain/ring.h"
+
+#define IGNORED_SLOTS 8192
+
+struct drain {
+	struct env *env;
+	struct drain_options options;
+	struct drain_ops ops;
+	struct directory directory;
+	struct ring **rings; /* by index; NULL: free */
+	uint32_t ring_count, ring_cap;
+	uint32_t rings_used;
+	uint32_t hint; /* index of the ring looked up last */
+	struct collect collect;
+	struct drain_counters counters;
+	bool recovered;
+	uint64_t list_due_ns;
+	uint32_t locks_asked; /* in this tick */
+	bool woken;
+	uint64_t wake_due_ns; /* anybody may ring, so not more often than this */
+
+	/* Names that are nothing of ours, so that each is counted once. */
+	uint64_t *ignored;
+	uint32_t ignored_count;
+};
+
+struct ring *stage_ring_find(struct drain *drain, const uint8_t instance[16]);
+/* -ENOMEM, -ENFILE: there are rings_max. */
+int stage_ring_add(struct drain *drain, const uint8_t instance[16], struct ring **ret_ring);
+/* Closes, frees, forgets. */
+void stage_ring_drop(struct drain *drain, struct ring *ring);
+
+void stage_log(const struct drain *drain, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The ring breaks the rules: it is not read any more. */
+void stage_quarantine(struct drain *drain, struct ring *ring, const char *reason);
+/* Its state into the log. -ENOBUFS, -ENOMEM. */
+int stage_state_put(struct drain *drain, struct ring *ring);
+
+/* find.c */
+
+/* Takes up what is new in the directory; returns how many rings. */
+int find_rings(struct drain *drain, uint64_t now_ns);
+/* Lists all of it, whatever the time. */
+int find_all(struct drain *drain);
+/* Introduces a found ring to the pipeline, the log and its client. True when
+ * it can be read. */
+bool find_attach(struct drain *drain, struct ring *ring, uint64_t now_ns);
+/* Opens the ring's answers if they are not, and gives them the positions. */
+void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns);
+/* Removes the ring's files. -errno: they stay. */
+int find_remove(struct drain *drain, struct ring *ring);
+
+#endif
