@@ -78,6 +78,16 @@ void *map_get(const struct map *map, const void *key)
 	return (void *)(uintptr_t)map_slot(map, map_find(map, words))[0];
 }
 
+void map_prefetch(const struct map *map, const void *key)
+{
+	uint64_t words[3];
+
+	if (map->count == 0)
+		return;
+	map_load_key(map, key, words);
+	__builtin_prefetch(map_slot(map, map_hash(map, words)));
+}
+
 static int map_resize(struct map *map, size_t capacity)
 {
 	struct map bigger = *map;
@@ -104,8 +114,8 @@ int map_put(struct map *map, const void *key, void *value)
 	int r;
 
 	assert(value);
-	/* At most 3/4 full, so that a search always ends and soon. */
-	if (map->count + 1 > map->capacity - map->capacity / 4) {
+	/* At most half full, so that a search always ends and soon. */
+	if (map->count + 1 > map->capacity / 2) {
 		r = map_resize(map, map->capacity ? map->capacity * 2 : MAP_CAPACITY_MIN);
 		if (r < 0)
 			return r;

@@ -29,6 +29,9 @@ void map_fini(struct map *map);
 /* The value, or NULL. */
 void *map_get(const struct map *map, const void *key);
 
+/* Asks the memory for where a key would be, long before it is looked up. */
+void map_prefetch(const struct map *map, const void *key);
+
 /* Adds or replaces. -ENOMEM leaves the map as it was. */
 int map_put(struct map *map, const void *key, void *value);
 
