@@ -142,7 +142,7 @@ static pthread_barrier_t barrier;
  * that would measure refusals. */
 static void wait_for_agent(void)
 {
-	struct spanring_state state = SPANRING_STATE_INIT;
+	struct spanring_report state = SPANRING_REPORT_INIT;
 
 	for (int i = 0; i < 5000 && spanring_state(&state) == 1 && !state.agent; i++) {
 		for (int k = 0; k < 20; k++)
@@ -172,7 +172,7 @@ static void *worker(void *ret_ns)
 /* A result in which calls were refused would be a lie. */
 static void check(void)
 {
-	struct spanring_state state = SPANRING_STATE_INIT;
+	struct spanring_report state = SPANRING_REPORT_INIT;
 
 	(void)spanring_state(&state);
 	if (state.refused_ring_full || state.refused_no_memory || state.ends_lost)

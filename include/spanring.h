@@ -199,7 +199,7 @@ enum spanring_reason {
 
 /* What a process may know about its own tracing. The counts are of this ring
  * and 32 bits wide: they wrap. */
-struct spanring_state {
+struct spanring_report {
 	size_t size;
 	uint32_t on;		    /* 1: calls are recorded */
 	enum spanring_reason reason;
@@ -219,11 +219,11 @@ struct spanring_state {
 	uint32_t waited;	    /* calls that waited for room (wait_ms) */
 };
 
-#define SPANRING_STATE_INIT SPANRING_SIZED_(spanring_state)
+#define SPANRING_REPORT_INIT SPANRING_SIZED_(spanring_report)
 
 /* Fills *ret_state as far as its `size` says; NULL is allowed. Returns 1 when
  * tracing is on, 0 when not. Async-signal-safe. */
-int spanring_state(struct spanring_state *ret_state);
+int spanring_state(struct spanring_report *ret_state);
 
 /* The reason as a short English text; never NULL, never freed. */
 const char *spanring_reason_text(enum spanring_reason reason);

@@ -37,7 +37,7 @@ static uint32_t refused(const struct ring *ring, enum wire_refusal reason)
 	return atomic_load_explicit(&ring->header->refused[reason], memory_order_relaxed);
 }
 
-static void fill_counts(struct spanring_state *state, const struct ring *ring)
+static void fill_counts(struct spanring_report *state, const struct ring *ring)
 {
 	state->refused_ring_full = refused(ring, WIRE_REFUSED_RING_FULL);
 	state->refused_too_large = refused(ring, WIRE_REFUSED_TOO_LARGE);
@@ -51,7 +51,7 @@ static void fill_counts(struct spanring_state *state, const struct ring *ring)
 	state->waited = atomic_load_explicit(&ring->header->waited, memory_order_relaxed);
 }
 
-static void fill_path(struct spanring_state *state)
+static void fill_path(struct spanring_report *state)
 {
 	size_t length = strlen(life_report.path);
 
@@ -67,9 +67,9 @@ static bool stopped(const struct wire_ctl_header *ctl)
 	return ctl && atomic_load_explicit(&ctl->please_stop, memory_order_relaxed);
 }
 
-int spanring_state(struct spanring_state *ret_state)
+int spanring_state(struct spanring_report *ret_state)
 {
-	struct spanring_state state = {.size = sizeof state};
+	struct spanring_report state = {.size = sizeof state};
 	const struct wire_ctl_header *ctl = NULL;
 	struct ring *ring = life_hold();
 	size_t size;

@@ -162,7 +162,7 @@ void fake_agent_close(struct fake_agent *agent)
 
 void fake_agent_found(void)
 {
-	struct spanring_state state = SPANRING_STATE_INIT;
+	struct spanring_report state = SPANRING_REPORT_INIT;
 
 	while (!state.agent)
 		(void)spanring_state(&state);

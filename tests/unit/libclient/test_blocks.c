@@ -34,7 +34,7 @@ static int start_until_full(void)
 static void a_full_ring_refuses_starts_whole_and_counts_them(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct ring_view view;
 	int started;
 
@@ -53,7 +53,7 @@ static void a_full_ring_refuses_starts_whole_and_counts_them(void **state)
 static void every_span_that_was_started_can_be_ended_with_a_short_status(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct ring_view view;
 	int started, refused = 0;
 
@@ -94,7 +94,7 @@ static void *end_one(void *argument)
 static void an_end_without_room_is_noted_in_the_header_by_its_id(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	const struct wire_ring_header *header;
 	struct ring_view view;
 	pthread_t thread;
@@ -141,7 +141,7 @@ static void a_refused_span_stands_in_for_its_parent(void **state)
 static void returned_blocks_are_taken_again_for_as_long_as_it_goes(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct fake_agent agent;
 	struct spanring_span span;
 
@@ -193,7 +193,7 @@ static void a_call_waits_for_room_where_it_may_and_that_is_counted(void **state)
 {
 	struct client_fixture *fixture = *state;
 	struct spanring_options options = SPANRING_OPTIONS_INIT;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct spanring_span span;
 	struct fake_agent agent;
 	pthread_t thread;
@@ -228,7 +228,7 @@ static void a_call_waits_for_room_where_it_may_and_that_is_counted(void **state)
 static void an_agent_file_that_is_not_the_agents_is_not_believed(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct fake_agent agent;
 
 	client_fixture_init(fixture, SMALL_RING);
@@ -252,7 +252,7 @@ static void an_agent_file_that_is_not_the_agents_is_not_believed(void **state)
 static void spans_started_here_and_ended_there_do_not_wear_the_reserve_out(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct fake_agent agent;
 	static struct spanring_span handed[64];
 

@@ -32,7 +32,7 @@ static int count_rings(const char *directory)
 /* In a child: what it inherited is silent, its own span is recorded. */
 static int child_life(struct spanring_span *inherited, struct client_fixture *fixture)
 {
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct spanring_span own;
 
 	if (count_rings(fixture->directory) != 1)
@@ -249,7 +249,7 @@ static void *exit_thread_writes(void *argument)
 static void hundreds_of_short_threads_find_room_one_after_the_other(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct fake_agent agent;
 
 	client_fixture_init(fixture, 1 << 20);

@@ -20,7 +20,7 @@
 
 static void ring_path(const struct client_fixture *fixture, char ret_path[512])
 {
-	struct spanring_state state = SPANRING_STATE_INIT;
+	struct spanring_report state = SPANRING_REPORT_INIT;
 
 	assert_int_equal(spanring_state(&state), 1);
 	assert_memory_equal(state.path, fixture->directory, strlen(fixture->directory));
@@ -167,7 +167,7 @@ static int init_in(const char *directory)
 
 static void everything_is_a_no_op_before_init(void **state)
 {
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct spanring_span span;
 
 	(void)state;
@@ -202,7 +202,7 @@ static void a_missing_directory_under_ours_is_made_and_kept_private(void **state
 
 static void a_directory_that_others_may_write_is_not_trusted(void **state)
 {
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct client_fixture *fixture = *state;
 
 	assert_int_equal(chmod(fixture->directory, 0770), 0);
@@ -219,7 +219,7 @@ static void a_directory_that_others_may_write_is_not_trusted(void **state)
 static void a_directory_that_comes_later_is_found(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct spanring_span span;
 	char path[128];
 
@@ -272,7 +272,7 @@ static void a_file_size_limit_makes_a_smaller_ring_or_none_but_no_signal(void **
 static void fill_a_small_mount(void *argument)
 {
 	struct client_fixture *fixture = argument;
-	struct spanring_state state = SPANRING_STATE_INIT;
+	struct spanring_report state = SPANRING_REPORT_INIT;
 	struct spanring_span span;
 	static char value[3000];
 	int r = 0;
@@ -331,7 +331,7 @@ static void a_flush_succeeds_by_the_agents_word_and_times_out_without(void **sta
 {
 	struct client_fixture *fixture = *state;
 	struct fake_agent agent;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 
 	client_fixture_init(fixture, 1 << 20);
 	assert_int_equal(spanring_flush(5), -ETIMEDOUT);

@@ -186,7 +186,7 @@ static void bad_arguments_are_refused_and_counted(void **state)
 {
 	static const uint8_t zero[16];
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	char *name = calloc(1, 70001);
 	struct spanring_span span;
 
@@ -475,7 +475,7 @@ static void a_handler_that_writes_spans_disturbs_nothing(void **state)
 {
 	struct itimerval every = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	struct sigaction action = {.sa_handler = write_in_handler, .sa_flags = SA_RESTART};
 	struct spanring_span span;
 	struct ring_view view;

@@ -144,7 +144,7 @@ static void every_small_length_is_read_back_as_written(void **state)
 static void a_value_of_a_quarter_of_the_ring_fits_and_one_more_byte_is_refused(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	size_t largest = (size_t)(wire_block_count(RING) / 4) * WIRE_BLOCK_BYTES - 17;
 	char *value = pattern(largest + 1, 3);
 	struct spanring_span span;
@@ -172,7 +172,7 @@ static void a_value_of_a_quarter_of_the_ring_fits_and_one_more_byte_is_refused(v
 static void a_value_without_room_for_all_its_blocks_leaves_nothing_behind(void **state)
 {
 	struct client_fixture *fixture = *state;
-	struct spanring_state asked = SPANRING_STATE_INIT;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
 	char *value = pattern(200000, 1);
 	struct spanring_span span;
 	struct ring_view view;
