@@ -42,9 +42,9 @@ static uint64_t segment_capacity(const struct wal *wal, uint64_t need)
  * oldest segments must come from somewhere. */
 static bool log_is_full(const struct wal *wal, uint64_t capacity)
 {
-	uint64_t max = wal->options.max_bytes;
+	uint64_t max = wal->max_bytes;
 
-	return max && wal_bytes(wal) + capacity > max + max / 4 + 2 * capacity;
+	return wal_bytes(wal) + capacity > max + max / 4 + 2 * capacity;
 }
 
 static int segment_plan(struct wal *wal, uint64_t need)

@@ -40,6 +40,7 @@ struct wal_sync {
 struct wal {
 	struct env *env;
 	struct wal_options options;
+	uint64_t max_bytes; /* see wal_max_bytes() */
 	int dir_fd;
 	int lock_fd;
 	bool recovered;
@@ -72,6 +73,10 @@ struct wal {
 
 void wal_log(const struct wal *wal, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Fixes max_bytes and the size of segments, once it is known what the log
+ * takes already. */
+void wal_set_limits(struct wal *wal);
 
 /* The segment being written, or NULL. */
 static inline struct wal_segment *wal_writing(const struct wal *wal)

@@ -441,6 +441,7 @@ int wal_recover(struct wal *wal, wal_entry_fn *each, void *arg)
 		wal->counters.incomplete_chains += recovery.chain.incomplete;
 		wal->logged_sequence = wal->synced_sequence = wal->next_sequence - 1;
 		wal->counters.segments = wal->segment_count;
+		wal_set_limits(wal);
 		wal->recovered = true;
 	}
 	scopes_fini(&recovery.scopes);

@@ -127,7 +127,7 @@ static uint32_t segment_bytes_for(uint64_t max_bytes)
 {
 	uint64_t bytes = max_bytes / 8;
 
-	if (max_bytes == 0 || bytes > WAL_SEGMENT_BYTES)
+	if (bytes > WAL_SEGMENT_BYTES)
 		return WAL_SEGMENT_BYTES;
 	return bytes < SEGMENT_BYTES_SMALL ? SEGMENT_BYTES_SMALL : (uint32_t)bytes;
 }
@@ -136,10 +136,26 @@ static void options_complete(struct wal_options *options)
 {
 	if (!options->memory_bytes_max)
 		options->memory_bytes_max = WAL_MEMORY_BYTES_DEFAULT;
-	if (!options->segment_bytes)
-		options->segment_bytes = segment_bytes_for(options->max_bytes);
-	if (options->segment_bytes < WAL_SEGMENT_BYTES_MIN)
+	if (options->segment_bytes && options->segment_bytes < WAL_SEGMENT_BYTES_MIN)
 		options->segment_bytes = WAL_SEGMENT_BYTES_MIN;
+}
+
+void wal_set_limits(struct wal *wal)
+{
+	uint64_t left, total;
+
+	wal->max_bytes = wal->options.max_bytes ? wal->options.max_bytes : UINT64_MAX / 4;
+	/* The other half is for whoever shares the disk with us. */
+	if (wal->env->ops->space(wal->env, wal->dir_fd, &left, &total) == 0 &&
+	    wal->max_bytes > (left + wal_bytes(wal)) / 2) {
+		wal->max_bytes = (left + wal_bytes(wal)) / 2;
+		if (wal->options.max_bytes)
+			wal_log(wal, LOG_NOTICE,
+				"the disk of %s is small: the log takes %llu MiB at most",
+				wal->options.dir, (unsigned long long)(wal->max_bytes >> 20));
+	}
+	if (!wal->options.segment_bytes)
+		wal->options.segment_bytes = segment_bytes_for(wal->max_bytes);
 }
 
 int wal_new(struct wal **ret_wal, struct env *env, const struct wal_options *options)
@@ -203,6 +219,11 @@ uint64_t wal_logged_sequence(const struct wal *wal)
 uint64_t wal_synced_sequence(const struct wal *wal)
 {
 	return wal->synced_sequence;
+}
+
+uint64_t wal_max_bytes(const struct wal *wal)
+{
+	return wal->max_bytes;
 }
 
 uint64_t wal_last_span_number(const struct wal *wal)

@@ -129,6 +129,10 @@ struct wal_oldest wal_oldest(const struct wal *wal);
 /* Of all segments not released, on disk and pending. */
 uint64_t wal_bytes(const struct wal *wal);
 
+/* The limit in force: options.max_bytes, but at most half of what the disk had
+ * for the log when it was recovered. */
+uint64_t wal_max_bytes(const struct wal *wal);
+
 /* Lets the oldest segment go as soon as everything added up to now is
  * synced. Only when nobody needs it: no unread span, no open state, no last
  * position of a ring lies there. Readers pass over it from now on. Anything

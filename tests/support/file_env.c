@@ -268,7 +268,8 @@ static int world_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *re
 		return error;
 	if (fstatvfs(fd, &st) < 0)
 		return -errno;
-	*ret_free = (uint64_t)st.f_bavail * st.f_frsize;
+	*ret_free = world_of(env)->space ? world_of(env)->space
+					 : (uint64_t)st.f_bavail * st.f_frsize;
 	*ret_total = (uint64_t)st.f_blocks * st.f_frsize;
 	return (int)answer(fate, 0);
 }

@@ -60,6 +60,7 @@ struct file_env {
 	struct file_env_fault fault;
 	bool armed, fired, crashed;
 	int open_count; /* descriptors open through this world */
+	uint64_t space; /* free bytes to answer with; 0: the real ones */
 	struct {
 		env_done_fn *done;
 		void *arg;
