@@ -180,12 +180,15 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 void pipeline_keep_log_small(struct pipeline *p)
 {
 	struct wal_oldest oldest = wal_oldest(p->wal);
+	uint64_t max = wal_max_bytes(p->wal);
 
-	if (oldest.active || wal_bytes(p->wal) < CLEAN_ABOVE_BYTES ||
+	/* On a small disk the log is small, and is cleaned accordingly early. */
+	if (oldest.active ||
+	    wal_bytes(p->wal) < (max / 2 < CLEAN_ABOVE_BYTES ? max / 2 : CLEAN_ABOVE_BYTES) ||
 	    oldest.segment == p->released_segment)
 		return;
 	if (!everybody_passed(p, oldest.last_span_number)) {
-		if (wal_bytes(p->wal) > p->options->wal_max_bytes)
+		if (wal_bytes(p->wal) > max)
 			give_up_backlog(p, &oldest);
 		return;
 	}

@@ -187,7 +187,7 @@ static void log_part(struct writer *w, struct pipeline *p)
 
 	open_with(w, "log", '{');
 	number(w, "bytes", wal_bytes(p->wal));
-	number(w, "bytes_max", p->options->wal_max_bytes);
+	number(w, "bytes_max", wal_max_bytes(p->wal));
 	number(w, "last_span_number", wal_last_span_number(p->wal));
 	number(w, "frames", counters->frames);
 	number(w, "commits", counters->commits);
