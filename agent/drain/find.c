@@ -220,7 +220,7 @@ static int name_seen(void *arg, const char *name)
 	uint8_t instance[16];
 	int r;
 
-	if (strcmp(name, WIRE_PAGE_NAME) == 0)
+	if (strcmp(name, WIRE_PAGE_NAME) == 0 || strcmp(name, WIRE_SOCKET_NAME) == 0)
 		return 0;
 	if (directory_parse_ring(name, instance)) {
 		r = ring_found(walk->drain, name, instance);

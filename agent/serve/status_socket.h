@@ -4,10 +4,12 @@
 #ifndef SERVE_STATUS_SOCKET_H
 #define SERVE_STATUS_SOCKET_H
 
+#include "wire/abi.h"
+
 #include "base/buf.h"
 #include "base/env.h"
 
-#define STATUS_SOCKET_NAME "agent.sock"
+#define STATUS_SOCKET_NAME WIRE_SOCKET_NAME
 
 struct status_socket; /* opaque */
 

@@ -96,6 +96,7 @@
 #define WIRE_CTL_SUFFIX ".ctl"
 #define WIRE_TEMPORARY_SUFFIX ".tmp" /* a ring in the making; swept when unlocked and old */
 #define WIRE_PAGE_NAME "agent.page"
+#define WIRE_SOCKET_NAME "agent.sock" /* the agent's, for `spanring status`; not shared memory */
 
 /* The byte of the .ring file whose OFD write lock means "this process lives". */
 #define WIRE_LOCK_OFFSET 0
