@@ -1,0 +1,56 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "terminal.h"
+
+static void assert_text(const char *text, unsigned columns, const char *expect)
+{
+	const struct terminal terminal = {.unicode = true, .columns = 80};
+	struct buf out = BUF_INIT;
+	unsigned used = terminal_text(&out, &terminal, bytes_of(text), columns);
+
+	assert_int_equal(buf_append_byte(&out, 0), 0);
+	assert_string_equal((char *)out.at, expect);
+	assert_int_equal(used, terminal_width(bytes_of(expect)));
+	buf_fini(&out);
+}
+
+static void text_is_cut_by_columns_never_within_a_character(void **state)
+{
+	(void)state;
+	assert_text("short", 10, "short");
+	assert_text("exactly", 7, "exactly");
+	assert_text("longer than that", 7, "longer\xe2\x80\xa6");
+	assert_text("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 3, "\xc3\xa4\xc3\xb6\xe2\x80\xa6");
+	/* Wide characters take two columns: half of one does not fit. */
+	assert_text("\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96", 6,
+		    "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96");
+	assert_text("\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96", 4, "\xe4\xbd\xa0\xe2\x80\xa6");
+	assert_text("", 4, "");
+}
+
+static void what_could_move_the_cursor_is_escaped(void **state)
+{
+	(void)state;
+	assert_text("a\033[2Jb", 0, "a\\x1b[2Jb");
+	assert_text("a\nb\tc\r", 0, "a\\nb\\tc\\r");
+	assert_text("\x7f", 0, "\\x7f");
+	assert_text("\xc2\x9b" "31m", 0, "\\x9b31m");
+	assert_text("\xe2\x80\xae" "abc", 0, "\\u202eabc");
+	assert_text("\xff\xfe", 0, "\xef\xbf\xbd\xef\xbf\xbd");
+	assert_text("a\033b", 4, "a\xe2\x80\xa6");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(text_is_cut_by_columns_never_within_a_character),
+		cmocka_unit_test(what_could_move_the_cursor_is_escaped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
