@@ -125,7 +125,6 @@ void stage_quarantine(struct drain *drain, struct ring *ring, const char *reason
 	if (ring->quarantined)
 		return;
 	ring->quarantined = true;
-	ring->round.active = false;
 	drain->counters.rings_quarantined++;
 	directory_ring_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
 	stage_log(drain, LOG_ERR, "%s of pid %u is not read any more: %s", name,
@@ -224,15 +223,19 @@ static void round_over(struct drain *drain, struct ring *ring)
 /* Spans that ended still wait for rounds; nothing more will be read. */
 static void rounds_finish(struct drain *drain, struct ring *ring)
 {
-	for (int i = 0; i < 2; i++)
-		drain->ops.round_end(drain->ops.arg, ring->index, ++ring->round.number);
+	for (int i = 0; i < 2; i++) {
+		if (!ring->round.active)
+			ring->round.number++;
+		ring->round.active = false;
+		drain->ops.round_end(drain->ops.arg, ring->index, ring->round.number);
+	}
 }
 
 static void ring_failed(struct drain *drain, struct ring *ring, int error, const char *reason)
 {
 	if (error == -EPROTO) {
-		stage_quarantine(drain, ring, reason);
 		rounds_finish(drain, ring);
+		stage_quarantine(drain, ring, reason);
 	} else if (error != -ENOBUFS) {
 		stage_log(drain, LOG_ERR, "a ring cannot be read for now: %s",
 			  strerror(-error));

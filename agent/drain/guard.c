@@ -6,7 +6,6 @@
 
 static struct guard *guards;
 static struct sigaction before;
-static bool installed;
 
 static struct guard *guard_find(const void *at)
 {
@@ -46,16 +45,26 @@ static void on_sigbus(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* Asked each time, because somebody else may have taken the signal since. */
+static int handler_install(void)
+{
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, now;
+
+	if (sigaction(SIGBUS, NULL, &now) < 0)
+		return -errno;
+	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_sigbus)
+		return 0;
+	before = now;
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
+}
+
 int guard_add(struct guard *guard, void *at, size_t len)
 {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+	int r = handler_install();
 
-	if (!installed) {
-		sigemptyset(&action.sa_mask);
-		if (sigaction(SIGBUS, &action, &before) < 0)
-			return -errno;
-		installed = true;
-	}
+	if (r < 0)
+		return r;
 	*guard = (struct guard){.next = guards, .at = at, .len = len};
 	guards = guard;
 	return 0;

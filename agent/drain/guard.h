@@ -20,7 +20,7 @@ struct guard {
 	volatile sig_atomic_t hit;
 };
 
-/* Installs the handler when it is the first. `at` is page-aligned. */
+/* Installs the handler when it is not. `at` is page-aligned. */
 int guard_add(struct guard *guard, void *at, size_t len);
 /* Before the mapping goes. A guard that was never added is fine. */
 void guard_remove(struct guard *guard);

@@ -22,14 +22,14 @@ static bool block_changed(const struct ring *ring, uint32_t index)
 {
 	const struct ring_block *block = &ring->blocks[index];
 	const struct wire_block_line *line = &ring->map.lines[index];
-	uint32_t committed;
+	uint32_t generation, committed;
 
 	if (block->phase == BLOCK_RETURNING)
 		return false;
 	/* C1, C2 as in block_look(); here nothing is read by them. */
-	if (block->phase != BLOCK_OPEN)
-		return atomic_load_explicit(&line->generation, memory_order_acquire) !=
-		       (block->phase == BLOCK_FREE ? block->generation : 0);
+	generation = atomic_load_explicit(&line->generation, memory_order_acquire);
+	if (generation != block->generation || block->phase != BLOCK_OPEN)
+		return generation != (block->phase == BLOCK_RESUMED ? 0 : block->generation);
 	committed = atomic_load_explicit(&line->committed, memory_order_acquire);
 	return committed != (block->mark | (block->sealed ? WIRE_SEALED : 0));
 }
