@@ -122,6 +122,7 @@ static void frame_close(struct chain_writer *chain)
 		.flags = (uint8_t)((chain->first ? 0 : WAL_CONTINUED) |
 				   (chain->written < chain->whole ? WAL_MORE : 0)),
 		.whole = chain->whole,
+		.offset = segment_end(segment),
 	};
 
 	frame_seal(chain->frame, segment->seed, head);

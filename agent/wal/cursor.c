@@ -101,7 +101,7 @@ static int frame_whole(struct frame_cursor *cursor, uint64_t offset,
 	const uint8_t *at;
 	int r;
 
-	if (!frame_plausible(head, cursor->end - offset))
+	if (!frame_plausible(head, offset, cursor->end))
 		return 0;
 	r = window_get(cursor, offset, (size_t)frame_bytes(head->length), &at);
 	if (r <= 0)
@@ -144,7 +144,7 @@ static int cursor_try(struct frame_cursor *cursor, struct frame *ret_frame)
 	if (r <= 0)
 		return r;
 	if (head.sequence != cursor->sequence + 1 ||
-	    !frame_plausible(&head, cursor->end - cursor->offset))
+	    !frame_plausible(&head, cursor->offset, cursor->end))
 		return 0;
 	if (!kind_wanted(cursor, head.kind) && cursor->offset >= cursor->verify_until) {
 		cursor_advance(cursor, cursor->offset, &head);
@@ -173,9 +173,8 @@ static bool cursor_distrust(struct frame_cursor *cursor)
 	return true;
 }
 
-/* Looks for a valid frame with a higher sequence, from the bad place on: a good
- * frame that came out of order is one as well. The bound on its sequence only
- * saves CRCs over noise. 1 found, 0, -errno. */
+/* Looks for a valid frame with a higher sequence behind the bad one. The bound
+ * on its sequence only saves CRCs over noise. 1 found, 0, -errno. */
 static int cursor_resync(struct frame_cursor *cursor)
 {
 	struct wal_frame_head head;
@@ -183,7 +182,8 @@ static int cursor_resync(struct frame_cursor *cursor)
 	uint64_t offset, ahead;
 	int r;
 
-	for (offset = cursor->offset; offset + FRAME_HEAD_BYTES <= cursor->end; offset += 8) {
+	for (offset = cursor->offset + 8; offset + FRAME_HEAD_BYTES <= cursor->end;
+	     offset += 8) {
 		r = head_at(cursor, offset, &head);
 		if (r < 0)
 			return r;

@@ -12,8 +12,9 @@
  * a small log), unless one chain alone needs more; the file may end where its
  * last frame ends.
  *
- * A frame is valid if and only if its length keeps it inside the segment, its
- * payload is at most WAL_FRAME_BYTES_MAX, its sequence is one more than that of
+ * A frame is valid if and only if it stands where its head says, its length
+ * keeps it inside the segment, its payload is at most WAL_FRAME_BYTES_MAX, its
+ * kind is not 0, its sequence is one more than that of
  * the valid frame before it (in the segment's first frame: the header's
  * first_sequence), and its CRC32C, over the segment's salt and everything of
  * head and payload behind the crc field, matches. The salt makes stale bytes of
@@ -87,7 +88,7 @@ struct wal_frame_head {
 	uint8_t flags;	   /* 17 */
 	uint16_t reserved; /* 18 */
 	uint32_t whole;	   /* 20: payload bytes of the whole chain */
-	uint64_t reserved1;/* 24 */
+	uint64_t offset;   /* 24: where this head stands in the segment */
 };
 _Static_assert(sizeof(struct wal_frame_head) == 32, "frame head");
 

@@ -26,10 +26,10 @@ void frame_seal(uint8_t *at, uint32_t seed, struct wal_frame_head head)
 	memcpy(at + offsetof(struct wal_frame_head, crc), &head.crc, sizeof head.crc);
 }
 
-bool frame_plausible(const struct wal_frame_head *head, uint64_t available)
+bool frame_plausible(const struct wal_frame_head *head, uint64_t offset, uint64_t end)
 {
-	return head->length <= WAL_FRAME_BYTES_MAX && frame_bytes(head->length) <= available &&
-	       head->kind != 0;
+	return head->offset == offset && head->length <= WAL_FRAME_BYTES_MAX &&
+	       frame_bytes(head->length) <= end - offset && head->kind != 0;
 }
 
 bool frame_crc_matches(const uint8_t *at, uint32_t seed, const struct wal_frame_head *head)

@@ -38,8 +38,9 @@ uint32_t frame_seed(uint64_t salt);
  * at `at` + FRAME_HEAD_BYTES, and zeroes the padding. head->crc is computed. */
 void frame_seal(uint8_t *at, uint32_t seed, struct wal_frame_head head);
 
-/* Whether the head may be one: its length is possible and fits `available`. */
-bool frame_plausible(const struct wal_frame_head *head, uint64_t available);
+/* Whether the head may be one: it stands at `offset` where it belongs, and its
+ * length is possible and fits in front of `end`. */
+bool frame_plausible(const struct wal_frame_head *head, uint64_t offset, uint64_t end);
 
 /* Everything of the validity rule but the sequence. The payload must be
  * readable. */

@@ -265,8 +265,7 @@ static void tail_judge(struct recovery *recovery, struct wal_segment *segment, i
 			wal->counters.cut_bytes += used - recovery->seen;
 		else
 			wal->counters.damaged_frames++;
-		wal_log(wal, LOG_WARNING,
-			"%s %" PRIu64 " bytes at the end of segment %" PRIu64,
+		wal_log(wal, LOG_WARNING, "%s %" PRIu64 " bytes at the end of segment %" PRIu64,
 			last ? "cut" : "passed over", used - recovery->seen, segment->number);
 	}
 	/* Failing leaves what the next start will pass over again. */
@@ -301,8 +300,8 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 	wal->counters.damaged_frames += damaged;
 	if (damaged)
 		wal_log(wal, LOG_WARNING,
-			"passed over %" PRIu64 " damaged places in segment %" PRIu64,
-			damaged, segment->number);
+			"passed over %" PRIu64 " damaged places in segment %" PRIu64, damaged,
+			segment->number);
 	tail_judge(recovery, segment, fd, last);
 	segment->last_span_number = wal->next_span_number - 1;
 	return 1;
