@@ -13,7 +13,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLACES = ["libclient", "include/wire", "agent/drain"]
 EXPLICIT = re.compile(r"\batomic_\w+_explicit\s*\(")
-IMPLICIT = re.compile(r"\batomic_(load|store|exchange|fetch_\w+|compare_exchange_\w+)\s*\(")
+IMPLICIT = re.compile(r"\batomic_(?!\w*_explicit)(load|store|exchange|fetch_\w+|compare_exchange_\w+)\s*\(")
 FENCE = re.compile(r"\batomic_thread_fence\s*\(")
 LABEL = re.compile(r"\b[A-Z]{1,2}[0-9]{1,2}[a-z]?\b")
 REACH = 8
@@ -33,7 +33,7 @@ def check(path):
             yield f"{where}: a bare fence; use an operation with an ordering"
         if EXPLICIT.search(line):
             near = comment_near(lines, index)
-            if not (LABEL.search(near) or "relaxed" in near.replace("memory_order_relaxed", "")):
+            if not (LABEL.search(near) or "relaxed" in near.replace("memory_order_relaxed", "").lower()):
                 yield f"{where}: an ordering without its label or reason"
 
 
