@@ -22,6 +22,32 @@ static uint32_t budget_reserved(uint64_t budget)
 	return (uint32_t)budget;
 }
 
+/* Relaxed, and so are all exchanges of it: the word orders nothing, it counts. */
+static uint64_t budget_now(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->budget, memory_order_relaxed);
+}
+
+static bool budget_swap(struct ring *ring, uint64_t *was, uint64_t is)
+{
+	/* Relaxed: see above. */
+	return atomic_compare_exchange_weak_explicit(&ring->budget, was, is,
+						     memory_order_relaxed,
+						     memory_order_relaxed);
+}
+
+/* Relaxed: hints for a search; the claim settles who owns what. */
+static uint32_t hint_load(const _Atomic uint32_t *hint)
+{
+	return atomic_load_explicit(hint, memory_order_relaxed);
+}
+
+static void hint_store(_Atomic uint32_t *hint, uint32_t value)
+{
+	/* Relaxed: see above. */
+	atomic_store_explicit(hint, value, memory_order_relaxed);
+}
+
 static const struct wire_ctl_header *ctl_of(struct ring *ring)
 {
 	return atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 in ring.c */
@@ -46,8 +72,7 @@ static uint32_t blocks_free(const struct ring *ring, uint64_t budget, uint32_t r
 static int budget_spend(struct ring *ring, enum block_use use, uint32_t count)
 {
 	uint32_t returned = blocks_returned(ctl_of(ring));
-	/* Relaxed, here and below: the word orders nothing, it only counts. */
-	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	uint64_t budget = budget_now(ring);
 
 	for (;;) {
 		uint32_t left = blocks_free(ring, budget, returned);
@@ -55,16 +80,14 @@ static int budget_spend(struct ring *ring, enum block_use use, uint32_t count)
 
 		if (left < kept || left - kept < count)
 			return -ENOBUFS;
-		if (atomic_compare_exchange_weak_explicit(&ring->budget, &budget,
-							  budget + TAKEN_ONE * count,
-							  memory_order_relaxed,
-							  memory_order_relaxed))
+		if (budget_swap(ring, &budget, budget + TAKEN_ONE * count))
 			return 0;
 	}
 }
 
 static void budget_refund(struct ring *ring, uint32_t count)
 {
+	/* Relaxed: see budget_now(). */
 	atomic_fetch_sub_explicit(&ring->budget, TAKEN_ONE * count, memory_order_relaxed);
 }
 
@@ -78,28 +101,25 @@ int reserve_take_slow(struct thread *thread)
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
 		ring_look_for_agent(ring, true);
 	returned = blocks_returned(ctl_of(ring));
-	budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	budget = budget_now(ring);
 	do {
 		if (blocks_free(ring, budget, returned) <= budget_reserved(budget))
 			return -ENOBUFS;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&ring->budget, &budget, budget + 1, memory_order_relaxed, memory_order_relaxed));
+	} while (!budget_swap(ring, &budget, budget + 1));
 	thread->credit += WIRE_BLOCK_BYTES;
 	return 0;
 }
 
 void reserve_give_slow(struct thread *thread)
 {
-	uint64_t budget = atomic_load_explicit(&thread->ring->budget, memory_order_relaxed);
+	uint64_t budget = budget_now(thread->ring);
 
 	thread->credit -= WIRE_BLOCK_BYTES;
 	/* A thread may end more than was started since the ring is new. */
 	do {
 		if (budget_reserved(budget) == 0)
 			return;
-	} while (!atomic_compare_exchange_weak_explicit(&thread->ring->budget, &budget,
-							budget - 1, memory_order_relaxed,
-							memory_order_relaxed));
+	} while (!budget_swap(thread->ring, &budget, budget - 1));
 }
 
 /* What is less than a block's worth stays reserved only if spans of this
@@ -140,7 +160,7 @@ static bool block_claim(struct ring *ring, uint32_t index, uint32_t generation)
 
 static void block_unclaim(struct ring *ring, uint32_t index)
 {
-	/* Release: whoever claims it next sees what we left. */
+	/* T3: release; whoever claims it next sees what we left. */
 	atomic_fetch_sub_explicit(&ring->lines[index].claim, 1, memory_order_release);
 }
 
@@ -148,8 +168,7 @@ static void block_unclaim(struct ring *ring, uint32_t index)
 static int find_recycled(struct ring *ring, const struct wire_ctl_header *ctl, uint32_t high,
 			 uint32_t *ret_index)
 {
-	/* Relaxed: a hint. */
-	uint32_t at = atomic_load_explicit(&ring->cursor, memory_order_relaxed);
+	uint32_t at = hint_load(&ring->cursor);
 
 	for (uint32_t looked = 0; looked < high; looked++, at++) {
 		uint32_t generation;
@@ -159,7 +178,7 @@ static int find_recycled(struct ring *ring, const struct wire_ctl_header *ctl, u
 		if (!block_is_free(ring, ctl, at, &generation) ||
 		    !block_claim(ring, at, generation))
 			continue;
-		atomic_store_explicit(&ring->cursor, at + 1, memory_order_relaxed);
+		hint_store(&ring->cursor, at + 1);
 		*ret_index = at;
 		return 0;
 	}
@@ -194,8 +213,7 @@ static int lines_ready(struct ring *ring, uint32_t index)
 
 static int find_new(struct ring *ring, uint32_t *ret_index)
 {
-	/* Relaxed: the exchange confirms it, the claim settles ownership. */
-	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed);
+	uint32_t high = hint_load(&ring->high);
 	int r;
 
 	for (;;) {
@@ -204,6 +222,7 @@ static int find_new(struct ring *ring, uint32_t *ret_index)
 		r = lines_ready(ring, high);
 		if (r < 0)
 			return r;
+		/* Relaxed: whose the block is, the claim says. */
 		if (!atomic_compare_exchange_weak_explicit(&ring->high, &high, high + 1,
 							   memory_order_relaxed,
 							   memory_order_relaxed))
@@ -221,7 +240,7 @@ static int find_new(struct ring *ring, uint32_t *ret_index)
 static int find(struct ring *ring, uint64_t budget, uint32_t *ret_index)
 {
 	const struct wire_ctl_header *ctl = ctl_of(ring);
-	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed); /* a hint */
+	uint32_t high = hint_load(&ring->high);
 	uint32_t used = budget_taken(budget) - blocks_returned(ctl);
 	uint32_t recycled = used < high ? high - used : 0;
 	int r = -ENOBUFS;
@@ -244,10 +263,10 @@ static uint64_t block_offset(const struct ring *ring, uint32_t index)
 
 static int back(struct ring *ring, uint32_t index)
 {
-	/* Relaxed, all: the mark speaks of memory, which the kernel orders. */
-	uint32_t high = atomic_load_explicit(&ring->high, memory_order_relaxed), count = 1;
+	uint32_t high = hint_load(&ring->high), count = 1;
 	int r;
 
+	/* Relaxed: the mark speaks of memory, which the kernel orders. */
 	if (atomic_load_explicit(&ring->backed[index], memory_order_relaxed))
 		return 0;
 	/* Blocks that nobody ever took can be made real along with this one. */
@@ -260,6 +279,7 @@ static int back(struct ring *ring, uint32_t index)
 		count = 1;
 		r = ring_populate(ring, block_offset(ring, index), WIRE_BLOCK_BYTES);
 	}
+	/* Relaxed: see above. */
 	for (uint32_t i = 0; r == 0 && i < count; i++)
 		atomic_store_explicit(&ring->backed[index + i], 1, memory_order_relaxed);
 	return r < 0 ? -ENOMEM : 0;
@@ -275,8 +295,7 @@ static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 	if (r < 0)
 		return r;
 	/* The block just spent is not among the free ones any more. */
-	r = find(ring, atomic_load_explicit(&ring->budget, memory_order_relaxed) - TAKEN_ONE,
-		 &index);
+	r = find(ring, budget_now(ring) - TAKEN_ONE, &index);
 	if (r == 0) {
 		r = back(ring, index);
 		if (r < 0)
@@ -295,8 +314,7 @@ static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 /* Finds the agent, and wakes it where it is needed and asleep. */
 static void talk_to_agent(struct ring *ring)
 {
-	/* Relaxed: see budget_spend(). */
-	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	uint64_t budget = budget_now(ring);
 	uint32_t left = blocks_free(ring, budget, blocks_returned(ctl_of(ring)));
 	bool is_urgent = left < ring->block_count / 2;
 
@@ -368,8 +386,7 @@ void block_open(struct thread *thread, uint32_t index)
  * just taken for an end was part of it, and values must not use it up. */
 static bool reserve_is_touched(struct ring *ring)
 {
-	/* Relaxed: see budget_spend(). */
-	uint64_t budget = atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	uint64_t budget = budget_now(ring);
 
 	return blocks_free(ring, budget, blocks_returned(ctl_of(ring))) <
 	       budget_reserved(budget);

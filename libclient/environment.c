@@ -431,6 +431,7 @@ bool environment_is_forbidden(void)
 
 void environment_ignore(bool ignore)
 {
+	/* Relaxed: a word that stands alone. */
 	atomic_store_explicit(&ignored, ignore, memory_order_relaxed);
 }
 

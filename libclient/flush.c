@@ -86,10 +86,12 @@ int spanring_flush(uint32_t timeout_ms)
 	/* The gate stays open meanwhile: a handler may write spans. */
 	ring = life_hold();
 	if (ring) {
-		/* F1: release, pairs with the agent's F2: a round that begins
-		 * after it saw this sees all we wrote. */
+		/* F1: pairs with the agent's F2: a round that begins after it
+		 * saw this sees all we wrote. seq_cst, because the doorbell's
+		 * load of `sleeping` must not overtake it: of agent and client
+		 * one sees the other. */
 		uint32_t request = atomic_fetch_add_explicit(&ring->header->flush_req, 1,
-							     memory_order_release) +
+							     memory_order_seq_cst) +
 				   1;
 
 		r = wait_for_agent(ring, request, until);

@@ -18,6 +18,9 @@
 
 #define LOOK_AGAIN_NS UINT64_C(5000000000)
 
+/* Labels of this file. G1: the phase. G2: the ring's address. G3: the epoch.
+ * D1: the handshake of life_hold() with life_end(). */
+
 static _Atomic uint32_t no_epoch;
 _Atomic uint32_t *client_epoch = &no_epoch;
 
@@ -118,8 +121,9 @@ int life_fail(int r)
 		client_report(-r, spanring_reason_text(life_report.reason));
 		return r == -EACCES || r == -EROFS ? -EPERM : r;
 	}
+	/* Relaxed: see life_look_is_due(). */
 	atomic_store_explicit(&look_again_ns, clock_ns(CLOCK_MONOTONIC) + LOOK_AGAIN_NS,
-			      memory_order_relaxed); /* see life_look_is_due() */
+			      memory_order_relaxed);
 	life_set_phase(LIFE_LOOKING);
 	return r;
 }
@@ -249,7 +253,7 @@ void life_join(struct thread *thread, uint32_t epoch)
 
 /* ---- ending ---------------------------------------------------------------- */
 
-/* Dekker's handshake with life_end(): a holder says so before it looks at the
+/* D1, Dekker's handshake with life_end(): a holder says so before it looks at the
  * ring, life_end() takes the ring away before it looks for holders. Both need
  * one order of all four accesses, hence seq_cst. */
 struct ring *life_hold(void)
@@ -258,16 +262,18 @@ struct ring *life_hold(void)
 	/* In a child the ring is the parent's until there is an epoch. */
 	if (!client_epoch_now())
 		return NULL;
-	return atomic_load_explicit(&ring_now, memory_order_seq_cst);
+	return atomic_load_explicit(&ring_now, memory_order_seq_cst); /* D1 */
 }
 
 void life_release(void)
 {
+	/* D1: release; life_end() sees what we did as done. */
 	atomic_fetch_sub_explicit(&holders, 1, memory_order_release);
 }
 
 struct ring *client_ring(void)
 {
+	/* G2: acquire. */
 	return client_epoch_now() ? atomic_load_explicit(&ring_now, memory_order_acquire) : NULL;
 }
 
@@ -288,7 +294,7 @@ static bool is_quiet(void)
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
 		return false;
 	for (int i = 0; i < QUIET_TRIES; i++) {
-		uint32_t busy = atomic_load_explicit(&holders, memory_order_seq_cst);
+		uint32_t busy = atomic_load_explicit(&holders, memory_order_seq_cst); /* D1 */
 
 		thread_each(count_writing, &busy);
 		if (busy == 0)
@@ -300,10 +306,12 @@ static bool is_quiet(void)
 
 void life_end(void)
 {
-	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_relaxed); /* lock */
+	/* Relaxed: under the lock. */
+	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_relaxed);
 	int error = errno;
 
 	life_set_phase(LIFE_SHUT_DOWN);
+	/* D1. */
 	atomic_store_explicit(client_epoch, 0, memory_order_seq_cst);
 	atomic_store_explicit(&ring_now, NULL, memory_order_seq_cst);
 	life_report.reason = SPANRING_REASON_SHUT_DOWN;

@@ -320,10 +320,10 @@ void ring_doorbell(struct ring *ring, bool always)
 
 	if (!page)
 		return;
-	/* Relaxed, both: a stale answer costs a needless wake, or one that the
-	 * agent's poll makes up for. */
-	if (!atomic_load_explicit(&page->sleeping, memory_order_relaxed))
+	/* F1: seq_cst, see spanring_flush(). */
+	if (!atomic_load_explicit(&page->sleeping, memory_order_seq_cst))
 		return;
+	/* Relaxed: it only spares a second wake. */
 	returns = ctl ? atomic_load_explicit(&ctl->returns, memory_order_relaxed) : 0;
 	if (!always &&
 	    atomic_exchange_explicit(&ring->rung_returns, returns + 1, memory_order_relaxed) ==

@@ -74,7 +74,8 @@ static int keep(const char *name, const char *version, const char *schema_url,
 		const struct spanring_attribute *attributes, size_t count,
 		const uint8_t **ret_record)
 {
-	uint32_t at = atomic_load_explicit(&used, memory_order_relaxed); /* our lock */
+	/* Relaxed: under the lock. */
+	uint32_t at = atomic_load_explicit(&used, memory_order_relaxed);
 	struct wire_scope scope = {
 		.number = count_known + 1,
 		.name_length = (uint32_t)strlen(name),

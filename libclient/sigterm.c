@@ -55,6 +55,7 @@ enum outcome {
 
 static enum outcome outcome(void)
 {
+	/* Relaxed: a word that stands alone. */
 	unsigned flags = atomic_load_explicit(&exit_flags, memory_order_relaxed);
 
 	if (!previous_is(SIG_DFL) && !previous_is(SIG_IGN))
@@ -116,6 +117,7 @@ int spanring_install_sigterm(unsigned flags)
 
 	if (flags & ~SPANRING_SIGTERM_EXIT_0)
 		return -EINVAL;
+	/* Relaxed: a word that stands alone. */
 	atomic_store_explicit(&exit_flags, flags, memory_order_relaxed);
 	if (stays_ignored(flags))
 		return 0;

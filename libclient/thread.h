@@ -111,6 +111,7 @@ static inline void thread_write_begin(struct thread *thread)
 static inline void thread_write_end(struct thread *thread)
 {
 	atomic_signal_fence(memory_order_seq_cst);
+	/* Relaxed: see thread_write_begin(). */
 	atomic_store_explicit(&thread->writing, 0, memory_order_relaxed);
 }
 

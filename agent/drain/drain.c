@@ -523,6 +523,7 @@ bool drain_before_sleep(struct drain *drain)
 
 		if (!ring || ring->phase != RING_LIVE || ring->quarantined)
 			continue;
+		/* S1. */
 		if (atomic_load_explicit(&ring->map.live->flush_req, memory_order_seq_cst) ==
 		    ring->flush_told)
 			continue;
