@@ -24,12 +24,9 @@ enum variable {
 	SPANRING_DIR,
 	SPANRING_RING_MAX,
 	SPANRING_WAIT_MS,
-	SPANRING_CONTEXT_FILE,
 	SPANRING_DETECTORS,
 	SPANRING_LOG,
 	SPANRING_CLOCK,
-	TRACEPARENT,
-	TRACESTATE,
 	VARIABLE_COUNT,
 };
 
@@ -45,12 +42,9 @@ static const char variable_names[VARIABLE_COUNT][26] = {
 	[SPANRING_DIR] = "SPANRING_DIR",
 	[SPANRING_RING_MAX] = "SPANRING_RING_MAX",
 	[SPANRING_WAIT_MS] = "SPANRING_WAIT_MS",
-	[SPANRING_CONTEXT_FILE] = "SPANRING_CONTEXT_FILE",
 	[SPANRING_DETECTORS] = "SPANRING_DETECTORS",
 	[SPANRING_LOG] = "SPANRING_LOG",
 	[SPANRING_CLOCK] = "SPANRING_CLOCK",
-	[TRACEPARENT] = "TRACEPARENT",
-	[TRACESTATE] = "TRACESTATE",
 };
 
 struct reading {
@@ -393,11 +387,8 @@ int environment_read(struct environment *ret, char *const *envp, bool secure,
 	r = arena_map(&environment, &reading);
 	if (r == 0) {
 		environment.ring_directory = copy(&reading, SPANRING_DIR);
-		environment.context_file = copy(&reading, SPANRING_CONTEXT_FILE);
 		environment.service_name = copy(&reading, OTEL_SERVICE_NAME);
 		environment.deployment_environment = copy(&reading, ENVIRONMENT);
-		environment.traceparent = copy(&reading, TRACEPARENT);
-		environment.tracestate = copy(&reading, TRACESTATE);
 		read_resource(&environment, &reading);
 	}
 	*ret = environment;

@@ -1,5 +1,6 @@
-/* What the environment says, read once at init. The strings are copied: a
- * later putenv() of the module cannot change them under us.
+/* What the environment says of tracing, read once at init; the context, which a
+ * process may change for its children, is read when it is asked for. The
+ * strings are copied: a later putenv() cannot change them under us.
  *
  * The first value of a name counts, an empty one is no value. A value that
  * makes no sense is reported once and its default used. Under AT_SECURE the
@@ -44,11 +45,8 @@ struct environment {
 	uint64_t ring_bytes_max;	    /* SPANRING_RING_MAX; 0: not said */
 	struct sampler sampler;		    /* OTEL_TRACES_SAMPLER(_ARG), OTEL_SAMPLING_RATE */
 	const char *ring_directory;	    /* SPANRING_DIR */
-	const char *context_file;	    /* SPANRING_CONTEXT_FILE */
 	const char *service_name;	    /* OTEL_SERVICE_NAME */
 	const char *deployment_environment; /* ENVIRONMENT */
-	const char *traceparent;	    /* TRACEPARENT, unchecked */
-	const char *tracestate;		    /* TRACESTATE, unchecked */
 	const uint8_t *resource_entries;    /* OTEL_RESOURCE_ATTRIBUTES as wire entries, */
 	size_t resource_entries_bytes;	    /* percent-decoded, in the order given */
 

@@ -59,7 +59,6 @@ static void an_empty_environment_gives_the_defaults(void **state)
 		assert_true(environment.sampler.parent_based);
 		assert_null(environment.ring_directory);
 		assert_null(environment.service_name);
-		assert_null(environment.traceparent);
 		assert_int_equal(environment.resource_entries_bytes, 0);
 		environment_fini(&environment);
 	}
@@ -68,9 +67,8 @@ static void an_empty_environment_gives_the_defaults(void **state)
 static void texts_are_copied(void **state)
 {
 	char service[] = "OTEL_SERVICE_NAME=agento", place[] = "ENVIRONMENT=production";
-	char parent[] = "TRACEPARENT=x", tracestate[] = "TRACESTATE=y";
-	char directory[] = "SPANRING_DIR=/run/r", file[] = "SPANRING_CONTEXT_FILE=c";
-	const char *envp[] = {service, place, parent, tracestate, directory, file, NULL};
+	char directory[] = "SPANRING_DIR=/run/r";
+	const char *envp[] = {service, place, directory, NULL};
 	struct environment environment;
 
 	(void)state;
@@ -78,10 +76,7 @@ static void texts_are_copied(void **state)
 	memset(strchr(service, '=') + 1, 'X', 6);
 	assert_string_equal(environment.service_name, "agento");
 	assert_string_equal(environment.deployment_environment, "production");
-	assert_string_equal(environment.traceparent, "x");
-	assert_string_equal(environment.tracestate, "y");
 	assert_string_equal(environment.ring_directory, "/run/r");
-	assert_string_equal(environment.context_file, "c");
 	environment_fini(&environment);
 }
 
