@@ -326,6 +326,10 @@ static int ctl_rewrite(struct ring *ring)
 	uint32_t usable, ahead = 0;
 	int r;
 
+	/* Zeros answer a new ring as they are; touching them would cost the
+	 * agent their pages. */
+	if (ring->ctl.created && ring->block_cap == 0)
+		return 0;
 	r = ring_map_lines(&ring->map, &usable);
 	if (r < 0)
 		usable = 0; /* its first round says what is wrong with it */

@@ -74,6 +74,24 @@ static void table_put(struct ring *ring, uint32_t thread)
 	ring->thread_table[at] = thread + 1;
 }
 
+/* Entries behind the freed one move up, so that no search ends early. */
+static void table_take(struct ring *ring, uint32_t thread)
+{
+	uint32_t mask = ring->thread_table_size - 1;
+	uint32_t hole = hash_of(ring, ring->threads[thread].number), at, home;
+
+	while (ring->thread_table[hole] != thread + 1)
+		hole = (hole + 1) & mask;
+	for (at = (hole + 1) & mask; ring->thread_table[at]; at = (at + 1) & mask) {
+		home = hash_of(ring, ring->threads[ring->thread_table[at] - 1].number);
+		if (((at - home) & mask) < ((at - hole) & mask))
+			continue; /* it may not stand before its home */
+		ring->thread_table[hole] = ring->thread_table[at];
+		hole = at;
+	}
+	ring->thread_table[hole] = 0;
+}
+
 static int table_rebuild(struct ring *ring)
 {
 	uint32_t size = 32;
@@ -123,13 +141,15 @@ static struct ring_thread thread_new(uint32_t number, bool adopted)
 static int thread_forget(struct ring *ring, uint32_t *ret_thread)
 {
 	for (uint32_t i = 0; i < ring->thread_count; i++) {
-		struct ring_thread *thread = &ring->threads[i];
+		uint32_t index = ring->thread_hand++ % ring->thread_count;
+		struct ring_thread *thread = &ring->threads[index];
 
 		if (thread->head != RING_NONE || thread->ready)
 			continue;
 		ring->written_forgotten += thread->said - thread->unknown;
 		ring->threads_forgotten = true;
-		*ret_thread = i;
+		table_take(ring, index);
+		*ret_thread = index;
 		return 0;
 	}
 	return -EPROTO;
@@ -139,7 +159,7 @@ int ring_thread_get(struct ring *ring, uint32_t number, uint32_t *ret_thread)
 {
 	uint32_t max = ring->identity.block_count > 64 ? ring->identity.block_count : 64;
 	uint32_t found = ring_thread_find(ring, number);
-	bool adopted = ring->adopted || ring->threads_forgotten;
+	bool adopted;
 	int r;
 
 	if (number == 0)
@@ -148,14 +168,14 @@ int ring_thread_get(struct ring *ring, uint32_t number, uint32_t *ret_thread)
 		*ret_thread = found;
 		return 0;
 	}
+	adopted = ring->adopted || ring->threads_forgotten;
 	if (ring->thread_count >= max) {
 		r = thread_forget(ring, &found);
 		if (r < 0)
 			return r;
+		adopted = true;
 		ring->threads[found] = thread_new(number, adopted);
-		r = table_rebuild(ring);
-		if (r < 0)
-			return r;
+		table_put(ring, found);
 		*ret_thread = found;
 		return 0;
 	}

@@ -116,6 +116,7 @@ struct ring {
 	uint32_t thread_count, thread_cap;
 	uint32_t *thread_table; /* hash of number -> index + 1 */
 	uint32_t thread_table_size;
+	uint32_t thread_hand; /* where forgetting goes on */
 	bool threads_forgotten;
 
 	uint32_t *open; /* blocks that may grow */

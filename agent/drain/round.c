@@ -195,6 +195,8 @@ static int fresh_insert(struct ring *ring, struct fresh_block *fresh, uint32_t c
 {
 	uint32_t hint = RING_NONE;
 
+	if (count == 0)
+		return 0;
 	qsort(fresh, count, sizeof *fresh, fresh_compare);
 	for (uint32_t i = 0; i < count; i++) {
 		if (ring_thread_add_block(ring, fresh[i].block, hint) < 0)
