@@ -53,6 +53,18 @@ static void instruction_and_table_agree_at_every_length_and_alignment(void **sta
 					 crc32c_portable(7, bytes + from, len));
 }
 
+static void instruction_and_table_agree_on_long_blocks(void **state)
+{
+	static uint8_t bytes[20000];
+	size_t len;
+
+	(void)state;
+	fill(bytes, sizeof bytes);
+	for (len = 0; len < sizeof bytes - 3; len += 37)
+		assert_int_equal(crc32c(len, bytes + len % 3, len),
+				 crc32c_portable(len, bytes + len % 3, len));
+}
+
 static void a_crc_can_be_continued_at_every_place(void **state)
 {
 	uint8_t bytes[64];
@@ -70,6 +82,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crc32c_matches_the_published_vectors),
 		cmocka_unit_test(instruction_and_table_agree_at_every_length_and_alignment),
+		cmocka_unit_test(instruction_and_table_agree_on_long_blocks),
 		cmocka_unit_test(a_crc_can_be_continued_at_every_place),
 	};
 
