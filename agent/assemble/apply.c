@@ -268,6 +268,15 @@ static struct outcome start_parked(struct assemble *a, struct open_span *span,
 	return outcome(OUTCOME_APPLIED);
 }
 
+/* When nothing more can leave the memory (very many small spans, or a log that
+ * takes nothing), what may grow it is refused. What ends a span is not. */
+static bool memory_full(const struct assemble *a)
+{
+	uint64_t max = a->options.memory_bytes_max;
+
+	return !a->recovering && a->store.memory_bytes > max + max / 4;
+}
+
 static struct outcome start_new(struct assemble *a, const struct origin *origin,
 				const uint8_t *record, uint32_t len)
 {
@@ -297,7 +306,7 @@ static struct outcome apply_start(struct assemble *a, const struct origin *origi
 
 	if (span && (span->flags & SPAN_STARTED))
 		return outcome(OUTCOME_DUPLICATE_START);
-	if (a->counters.open >= a->options.open_spans_max)
+	if (a->counters.open >= a->options.open_spans_max || memory_full(a))
 		return outcome(OUTCOME_LIMIT);
 	if (!find_run(a, origin->source, record + offsetof(struct wire_start, trace_id)))
 		return outcome(OUTCOME_LIMIT);
@@ -327,14 +336,18 @@ static bool is_late(const struct origin *origin, const struct open_span *span, u
 static struct outcome append(struct assemble *a, const struct origin *origin,
 			     struct open_span *span, const uint8_t *record, uint32_t len)
 {
-	int r = open_span_append(&a->store, span, record, len, &origin->place);
+	uint8_t type = record_head(record).type;
+	bool small = len < SPAN_LARGE_BYTES && type != WIRE_END && type != WIRE_STATUS;
+	int r = -EFBIG;
 
+	if (!small || !memory_full(a))
+		r = open_span_append(&a->store, span, record, len, &origin->place);
 	if (r < 0) {
 		open_span_note_drop(span, record);
 		return outcome(OUTCOME_LIMIT);
 	}
 	apply_note(origin->source, span, record);
-	if (record_head(record).type == WIRE_END) {
+	if (type == WIRE_END) {
 		span->flags |= SPAN_ENDED;
 		span->end_thread = origin->thread;
 		if (span->flags & SPAN_STARTED)

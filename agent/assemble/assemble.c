@@ -151,6 +151,15 @@ static void update_gauges(struct assemble *a)
 	a->counters.runs_over = a->runs.over_said;
 }
 
+/* Large values went by themselves; now the spans of many small ones. */
+static void limit_memory(struct assemble *a)
+{
+	if (a->store.memory_bytes <= a->options.memory_bytes_max)
+		a->unload_above = 0;
+	else if (a->store.memory_bytes > a->unload_above)
+		recover_unload(a);
+}
+
 void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices, uint32_t n,
 		   uint64_t segment, uint32_t offset, const uint32_t *offsets)
 {
@@ -158,8 +167,11 @@ void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices
 
 	a->recovering = false;
 	clock_sample(&a->clock);
+	/* Before, too: what was recovered may be more than the memory holds. */
+	limit_memory(a);
 	if (source)
 		apply_slices(a, source, slices, n, segment, offset, offsets);
+	limit_memory(a);
 	(void)trace_run_table_introduce(&a->runs); /* the tick tries again what was refused */
 	update_gauges(a);
 }

@@ -7,7 +7,7 @@
 
 #define SPARE_MAX 1024u
 #define CHUNK_BYTES_MIN 512u
-#define CHUNK_BYTES_MAX 32768u
+#define CHUNK_BYTES_MAX 8192u
 
 void span_store_init(struct span_store *store, uint64_t memory_bytes_max)
 {
@@ -244,6 +244,19 @@ void span_store_shrink(struct span_store *store)
 	}
 }
 
+static bool records_valid(const uint8_t *at, uint32_t left)
+{
+	while (left) {
+		int64_t len = record_check(at, left);
+
+		if (len < 0 || len > left)
+			return false;
+		at += len;
+		left -= (uint32_t)len;
+	}
+	return true;
+}
+
 static int large_load(struct span_store *store, struct span_large *large)
 {
 	struct span_chunk *chunk = &large->chunk;
@@ -253,9 +266,9 @@ static int large_load(struct span_store *store, struct span_large *large)
 	if (!at)
 		return -ENOMEM;
 	r = store->load(store->arg, &large->place, chunk->len, at);
-	/* The log's own checks passed, but what we use must be a record: these
-	 * bytes go where only checked ones may go. */
-	if (r >= 0 && record_check(at, chunk->len) != chunk->len)
+	/* The log's own checks passed, but these bytes go where only checked
+	 * records may go. */
+	if (r >= 0 && !records_valid(at, chunk->len))
 		r = -EBADMSG;
 	if (r < 0) {
 		free(at);
@@ -355,6 +368,60 @@ void open_span_moved(struct open_span *span, const struct log_place *place)
 		at += chunk->len;
 	}
 	span->segment = place->segment;
+}
+
+uint32_t open_span_small_bytes(const struct open_span *span)
+{
+	uint32_t bytes = 0;
+
+	for (const struct span_chunk *chunk = span->first; chunk; chunk = chunk->next)
+		if (chunk->room)
+			bytes += chunk->len;
+	return bytes;
+}
+
+/* The chunk that begins with START; NULL for a span that has none. */
+static const struct span_chunk *start_chunk(const struct open_span *span)
+{
+	const struct span_chunk *chunk = span->first;
+
+	while (chunk && !chunk->len)
+		chunk = chunk->next;
+	if (!chunk || !chunk->at || record_head(chunk->at).type != WIRE_START)
+		return NULL;
+	return chunk;
+}
+
+int open_span_unload(struct span_store *store, struct open_span *span,
+		     const struct log_place *place)
+{
+	const struct span_chunk *first = start_chunk(span);
+	uint32_t start = first ? record_padded(record_head(first->at).length) : 0;
+	uint32_t rest = span->bytes - start;
+	uint8_t copy[SPAN_ROOM_BYTES];
+	struct span_large *large;
+
+	open_span_moved(span, place);
+	/* A START with a giant name stays as it is, and all with it. */
+	if (!rest || start > sizeof copy)
+		return 0;
+	large = malloc(sizeof *large);
+	if (!large)
+		return -ENOMEM;
+	if (start)
+		memcpy(copy, first->at, start);
+	open_span_clear(store, span);
+	memcpy(span->room, copy, start);
+	span->own.len = start;
+	*large = (struct span_large){.chunk = {NULL, NULL, rest, 0}, .place = *place};
+	large->place.payload += start;
+	list_init(&large->spillable);
+	span->own.next = &large->chunk;
+	span->last = &large->chunk;
+	span->bytes = start + rest;
+	store->memory_bytes += sizeof *large;
+	store->spilled_bytes += rest;
+	return 0;
 }
 
 void open_span_note_drop(struct open_span *span, const uint8_t *record)

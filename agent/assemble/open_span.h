@@ -3,7 +3,9 @@
  * usual span costs one allocation (or none: a few blocks are kept). A value of
  * SPAN_LARGE_BYTES or more has a chunk of its own and knows its place in the
  * log; when the spans of a store take more memory than they may, the largest
- * such values leave it and are loaded back when they are needed.
+ * such values leave it and are loaded back when they are needed. A span of very
+ * many small records can leave as a whole, all but its START, once it was
+ * written to the log in one piece.
  *
  * A store belongs to one assembly, spans belong to their store. A span of which
  * only records of other threads came so far ("parked") is one without START. */
@@ -30,7 +32,7 @@ struct span_chunk {
 	struct span_chunk *next;
 	uint8_t *at; /* NULL: spilled */
 	uint32_t len;
-	uint32_t room; /* 0: one large record */
+	uint32_t room; /* 0: one large record, or everything that was unloaded */
 };
 
 struct span_large {
@@ -127,6 +129,13 @@ int open_span_view_chunks(struct span_store *store, struct open_span *span,
 /* All records were written to the log once more, one behind the other, from
  * `place` on. */
 void open_span_moved(struct open_span *span, const struct log_place *place);
+
+/* The same, and then all but START leaves the memory. -ENOMEM: it stays. */
+int open_span_unload(struct span_store *store, struct open_span *span,
+		     const struct log_place *place);
+
+/* Bytes of small records in memory. */
+uint32_t open_span_small_bytes(const struct open_span *span);
 
 /* Spills until the store is within its memory or nothing is left to spill. */
 void span_store_shrink(struct span_store *store);

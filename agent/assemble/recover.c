@@ -30,6 +30,9 @@ _Static_assert(sizeof(struct source_state) == 16, "STATE of a source");
 
 static const uint8_t zero_id[16];
 
+#define UNLOAD_BYTES_MIN 2048u
+#define UNLOAD_SHARE 8u
+
 /* ---- writing ---- */
 
 static int state_of_span(struct assemble *a, struct open_span *span)
@@ -56,7 +59,7 @@ static int state_of_span(struct assemble *a, struct open_span *span)
 	return buf_failed(&a->state) ? -ENOMEM : 0;
 }
 
-static int carry_span(struct assemble *a, struct open_span *span)
+static int carry_span(struct assemble *a, struct open_span *span, bool unload)
 {
 	struct log_place place;
 	int r;
@@ -69,10 +72,39 @@ static int carry_span(struct assemble *a, struct open_span *span)
 	if (r < 0)
 		return r;
 	place.payload += sizeof(struct span_state);
-	open_span_moved(span, &place);
 	list_move(&a->places, &span->places);
+	if (unload)
+		r = open_span_unload(&a->store, span, &place);
+	else
+		open_span_moved(span, &place);
 	span_store_shrink(&a->store);
-	return 0;
+	return r;
+}
+
+/* Spans of many small records, oldest first: each goes into the log in one
+ * piece and leaves the memory. One that is nearly whole there already would be
+ * written again and again for little, so UNLOAD_SHARE bounds what is written
+ * for a byte, and what open spans may hold altogether to that many times the
+ * memory. */
+void recover_unload(struct assemble *a)
+{
+	uint64_t max = a->options.memory_bytes_max;
+	struct list *node, *next;
+
+	for (node = a->ages.next; node != &a->ages; node = next) {
+		struct open_span *span = list_entry(node, struct open_span, ages);
+		uint32_t small = open_span_small_bytes(span);
+
+		next = node->next;
+		if (a->store.memory_bytes <= max - max / 8)
+			return;
+		if (small < UNLOAD_BYTES_MIN || small < span->bytes / UNLOAD_SHARE)
+			continue;
+		if (carry_span(a, span, true) < 0)
+			break;
+	}
+	/* Not before there is more to find. */
+	a->unload_above = a->store.memory_bytes + max / 16;
 }
 
 static int carry_source(struct assemble *a, struct source *source)
@@ -113,7 +145,7 @@ static int carry_spans(struct assemble *a, uint64_t segment)
 		if (span->segment > segment)
 			break;
 		done = node == last;
-		r = carry_span(a, span);
+		r = carry_span(a, span, false);
 	}
 	buf_fini(&a->state);
 	return r;

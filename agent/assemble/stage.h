@@ -30,6 +30,7 @@ struct assemble {
 	struct list ages;	  /* open spans, oldest first */
 	struct list places;	  /* open and parked spans, oldest segment first */
 	struct list ready;	  /* wait for ops.finished */
+	uint64_t unload_above;	  /* bytes of memory; unloading is of no use below */
 	bool sources_gone;	  /* some wait to be freed */
 	bool recovering;	  /* what is applied was seen in an earlier life */
 	uint64_t seed;
@@ -56,6 +57,9 @@ void apply_note(struct source *source, struct open_span *span, const uint8_t *re
 int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start);
 void apply_forget_span(struct assemble *a, struct open_span *span);
 void apply_drop_parked(struct assemble *a, struct list *list);
+
+/* recover.c */
+void recover_unload(struct assemble *a);
 
 /* finish.c */
 void finish_queue(struct assemble *a, struct open_span *span);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -395,6 +396,67 @@ static void a_value_that_the_log_lost_is_counted_on_its_span(void **state)
 	assert_int_equal(counters()->dropped_damaged, 1);
 }
 
+static void spans_of_many_small_values_leave_the_memory_as_a_whole(void **state)
+{
+	struct buf r = BUF_INIT;
+	const char *at;
+	char key[32];
+
+	(void)state;
+	scene.options.memory_bytes_max = 200000;
+	scene_restart(&scene);
+	put_string(&r, 1, "early", "x");
+	scene_push(&scene, 0, 2, &r);
+	put_start(&r, 7, 1, 0, 0);
+	scene_push(&scene, 0, 1, &r);
+	for (int i = 0; i < 20000; i++) {
+		(void)snprintf(key, sizeof key, "key-%d", i);
+		put_string(&r, 1, key, "x");
+		if (i % 100 == 99) {
+			scene_push(&scene, 0, 1, &r);
+			assert_true(counters()->memory_bytes < 250000);
+		}
+		if (i == 9999)
+			scene_restart(&scene);
+	}
+	assert_true(counters()->spilled_bytes > 500000);
+	put_end(&r, 1, 5);
+	scene_push(&scene, 0, 1, &r);
+	two_rounds();
+	at = scene_span(&scene, 1)->json;
+	assert_says(at, "\"early\"");
+	for (int i = 0; i < 20000; i++) {
+		(void)snprintf(key, sizeof key, "\"key-%d\"", i);
+		at = strstr(at, key);
+		assert_non_null(at);
+	}
+	assert_int_equal(counters()->dropped_limit, 0);
+	assert_int_equal(counters()->memory_bytes, 0);
+	assert_int_equal(counters()->spilled_bytes, 0);
+}
+
+static void memory_stays_bounded_when_the_log_takes_nothing(void **state)
+{
+	struct buf r = BUF_INIT;
+
+	(void)state;
+	scene.options.memory_bytes_max = 50000;
+	scene_restart(&scene);
+	put_start(&r, 7, 1, 0, 0);
+	scene_push(&scene, 0, 1, &r);
+	scene.state_error = -ENOBUFS;
+	for (int i = 0; i < 5000; i++)
+		put_string(&r, 1, "key", "a value of some length");
+	put_end(&r, 1, 5);
+	scene_push(&scene, 0, 1, &r);
+	assert_true(counters()->memory_bytes < 100000);
+	assert_true(counters()->dropped_limit > 3000);
+	scene.state_error = 0;
+	two_rounds();
+	assert_says(scene_span(&scene, 1)->json, scene_wall(5));
+	assert_says(scene_span(&scene, 1)->json, "droppedAttributesCount");
+}
+
 static void a_span_never_outgrows_the_log(void **state)
 {
 	struct buf r = BUF_INIT, value = BUF_INIT;
@@ -521,6 +583,8 @@ int main(void)
 		T(a_span_has_the_resource_and_scope_of_its_finish),
 		T(large_values_leave_the_memory_and_come_back),
 		T(a_value_that_the_log_lost_is_counted_on_its_span),
+		T(spans_of_many_small_values_leave_the_memory_as_a_whole),
+		T(memory_stays_bounded_when_the_log_takes_nothing),
 		T(a_span_never_outgrows_the_log),
 		T(open_spans_are_shown_oldest_first),
 		T(a_lost_end_ends_the_span_without_calling_it_a_crash),

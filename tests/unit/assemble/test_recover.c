@@ -128,7 +128,7 @@ static const struct step script[] = {
 static void scene_begin(struct scene *scene)
 {
 	scene_init(scene);
-	scene->options.memory_bytes_max = 10000;
+	scene->options.memory_bytes_max = 30000;
 	scene_restart(scene);
 	scene_ring(scene, 0);
 	scene_ring(scene, 1);
