@@ -84,6 +84,9 @@ int archive_new(struct archive **ret_archive, struct env *env,
 	archive->ops = *ops;
 	archive_dir_init(&archive->directory, env, options->dir);
 	index_init(&archive->index, env, options->state_dir);
+	/* Without randomness the tables are as good as any other. */
+	(void)env->ops->random(env, archive->hash_seed, sizeof(archive->hash_seed));
+	archive->index.seed = archive->hash_seed[0];
 	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max);
 	if (r < 0) {
 		free(archive);
@@ -396,18 +399,9 @@ static bool can_step(const struct run *run)
 {
 	const struct archive *archive = run->archive;
 
-	switch (run->phase) {
-	case RUN_COPY:
-	case RUN_RENAME:
-		return true;
-	case RUN_OPEN:
-		if (run->syncing)
-			return false;
-		return (run->seal_wanted && run->seal_number <= archive->pushed) ||
-		       (run->sync_wanted && archive->syncing == 0);
-	default:
-		return false;
-	}
+	return sealing_can_step(run) ||
+	       (run->phase == RUN_OPEN && !run->syncing && run->sync_wanted &&
+		archive->syncing == 0);
 }
 
 uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)

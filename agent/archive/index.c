@@ -32,13 +32,15 @@ void index_fini(struct index *index)
 
 /* --- the table ---------------------------------------------------------------- */
 
-static uint64_t fingerprint_of(const uint8_t trace_id[16])
+static uint64_t fingerprint_of(const struct index *index, const uint8_t trace_id[16])
 {
 	uint64_t a, b;
 
 	memcpy(&a, trace_id, 8);
 	memcpy(&b, trace_id + 8, 8);
-	a = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
+	a = (a ^ index->seed) * UINT64_C(0x9e3779b97f4a7c15);
+	a = (a ^ a >> 32 ^ b) * UINT64_C(0xbf58476d1ce4e5b9);
+	a = (a ^ a >> 29 ^ index->seed >> 7) * UINT64_C(0x94d049bb133111eb);
 	return (a ^ a >> 31) | 1;
 }
 
@@ -153,7 +155,7 @@ static int line_read(const struct index *index, uint64_t place, struct index_ent
 static int find_slot(struct index *index, const uint8_t trace_id[16],
 		     struct index_entry *ret_entry, struct index_slot **ret_slot)
 {
-	uint64_t fingerprint = fingerprint_of(trace_id);
+	uint64_t fingerprint = fingerprint_of(index, trace_id);
 	struct index_entry entry;
 	int r;
 
@@ -201,7 +203,7 @@ static int remember(struct index *index, const uint8_t trace_id[16], uint64_t pl
 	if (r < 0)
 		return r;
 	table_place(index->slots, index->mask,
-		    (struct index_slot){fingerprint_of(trace_id), place});
+		    (struct index_slot){fingerprint_of(index, trace_id), place});
 	index->count++;
 	return 0;
 }
@@ -348,7 +350,7 @@ static int copy_line(void *arg, const struct index_entry *entry)
 int index_compact(struct index *index)
 {
 	struct env *env = index->directory.env;
-	struct index fresh = {.directory = index->directory};
+	struct index fresh = {.directory = index->directory, .seed = index->seed};
 	int r;
 
 	if (index->fd < 0 || !index->slots ||

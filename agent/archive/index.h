@@ -34,6 +34,7 @@ struct index {
 	uint64_t length;
 	uint64_t lines;
 	bool dirty; /* since the last sync */
+	uint64_t seed; /* of the fingerprints: ids are a module's choice */
 	struct index_slot *slots;
 	uint64_t mask;
 	uint64_t count;

@@ -14,8 +14,13 @@
 
 static uint32_t bucket_of(const struct archive *archive, const uint8_t trace_id[16])
 {
-	/* Trace ids are random as a rule; a CRC makes those that are not, so. */
-	return crc32c(0, trace_id, 16) & archive->bucket_mask;
+	unsigned __int128 product;
+	uint64_t a, b;
+
+	memcpy(&a, trace_id, 8);
+	memcpy(&b, trace_id + 8, 8);
+	product = (unsigned __int128)(a ^ archive->hash_seed[0]) * (b ^ archive->hash_seed[1]);
+	return (uint32_t)((uint64_t)(product >> 64) ^ (uint64_t)product) & archive->bucket_mask;
 }
 
 struct run *run_find(struct archive *archive, const uint8_t trace_id[16])

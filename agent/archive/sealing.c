@@ -23,6 +23,7 @@ void sealing_abandon(struct run *run)
 		/* On a full disk, half a file would only be in the way. */
 		name_temporary(name, &run->name);
 		(void)env->ops->close(env, run->seal_fd);
+		run->archive->seal_files--;
 		(void)env->ops->unlink(env, run->archive->directory.fd, name, 0);
 	}
 	run->seal_fd = -1;
@@ -102,6 +103,7 @@ static int begin_copy(struct run *run)
 	r = open_temporary(run);
 	if (r < 0)
 		return r;
+	run->archive->seal_files++;
 	run->seal_fd = r;
 	run->copy_number = run->last_number;
 	run->indexed = false;
@@ -125,6 +127,8 @@ static int step_copy(struct run *run)
 	struct env *env = run->archive->env;
 	int r = 0;
 
+	if (!sealing_can_step(run))
+		return 0;
 	if (run->seal_fd < 0)
 		r = begin_copy(run);
 	if (r >= 0)
@@ -213,6 +217,7 @@ static int step_rename(struct run *run)
 	}
 	(void)archive->env->ops->close(archive->env, run->seal_fd);
 	run->seal_fd = -1;
+	archive->seal_files--;
 	run->directory_change = ++archive->directory_changes;
 	run->phase = RUN_RENAMED;
 	return 1;
@@ -293,7 +298,7 @@ static int step_renamed(struct run *run)
 
 static int step_open(struct run *run)
 {
-	if (!run->seal_wanted || run->seal_number > run->archive->pushed || run->syncing)
+	if (!sealing_can_step(run))
 		return 0;
 	if (!run->has_spool) {
 		run->seal_wanted = false;
@@ -311,6 +316,22 @@ static int step_open(struct run *run)
 	run->sync_wanted = false;
 	run->phase = RUN_COPY;
 	return 1;
+}
+
+bool sealing_can_step(const struct run *run)
+{
+	const struct archive *archive = run->archive;
+
+	switch (run->phase) {
+	case RUN_OPEN:
+		return run->seal_wanted && run->seal_number <= archive->pushed && !run->syncing;
+	case RUN_COPY:
+		return run->seal_fd >= 0 || archive->seal_files < ARCHIVE_SEAL_FILES_MAX;
+	case RUN_RENAME:
+		return true;
+	default:
+		return false;
+	}
 }
 
 int sealing_step(struct run *run)

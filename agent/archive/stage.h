@@ -84,6 +84,8 @@ struct run {
 };
 
 #define ARCHIVE_BUCKETS_MIN 256
+/* Temporary files open at a time; more runs wait their turn. */
+#define ARCHIVE_SEAL_FILES_MAX 16
 
 struct archive {
 	struct env *env;
@@ -98,6 +100,7 @@ struct archive {
 
 	struct run **buckets;
 	uint32_t bucket_mask;
+	uint64_t hash_seed[2]; /* ids are a module's choice: it must not choose buckets */
 	uint32_t run_count;
 	struct run *runs, *busy;
 
@@ -106,7 +109,8 @@ struct archive {
 	bool mark_recorded;
 	uint64_t checkpoint_due_ns;
 	uint64_t unflushed_bytes;
-	uint32_t syncing;
+	uint32_t syncing;    /* spools */
+	uint32_t seal_files; /* temporary files open */
 
 	uint64_t directory_changes, directory_synced; /* ordinals */
 	uint64_t directory_sync_due_ns, mark_due_ns;
@@ -145,6 +149,7 @@ int file_identify(struct archive *archive, int fd, struct file_identity *ret_fil
 /* sealing.c: does what can be done now; 1: did something, 0, -errno. */
 int sealing_step(struct run *run);
 void sealing_abandon(struct run *run);
+bool sealing_can_step(const struct run *run);
 struct index_entry sealing_entry(const struct run *run);
 int sealing_index(struct run *run);
 

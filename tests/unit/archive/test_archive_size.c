@@ -93,10 +93,40 @@ static void ten_thousand_runs_leave_memory_and_descriptors_flat(void **state)
 	world_fini(&world);
 }
 
+static void a_thousand_runs_that_end_together_take_few_descriptors(void **state)
+{
+	int most = 0;
+
+	(void)state;
+	world_init(&world);
+	world.keep_no_frames = true;
+	world_start(&world);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct finished_span *span = &world.spans[world.span_count].span;
+
+		world_add(&world, &(struct span_recipe){.trace = 1, .id = i + 1,
+							.start_ns = START + i * 1000});
+		memcpy(span->trace_id, &i, sizeof(i));
+		memcpy(world.spans[i].bytes.at + (span->span.at - world.spans[i].bytes.at) + 2, &i,
+		       sizeof(i));
+		assert_int_equal(archive_push(world.archive, span), 0);
+		assert_int_equal(archive_seal(world.archive, span->trace_id, 1000, true), 0);
+	}
+	world.pushed = 1000;
+	for (unsigned turn = 0; turn < 300 && archive_mark(world.archive) < 1000; turn++) {
+		world_turn(&world);
+		most = world.env.open_count > most ? world.env.open_count : most;
+	}
+	assert_int_equal(archive_counters(world.archive)->sealed, 1000);
+	assert_true(most < 40);
+	world_fini(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_run_of_30000_spans_is_sealed_in_a_second_of_work),
+		cmocka_unit_test(a_thousand_runs_that_end_together_take_few_descriptors),
 		cmocka_unit_test(ten_thousand_runs_leave_memory_and_descriptors_flat),
 	};
 
