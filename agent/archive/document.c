@@ -27,8 +27,7 @@ static struct bytes schema_url(json_t *object)
 	return (struct bytes){(const uint8_t *)json_string_value(url), json_string_length(url)};
 }
 
-/* An absent message is an empty one. 1: read, 0: it is none, or -ENOMEM. */
-static int read_message(struct buf *out, const ProtobufCMessageDescriptor *type, json_t *value)
+int document_message(struct buf *out, const ProtobufCMessageDescriptor *type, json_t *value)
 {
 	int r;
 
@@ -46,7 +45,7 @@ static int read_span(struct document *document, json_t *value)
 	struct span_facts facts;
 	int r;
 
-	r = read_message(&document->span, SPAN, value);
+	r = document_message(&document->span, SPAN, value);
 	if (r < 0)
 		return r;
 	if (!r || span_facts_read(&facts, buf_bytes(&document->span)) < 0) {
@@ -67,7 +66,7 @@ static int read_scope(struct document *document, json_t *value)
 	size_t i;
 	int r;
 
-	r = read_message(&document->scope, SCOPE, json_object_get(value, "scope"));
+	r = document_message(&document->scope, SCOPE, json_object_get(value, "scope"));
 	if (r <= 0) {
 		document->result.unreadable += !r;
 		return r;
@@ -88,7 +87,7 @@ static int read_resource(struct document *document, json_t *value)
 	size_t i;
 	int r;
 
-	r = read_message(&document->resource, RESOURCE, json_object_get(value, "resource"));
+	r = document_message(&document->resource, RESOURCE, json_object_get(value, "resource"));
 	if (r <= 0) {
 		document->result.unreadable += !r;
 		return r;

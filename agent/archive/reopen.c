@@ -3,23 +3,22 @@
  * give exactly the file, it is what was sealed and will be replaced; if not,
  * somebody changed it: it is kept aside, and what it says is used. */
 #include "archive/document.h"
+#include "archive/document_stream.h"
 #include "archive/stage.h"
-
-#include "base/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <syslog.h>
 
-/* Read whole; a larger one is kept aside unread rather than held in memory. */
-#define REOPEN_BYTES_MAX ((off_t)1 << 30)
+/* Our own form is read piece by piece; what an editor made of it is read whole,
+ * and kept aside unread where that would take too much memory. */
+#define REOPEN_BYTES_MAX ((off_t)64 << 20)
 
 struct reopening {
 	struct run *run;
 	struct spool *into;
-	bool skip_known; /* spans that are in `into` already, by `by_id` */
-	bool by_id;
+	bool skip_known; /* spans that are in `into` already */
 	uint32_t strangers;
 };
 
@@ -40,6 +39,7 @@ static int read_text(struct archive *archive, int fd, off_t size, struct buf *te
 static int take_span(void *arg, const struct finished_span *span)
 {
 	struct reopening *reopening = arg;
+	struct spool *into = reopening->into;
 	struct span_facts facts;
 	int r;
 
@@ -51,44 +51,57 @@ static int take_span(void *arg, const struct finished_span *span)
 		return 0;
 	}
 	if (reopening->skip_known) {
-		r = spool_has(reopening->into, span, &facts, reopening->by_id);
+		r = spool_has(into, span, &facts, reopening->run->edited);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}
 	run_note(reopening->run, &facts);
-	return spool_add(reopening->into, span, &facts);
+	r = spool_add(into, span, &facts);
+	if (r < 0 || into->waiting.len < SPOOL_WRITE_BYTES)
+		return r;
+	return spool_flush(into);
 }
 
-static int read_into(struct run *run, struct spool *into, bool skip_known, struct bytes text,
-		     bool *ret_clean)
+/* A spool under a name that no reader looks at, until it is whole: what is found
+ * under its own name after a crash holds all of its run. */
+static void begin_hidden(struct run *run, struct spool *fresh)
 {
-	struct reopening reopening = {run, into, skip_known, run->edited, 0};
-	struct document_result result = {0};
+	struct archive *archive = run->archive;
+	char name[NAME_FULL_BYTES];
+
+	name_spool_temporary(name, &run->name);
+	(void)archive->env->ops->unlink(archive->env, archive->directory.fd, name, 0);
+	spool_init(fresh, &archive->files, name);
+}
+
+static int publish(struct run *run, struct spool *fresh)
+{
+	struct archive *archive = run->archive;
+	struct env *env = archive->env;
 	int r;
 
-	r = document_each(text, take_span, &reopening, &result);
-	if (r == -EBADMSG && into->count == 0) {
-		*ret_clean = false;
+	if (fresh->count == 0)
 		return 0;
-	}
+	r = spool_flush(fresh);
+	if (r >= 0)
+		r = env->ops->rename(env, archive->directory.fd, fresh->name,
+				     archive->directory.fd, run->spool.name, 0);
 	if (r < 0)
 		return r;
-	*ret_clean = result.unreadable == 0 && reopening.strangers == 0;
+	memcpy(fresh->name, run->spool.name, sizeof(fresh->name));
+	spool_swap(&run->spool, fresh);
+	run->directory_change = ++archive->directory_changes;
 	return 0;
 }
 
 /* Would sealing `spool` give just this file? */
-static int is_what_was_sealed(struct run *run, struct spool *spool, int fd, struct bytes text,
+static int is_what_was_sealed(struct spool *spool, int fd, off_t file_size,
 			      const struct index_entry *entry)
 {
 	struct seal seal;
-	uint64_t size;
 	int r;
 
 	if (spool->count == 0)
-		return 0;
-	if (entry && entry->crc_known &&
-	    (entry->size != text.len || entry->crc != crc32c(0, text.at, text.len)))
 		return 0;
 	r = seal_begin(&seal, spool, fd, true);
 	if (r < 0)
@@ -96,75 +109,86 @@ static int is_what_was_sealed(struct run *run, struct spool *spool, int fd, stru
 	do
 		r = seal_step(&seal, SIZE_MAX / 2);
 	while (r > 0);
-	size = seal.size;
 	seal_fini(&seal);
-	(void)run;
 	if (r < 0)
 		return r == -EUCLEAN ? 0 : r;
-	return size == text.len;
+	if (entry && entry->crc_known && (seal.size != entry->size || seal.crc != entry->crc))
+		return 0;
+	return seal.size == (uint64_t)file_size;
 }
 
-/* The new spool stands under a hidden name until it is whole: a spool that is
- * found after a crash holds all of its run, or is a leftover. */
-static int publish_spool(struct run *run)
+/* What an editor left: whatever can be read of it. */
+static int read_edited(struct run *run, int fd, struct spool *fresh)
 {
-	struct archive *archive = run->archive;
-	struct env *env = archive->env;
-	char hidden[NAME_FULL_BYTES], name[NAME_FULL_BYTES];
+	struct reopening reopening = {.run = run, .into = fresh};
+	struct document_result result;
+	struct buf text = BUF_INIT;
 	int r;
 
-	if (run->spool.count == 0)
-		return 0;
-	memcpy(name, run->spool.name, sizeof(name));
-	name_spool_temporary(hidden, &run->name);
-	(void)env->ops->unlink(env, archive->directory.fd, hidden, 0); /* a leftover, if any */
-	memcpy(run->spool.name, hidden, sizeof(hidden));
-	r = spool_flush(&run->spool);
+	r = spool_remove(fresh);
+	spool_fini(fresh);
+	begin_hidden(run, fresh);
+	reopening.into = fresh;
 	if (r >= 0)
-		r = env->ops->rename(env, archive->directory.fd, hidden, archive->directory.fd,
-				     name, 0);
-	if (r < 0) {
-		(void)spool_remove(&run->spool);
-		return r;
-	}
-	memcpy(run->spool.name, name, sizeof(name));
-	run->directory_change = ++archive->directory_changes;
-	return 0;
+		r = read_text(run->archive, fd, run->file.size, &text);
+	if (r >= 0)
+		r = document_each(buf_bytes(&text), take_span, &reopening, &result);
+	buf_fini(&text);
+	return r == -EBADMSG || r == -EFBIG ? 0 : r;
 }
 
-/* With the file's text in memory. */
-static int unite(struct run *run, int fd, struct bytes text, const struct index_entry *entry)
+/* 1: the file is what was sealed; 0: it is not, and `fresh` has what it says. */
+static int read_file(struct run *run, int fd, const struct index_entry *entry,
+		     struct spool *fresh)
 {
-	struct archive *archive = run->archive;
-	bool had_spool = run->spool.count > 0;
+	struct reopening reopening = {.run = run, .into = fresh};
+	struct document_result result;
+	int r;
+
+	r = document_stream(run->archive->env, fd, take_span, &reopening, &result);
+	if (r == -EBADMSG)
+		return read_edited(run, fd, fresh);
+	if (r < 0 || reopening.strangers)
+		return r < 0 ? r : 0;
+	return is_what_was_sealed(fresh, fd, run->file.size, entry);
+}
+
+/* Line by line into the spool there is. */
+static int add_missing(struct run *run, struct spool *fresh)
+{
+	struct reopening reopening = {.run = run, .into = &run->spool, .skip_known = true};
+	struct document_result result;
+	struct buf line = BUF_INIT;
+	int r = 0;
+
+	for (uint32_t i = 0; i < fresh->count && r >= 0; i++) {
+		r = spool_line(fresh, i, &line);
+		if (r >= 0)
+			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
+	}
+	buf_fini(&line);
+	return r;
+}
+
+static int unite(struct run *run, int fd, const struct index_entry *entry)
+{
 	struct spool fresh;
-	bool clean;
 	int same, r;
 
-	spool_init(&fresh, &archive->files, run->spool.name);
-	r = read_into(run, &fresh, false, text, &clean);
-	if (r < 0)
-		goto out;
-	same = clean ? is_what_was_sealed(run, &fresh, fd, text, entry) : 0;
-	r = same;
-	if (r < 0)
-		goto out;
-	run->archived = fresh.count;
-	run->edited |= !same;
-	if (had_spool) {
-		r = read_into(run, &run->spool, true, text, &clean);
-	} else {
-		struct spool empty = run->spool;
-
-		run->spool = fresh;
-		fresh = empty;
-		r = publish_spool(run);
+	begin_hidden(run, &fresh);
+	same = r = read_file(run, fd, entry, &fresh);
+	if (r >= 0) {
+		run->archived = fresh.count;
+		run->edited |= !same;
+		r = run->spool.count > 0 ? add_missing(run, &fresh) : publish(run, &fresh);
 	}
 	/* Only now: before the spool was whole, the file was all there was. */
 	if (r >= 0 && !same)
-		r = run_keep_aside(archive, run->name.text, &run->name);
-	run->has_file = same;
-out:
+		r = run_keep_aside(run->archive, run->name.text, &run->name);
+	run->has_file = r >= 0 && same > 0;
+	/* After publishing this is the empty one that was there before. */
+	if (fresh.exists && strcmp(fresh.name, run->spool.name) != 0)
+		(void)spool_remove(&fresh);
 	spool_fini(&fresh);
 	return r;
 }
@@ -172,19 +196,16 @@ out:
 static int reopen_file(struct run *run, int fd, const struct index_entry *entry)
 {
 	struct archive *archive = run->archive;
-	struct buf text = BUF_INIT;
+	struct stat st;
 	int r;
 
-	r = file_identify(archive, fd, &run->file);
+	r = archive->env->ops->fstat(archive->env, fd, &st);
 	if (r < 0)
 		return r;
-	r = read_text(archive, fd, run->file.size, &text);
-	if (r >= 0)
-		r = unite(run, fd, buf_bytes(&text), entry);
-	else if (r == -EISDIR || r == -EFBIG || r == -EACCES || r == -EINVAL)
-		r = run_keep_aside(archive, run->name.text, &run->name);
-	buf_fini(&text);
-	return r;
+	if (!S_ISREG(st.st_mode))
+		return run_keep_aside(archive, run->name.text, &run->name);
+	r = file_identify(archive, fd, &run->file);
+	return r < 0 ? r : unite(run, fd, entry);
 }
 
 int reopen_run(struct run *run, const struct index_entry *entry)

@@ -220,6 +220,36 @@ int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
 	return 0;
 }
 
+int spool_line(struct spool *spool, uint32_t i, struct buf *out)
+{
+	const struct spool_entry *entry = &spool->entries[i];
+	const struct group *group = &spool->groups.at[entry->group];
+	int r;
+
+	buf_reset(out);
+	r = buf_reserve(out, group->head.len + entry->length + group->tail.len);
+	if (r < 0)
+		return r;
+	(void)buf_append(out, group->head.at, group->head.len);
+	r = spool_read(spool, entry->offset, out->at + out->len, entry->length);
+	if (r < 0)
+		return r;
+	out->len += entry->length;
+	return buf_append(out, group->tail.at, group->tail.len);
+}
+
+void spool_swap(struct spool *a, struct spool *b)
+{
+	struct spool_files *files = a->files;
+	struct spool other = *a;
+
+	*a = *b;
+	*b = other;
+	/* The list of open files has their addresses. */
+	for (uint32_t i = 0; i < files->count; i++)
+		files->open[i] = files->open[i] == a ? b : files->open[i] == b ? a : files->open[i];
+}
+
 int spool_remove(struct spool *spool)
 {
 	struct env *env = spool_env(spool);

@@ -71,6 +71,12 @@ int spool_flush(struct spool *spool);
 /* The open file. -errno. */
 int spool_fd(struct spool *spool);
 
+/* The line of entry `i`, into `out`. */
+int spool_line(struct spool *spool, uint32_t i, struct buf *out);
+
+/* Exchanges two spools of the same files. */
+void spool_swap(struct spool *a, struct spool *b);
+
 /* Copies `len` bytes at `offset`, written or waiting. */
 int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len);
 

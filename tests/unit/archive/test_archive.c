@@ -316,6 +316,37 @@ static void a_late_span_after_the_log_forgot_the_run_finds_the_file(void **state
 	assert_int_equal(world_count(&world, 2), 1);
 }
 
+static void a_reopened_file_keeps_every_byte_of_its_spans(void **state)
+{
+	static const char text[] = "}]}],\"schemaUrl\":\"x\\\" {[\\\\\" \"traceId\":\"00\" \xe2\x80\xa8\x01";
+	struct buf before, after;
+	uint8_t *from, *to;
+
+	(void)state;
+	for (unsigned i = 1; i <= 300; i++)
+		world_add(&world, &(struct span_recipe){
+					  .trace = 1, .id = i, .parent = i > 1, .start_ns = START + i,
+					  .module = i % 2 ? "{\"" : "}\\", .scope = i % 3 ? "]}" : "\\",
+					  .scope_schema_url = i % 3 ? "u\"}]" : NULL,
+					  .resource_schema_url = i % 2 ? NULL : "v\\",
+					  .text = {(const uint8_t *)text, sizeof(text)}});
+	seal_all(1);
+	before = world_read(&world, NAME);
+	world_stop(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 999, .start_ns = START + 900,
+						.module = "late"});
+	seal_all(1);
+	after = world_read(&world, NAME);
+	assert_int_equal(archive_counters(world.archive)->kept_aside, 0);
+	/* All but the end of the list is as it was. */
+	assert_memory_equal(before.at, after.at, before.len - 3);
+	from = memmem(after.at, after.len, "\"late\"", 6);
+	to = after.at + before.len - 3;
+	assert_true(from > to);
+	buf_fini(&before);
+	buf_fini(&after);
+}
+
 static void the_index_is_made_again_from_the_files(void **state)
 {
 	char path[512];
@@ -691,6 +722,7 @@ int main(void)
 		TEST(rule_A15_an_open_run_is_a_partial_file_of_whole_lines),
 		TEST(rule_A16_late_spans_replace_the_file_under_the_same_name),
 		TEST(a_late_span_after_the_log_forgot_the_run_finds_the_file),
+		TEST(a_reopened_file_keeps_every_byte_of_its_spans),
 		TEST(the_index_is_made_again_from_the_files),
 		TEST(an_edited_file_is_kept_aside_and_what_it_says_is_used),
 		TEST(a_prettified_file_is_kept_aside_and_what_it_says_is_used),
