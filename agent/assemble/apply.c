@@ -168,7 +168,8 @@ void apply_note(struct source *source, struct open_span *span, const uint8_t *re
 	switch (head.type) {
 	case WIRE_ATTRIBUTE:
 		if (head.aux >= sizeof prefix - 1 &&
-		    memcmp(record + sizeof(struct wire_attribute), prefix, sizeof prefix - 1) == 0)
+		    memcmp(record + sizeof(struct wire_attribute), prefix, sizeof prefix - 1) ==
+			    0)
 			span->flags |= SPAN_OWN_KEYS;
 		return;
 	case WIRE_START:
@@ -204,10 +205,12 @@ static uint64_t start_wall_ns(const struct assemble *a, const struct open_span *
 		return span->start_ticks;
 	if (!source->identified)
 		return a->clock.mono_ns + (uint64_t)span->run->offset_ns;
-	return clock_wall_ns(&a->clock, &source->clock, span->start_ticks, span->run->offset_ns);
+	return clock_wall_ns(&a->clock, &source->clock, span->start_ticks,
+			     span->run->offset_ns);
 }
 
-static struct trace_run *find_run(struct assemble *a, struct source *source, const uint8_t trace_id[16])
+static struct trace_run *find_run(struct assemble *a, struct source *source,
+				  const uint8_t trace_id[16])
 {
 	struct trace_run *run = source->last_run;
 
@@ -301,8 +304,8 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 static struct outcome apply_start(struct assemble *a, const struct origin *origin,
 				  const uint8_t *record, uint32_t len)
 {
-	struct open_span *span = map_get(&origin->source->spans,
-					 record + offsetof(struct wire_start, span_id));
+	struct open_span *span =
+		map_get(&origin->source->spans, record + offsetof(struct wire_start, span_id));
 
 	if (span && (span->flags & SPAN_STARTED))
 		return outcome(OUTCOME_DUPLICATE_START);
@@ -376,7 +379,8 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 		span = apply_new_span(a, source, record + 8, origin->place.segment);
 		if (!span)
 			return outcome(OUTCOME_LIMIT);
-		list_append(a->recovering ? &source->parked_before : &source->parked, &span->due);
+		list_append(a->recovering ? &source->parked_before : &source->parked,
+			    &span->due);
 	}
 	return append(a, origin, span, record, len);
 }
@@ -426,8 +430,8 @@ static struct outcome apply_process_end(struct assemble *a, const struct origin 
 	if (source->closing_now || source->closing_due)
 		return outcome(OUTCOME_APPLIED);
 	source->closing = said;
-	source->closing_kind = end.head.aux == WIRE_PROCESS_SIGTERM ? SPAN_CLOSE_SIGTERM
-								     : SPAN_CLOSE_SHUTDOWN;
+	source->closing_kind =
+		end.head.aux == WIRE_PROCESS_SIGTERM ? SPAN_CLOSE_SIGTERM : SPAN_CLOSE_SHUTDOWN;
 	*(a->recovering ? &source->closing_due : &source->closing_now) = true;
 	return outcome(OUTCOME_APPLIED);
 }
@@ -518,8 +522,8 @@ static void prefetch_next(const struct source *source, const uint8_t *at, size_t
 }
 
 /* Returns how many whole records the slice had. */
-static uint64_t apply_slice(struct assemble *a, struct origin *origin, const struct slice *slice,
-			    struct thread_last *last)
+static uint64_t apply_slice(struct assemble *a, struct origin *origin,
+			    const struct slice *slice, struct thread_last *last)
 {
 	const uint8_t *at = slice->records.at;
 	size_t left = slice->records.len;

@@ -41,7 +41,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 	a->store.load = store_load;
 	a->store.arg = a;
 	trace_run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
-		       options->run_forget_ns);
+			     options->run_forget_ns);
 	map_init(&a->sources, 16, a->seed);
 	list_init(&a->ages);
 	list_init(&a->places);

@@ -13,15 +13,36 @@
  * records of the thread that wrote it are counted late; those of other threads
  * still belong to the span until it is finished.
  *
- * Death: see struct death. Open spans of a dead ring are ended at the last
- * record's time at the earliest, children first:
+ * Death: see struct death. The open spans of a dead ring are ended, children
+ * first, by records of ours behind their own:
  *   killed by a signal, non-zero exit, unknown   ERROR, message says how
- *   exited 0, shutdown                           status as it was
- *   PROCESS_END SIGTERM                          UNSET becomes OK
- * with attributes spanring.end.reason (process_exit, killed, unknown, sigterm,
- * replaced, end_lost), spanring.end.signal / .exit_code where known,
- * spanring.died_after_unix_nano and spanring.died_before_unix_nano, and the
- * event process.died for unclean ends.
+ *   exited 0, shutdown, replaced by exec         status as it was
+ * A cause that the kernel gave wins over the process's EXIT record; that record
+ * is believed when nobody saw how the process ended, and without a code it says
+ * "exited". PROCESS_END SIGTERM and SHUTDOWN need no death: by the round rule
+ * they end, at their own time, what was open when they were written (SIGTERM
+ * makes UNSET OK); spans begun later go on.
+ *
+ * The end is the last record's time of the whole process, or of the span where
+ * the module gave it a later one. Attributes: spanring.end.reason (process_exit,
+ * killed, unknown, sigterm, replaced, end_lost), spanring.end.signal and
+ * .exit_code where known, and for a death the bounds
+ * spanring.died_after_unix_nano and spanring.died_before_unix_nano; the event
+ * process.died for unclean ends. Nothing the module set is replaced: its status
+ * stays, and so does an attribute of the same name. spanring.suspended_ns and
+ * spanring.clock_step_ns mark spans whose machine slept or whose wall clock was
+ * set since their run began.
+ *
+ * Memory: values of 4 KiB and more can leave it at any time, spans of many
+ * smaller ones leave it through a STATE frame; what cannot leave is refused over
+ * 5/4 of memory_bytes_max, END and STATUS never.
+ *
+ * In the log (behind wal_key; all numbers in native order):
+ *   STATE of a span    struct span_state (recover.c), then its records, START
+ *                      first if there is one
+ *   STATE of a ring    span id zero; struct source_state (recover.c), then
+ *                      RESOURCE, SCOPE and PROCESS_END records
+ *   RUN                struct trace_run_state (trace_run.c), then the service
  *
  * The agent's thread alone calls this. */
 #ifndef ASSEMBLE_ASSEMBLE_H
@@ -71,18 +92,19 @@ struct assemble_options {
 };
 
 struct assemble_counters {
-	/* Records: handed in = applied + dropped_*, counted one by one.
-	 * Physical numbers: a joined value counts its pieces. */
+	/* Records: handed in = applied + parked + dropped_*, counted one by one.
+	 * Physical numbers: a joined value counts its pieces. Of this life,
+	 * what recovery handed in included. */
 	uint64_t records, applied;
 	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
 		dropped_duplicate_start;
 	uint64_t parked; /* now */
 	/* Spans. */
 	uint64_t started, finished, closed_by_death, end_lost;
-	uint64_t open; /* now */
+	uint64_t open;			      /* now */
 	uint64_t memory_bytes, spilled_bytes; /* now */
-	uint64_t dropped_invalid; /* spans refused for their content */
-	uint64_t runs, runs_over; /* ever */
+	uint64_t dropped_invalid;	      /* spans refused for their content */
+	uint64_t runs, runs_over;	      /* ever */
 };
 
 /* For status. */
@@ -103,7 +125,8 @@ void assemble_free(struct assemble *assemble);
 int assemble_ring_seen(struct assemble *assemble, uint32_t ring,
 		       const struct ring_identity *identity);
 /* Slices that are in the log at (segment, offset), slice i's records at
- * payload offset offsets[i]. Never fails: what cannot be kept is counted. */
+ * payload offset offsets[i]. Never fails: what cannot be kept is counted. May
+ * call run_seen, run_state and, to free memory, state. */
 void assemble_push(struct assemble *assemble, uint32_t ring, const struct slice *slices,
 		   uint32_t n, uint64_t segment, uint32_t offset, const uint32_t *offsets);
 void assemble_round_end(struct assemble *assemble, uint32_t ring, uint64_t round);
@@ -139,7 +162,8 @@ void assemble_recover_ring(struct assemble *assemble, const struct ring_identity
 void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16]);
 
 /* Re-appends, through ops.state and ops.run_state, everything whose oldest
- * place in the log is `segment` or older. -ENOBUFS: call again. */
+ * place in the log is `segment` or older, which is not the segment being
+ * written. -ENOBUFS: call again. */
 int assemble_carry(struct assemble *assemble, uint64_t segment);
 
 const struct assemble_counters *assemble_counters(const struct assemble *assemble);

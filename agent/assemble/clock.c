@@ -136,5 +136,6 @@ uint64_t clock_wall_of_mono(const struct clock *clock, const struct source_clock
 uint64_t clock_wall_ns(const struct clock *clock, const struct source_clock *source,
 		       uint64_t ticks, int64_t offset_ns)
 {
-	return clock_wall_of_mono(clock, source, clock_mono_ns(clock, source, ticks), offset_ns);
+	return clock_wall_of_mono(clock, source, clock_mono_ns(clock, source, ticks),
+				  offset_ns);
 }

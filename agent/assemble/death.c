@@ -11,11 +11,11 @@
 /* How a span is ended. */
 struct ending {
 	const char *reason;
-	int code;	/* exit status, where `has_code` */
-	int signal;	/* number, or 0 */
+	int code;   /* exit status, where `has_code` */
+	int signal; /* number, or 0 */
 	bool has_code;
-	bool unclean;	/* ERROR, and the event process.died */
-	bool bounds;	/* when the process died is known as an interval */
+	bool unclean; /* ERROR, and the event process.died */
+	bool bounds;  /* when the process died is known as an interval */
 	bool unset_to_ok;
 	uint64_t end_wall_ns;
 	uint64_t after_wall_ns, before_wall_ns;
@@ -104,9 +104,8 @@ static void ending_bounds(struct ending *ending, const struct assemble *a,
 	/* A ring of another boot died with that boot; the clock that saw it is
 	 * of this one. */
 	if (source->clock.other_boot)
-		ending->before_wall_ns =
-			seen + clock_suspended_ns(&a->clock, seen) +
-			(uint64_t)a->clock.wall_minus_boot_ns;
+		ending->before_wall_ns = seen + clock_suspended_ns(&a->clock, seen) +
+					 (uint64_t)a->clock.wall_minus_boot_ns;
 	else
 		ending->before_wall_ns = clock_wall_of_mono(&a->clock, &source->clock, seen,
 							    span->run->offset_ns);
@@ -141,9 +140,10 @@ static struct ending ending_of(const struct assemble *a, const struct open_span 
 		break;
 	case SPAN_CLOSE_END_LOST:
 		ending.reason = "end_lost";
-		ending.end_wall_ns = later(clock_wall_ns(&a->clock, &source->clock,
-							 span->last_ticks, span->run->offset_ns),
-					   span->last_wall_ns);
+		ending.end_wall_ns =
+			later(clock_wall_ns(&a->clock, &source->clock, span->last_ticks,
+					    span->run->offset_ns),
+			      span->last_wall_ns);
 		break;
 	}
 	return ending;
@@ -182,8 +182,9 @@ static void pad(struct buf *out)
 {
 	static const uint8_t zero[WIRE_RECORD_ALIGN];
 
-	(void)buf_append(out, zero, (WIRE_RECORD_ALIGN - out->len % WIRE_RECORD_ALIGN) %
-					    WIRE_RECORD_ALIGN);
+	(void)buf_append(out, zero,
+			 (WIRE_RECORD_ALIGN - out->len % WIRE_RECORD_ALIGN) %
+				 WIRE_RECORD_ALIGN);
 }
 
 static void put_attribute(const struct open_span *span, const struct bytes *chunks, uint32_t n,
@@ -214,7 +215,8 @@ static void put_attributes(const struct ending *ending, const struct open_span *
 	put_attribute(span, chunks, n, out, "spanring.end.reason", WIRE_STRING, ending->reason,
 		      strlen(ending->reason));
 	if (ending->signal)
-		death_attribute_int(span, chunks, n, out, "spanring.end.signal", ending->signal);
+		death_attribute_int(span, chunks, n, out, "spanring.end.signal",
+				    ending->signal);
 	if (ending->has_code)
 		death_attribute_int(span, chunks, n, out, "spanring.end.exit_code",
 				    ending->code);
@@ -237,10 +239,12 @@ static void put_entry(struct buf *out, const char *key, enum wire_value_type typ
 	(void)buf_append(out, value, length);
 }
 
-static void put_event(const struct ending *ending, const struct open_span *span, struct buf *out)
+static void put_event(const struct ending *ending, const struct open_span *span,
+		      struct buf *out)
 {
 	static const char name[] = "process.died";
-	struct wire_event event = {.ticks = ending->end_wall_ns, .name_length = sizeof name - 1};
+	struct wire_event event = {.ticks = ending->end_wall_ns,
+				   .name_length = sizeof name - 1};
 	int64_t number = ending->signal ? ending->signal : ending->code;
 	size_t from = out->len;
 
@@ -255,7 +259,8 @@ static void put_event(const struct ending *ending, const struct open_span *span,
 			  WIRE_INT, &number, sizeof number);
 	if (buf_failed(out))
 		return;
-	event.head = record_make_head(WIRE_EVENT, (uint32_t)(out->len - from), WIRE_TIME_WALL, 0);
+	event.head =
+		record_make_head(WIRE_EVENT, (uint32_t)(out->len - from), WIRE_TIME_WALL, 0);
 	memcpy(out->at + from, &event.head, sizeof event.head);
 	pad(out);
 }
@@ -297,6 +302,5 @@ void death_describe(const struct source *source, char *line, size_t size)
 	struct ending ending = {0};
 
 	ending_of_death(&ending, source);
-	(void)snprintf(line, size, "%s",
-		       ending.message[0] ? ending.message : ending.reason);
+	(void)snprintf(line, size, "%s", ending.message[0] ? ending.message : ending.reason);
 }

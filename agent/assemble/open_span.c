@@ -80,7 +80,8 @@ static struct span_large *large_of(struct span_chunk *chunk)
 	return (struct span_large *)(void *)chunk;
 }
 
-static void chunk_free(struct span_store *store, struct open_span *span, struct span_chunk *chunk)
+static void chunk_free(struct span_store *store, struct open_span *span,
+		       struct span_chunk *chunk)
 {
 	if (chunk == &span->own)
 		return;
@@ -143,8 +144,8 @@ static struct list *spill_class(struct span_store *store, uint32_t len)
 	return &store->spillable[31 - __builtin_clz(len)];
 }
 
-static struct span_chunk *large_new(struct span_store *store, const uint8_t *record, uint32_t len,
-				    const struct log_place *place)
+static struct span_chunk *large_new(struct span_store *store, const uint8_t *record,
+				    uint32_t len, const struct log_place *place)
 {
 	struct span_large *large = malloc(sizeof *large);
 	uint8_t *at = malloc(len);
@@ -165,8 +166,8 @@ static struct span_chunk *large_new(struct span_store *store, const uint8_t *rec
 	return &large->chunk;
 }
 
-static int span_add_chunk(struct span_store *store, struct open_span *span, const uint8_t *record,
-			  uint32_t len, const struct log_place *place)
+static int span_add_chunk(struct span_store *store, struct open_span *span,
+			  const uint8_t *record, uint32_t len, const struct log_place *place)
 {
 	/* What has no place cannot be spilled, nor can START: its name is
 	 * asked for while the span is open. */
@@ -193,7 +194,8 @@ int open_span_append(struct span_store *store, struct open_span *span, const uin
 {
 	struct span_chunk *last = span->last;
 
-	if (span->bytes + (uint64_t)len > SPAN_BYTES_MAX && record_head(record).type != WIRE_END)
+	if (span->bytes + (uint64_t)len > SPAN_BYTES_MAX &&
+	    record_head(record).type != WIRE_END)
 		return -EFBIG;
 	/* A large chunk has len > room = 0: never taken here. */
 	if (last->len + (uint64_t)len > last->room || len >= SPAN_LARGE_BYTES) {

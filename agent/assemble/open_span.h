@@ -43,12 +43,12 @@ struct span_large {
 
 enum span_flags {
 	SPAN_STARTED = 0x01,
-	SPAN_ENDED = 0x02,    /* an END record is among the records */
-	SPAN_CLOSING = 0x04,  /* to be ended by us: see `close` */
-	SPAN_READY = 0x08,    /* waits for ops.finished only: takes no records */
-	SPAN_WALL_TIME = 0x10,/* its START says wall time */
-	SPAN_OWN_KEYS = 0x20, /* the module itself set a key under "spanring." */
-	SPAN_END_LOST = 0x40, /* the ring's header says so */
+	SPAN_ENDED = 0x02,	   /* an END record is among the records */
+	SPAN_CLOSING = 0x04,	   /* to be ended by us: see `close` */
+	SPAN_READY = 0x08,	   /* waits for ops.finished only: takes no records */
+	SPAN_WALL_TIME = 0x10,	   /* its START says wall time */
+	SPAN_OWN_KEYS = 0x20,	   /* the module itself set a key under "spanring." */
+	SPAN_END_LOST = 0x40,	   /* the ring's header says so */
 	SPAN_AFTER_CLOSING = 0x80, /* wall time, and came after the process's SIGTERM */
 };
 
@@ -67,22 +67,22 @@ struct open_span {
 	struct source *source;
 	struct trace_run *run; /* NULL before START */
 	struct span_chunk *first, *last;
-	uint64_t segment;      /* the oldest one that holds something of it */
+	uint64_t segment; /* the oldest one that holds something of it */
 	uint64_t start_ticks;
 	uint64_t last_ticks;   /* latest time of its own records */
 	uint64_t last_wall_ns; /* the same of those that say wall time */
 	uint64_t close_ticks;  /* SIGTERM, SHUTDOWN: when */
 	uint32_t bytes;
-	uint32_t parked;       /* physical records waiting for START */
-	uint32_t end_thread;   /* that wrote END */
+	uint32_t parked;     /* physical records waiting for START */
+	uint32_t end_thread; /* that wrote END */
 	uint32_t scope;
 	uint32_t dropped_attributes, dropped_events, dropped_links;
-	int32_t depth;	       /* among the closed ones of its ring */
+	int32_t depth; /* among the closed ones of its ring */
 	uint8_t span_id[8];
 	uint8_t parent_span_id[8];
 	uint8_t flags;
-	uint8_t close;	   /* enum span_close */
-	bool close_wall;   /* close_ticks are wall time */
+	uint8_t close;	 /* enum span_close */
+	bool close_wall; /* close_ticks are wall time */
 	struct span_chunk own;
 	uint8_t room[SPAN_ROOM_BYTES];
 };
@@ -91,8 +91,8 @@ struct span_store {
 	int (*load)(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 	void *arg;
 	uint64_t memory_bytes_max;
-	uint64_t memory_bytes, spilled_bytes; /* now */
-	uint64_t lost_values;		      /* spilled and not to be had any more */
+	uint64_t memory_bytes, spilled_bytes;	   /* now */
+	uint64_t lost_values;			   /* spilled and not to be had any more */
 	struct list spillable[SPAN_STORE_CLASSES]; /* in memory, by log2 of size */
 	struct open_span *spare;		   /* freed blocks, linked by `run` */
 	uint32_t spare_count;

@@ -231,7 +231,8 @@ static int recover_source(struct assemble *a, struct source *source, struct byte
 	source->closing_due = false;
 	apply_slices(a, source, &slice, 1, place->segment, place->offset, &(uint32_t){0});
 	a->counters = counters;
-	if (fixed.ticks_seen && (!source->ticks_seen || fixed.last_ticks > source->last_ticks)) {
+	if (fixed.ticks_seen &&
+	    (!source->ticks_seen || fixed.last_ticks > source->last_ticks)) {
 		source->last_ticks = fixed.last_ticks;
 		source->ticks_seen = true;
 	}
@@ -386,7 +387,8 @@ static struct bytes resource_service(struct bytes resource)
 
 	while (pb_next(&reader, &field) > 0) {
 		if (field.number != RESOURCE_ATTRIBUTES || field.wire != PB_BYTES ||
-		    !bytes_equal(field_bytes(field.bytes, KEY_VALUE_KEY), bytes_of("service.name")))
+		    !bytes_equal(field_bytes(field.bytes, KEY_VALUE_KEY),
+				 bytes_of("service.name")))
 			continue;
 		return field_bytes(field_bytes(field.bytes, KEY_VALUE_VALUE), ANY_VALUE_STRING);
 	}
@@ -420,7 +422,7 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	if (!run)
 		return;
 	trace_run_introduce(run, resource_service(finished->resource),
-		      span_start_wall_ns(finished->span));
+			    span_start_wall_ns(finished->span));
 	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }
 

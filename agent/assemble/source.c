@@ -148,7 +148,8 @@ struct bytes source_service(const struct source *source)
 		return (struct bytes){NULL, 0};
 	resource = record_get_resource(source->resource_record.at);
 	at = resource.entries.at;
-	while (record_entry_next(&at, resource.entries.at + resource.entries.length, &entry) > 0)
+	while (record_entry_next(&at, resource.entries.at + resource.entries.length, &entry) >
+	       0)
 		if (entry.type == WIRE_STRING && entry.key_length == sizeof key - 1 &&
 		    memcmp(entry.key, key, sizeof key - 1) == 0)
 			return (struct bytes){entry.value, entry.value_length};

@@ -38,7 +38,7 @@ struct source {
 	bool dead, gone;
 	uint32_t ring; /* the drain's index or SOURCE_NO_RING */
 
-	struct map spans; /* open and parked, by span id */
+	struct map spans;		   /* open and parked, by span id */
 	struct list ended, ended_before;   /* END seen in this round, in an earlier one */
 	struct list parked, parked_before; /* the same of spans without START */
 	uint32_t parked_records;

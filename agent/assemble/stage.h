@@ -24,20 +24,20 @@ struct assemble {
 	struct clock clock;
 	struct span_store store;
 	struct trace_run_table runs;
-	struct map sources;	  /* by instance */
-	struct source **rings;	  /* by the drain's index */
+	struct map sources;    /* by instance */
+	struct source **rings; /* by the drain's index */
 	uint32_t ring_cap;
-	struct list ages;	  /* open spans, oldest first */
-	struct list places;	  /* open and parked spans, oldest segment first */
-	struct list ready;	  /* wait for ops.finished */
-	uint64_t unload_above;	  /* bytes of memory; unloading is of no use below */
-	bool sources_gone;	  /* some wait to be freed */
-	bool recovering;	  /* what is applied was seen in an earlier life */
+	struct list ages;      /* open spans, oldest first */
+	struct list places;    /* open and parked spans, oldest segment first */
+	struct list ready;     /* wait for ops.finished */
+	uint64_t unload_above; /* bytes of memory; unloading is of no use below */
+	bool sources_gone;     /* some wait to be freed */
+	bool recovering;       /* what is applied was seen in an earlier life */
 	uint64_t seed;
-	uint64_t segment;	  /* the latest one we heard of */
-	uint64_t lost_values;	  /* of the store, as far as they are counted */
-	struct buf span;	  /* encoded */
-	struct buf closing;	  /* our own records of the span being finished */
+	uint64_t segment;     /* the latest one we heard of */
+	uint64_t lost_values; /* of the store, as far as they are counted */
+	struct buf span;      /* encoded */
+	struct buf closing;   /* our own records of the span being finished */
 	struct buf state;
 };
 

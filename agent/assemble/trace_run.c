@@ -19,8 +19,8 @@ _Static_assert(sizeof(struct trace_run_state) == 40, "RUN");
 
 #define RUN_STATE_FLAGS (RUN_ENDED | RUN_OVER | RUN_OFFSET)
 
-void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops, uint64_t seed,
-		    uint64_t idle_timeout_ns, uint64_t forget_ns)
+void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops,
+			  uint64_t seed, uint64_t idle_timeout_ns, uint64_t forget_ns)
 {
 	*table = (struct trace_run_table){
 		.ops = *ops,
@@ -53,7 +53,8 @@ void trace_run_table_fini(struct trace_run_table *table)
 	buf_fini(&table->scratch);
 }
 
-struct trace_run *trace_run_find(const struct trace_run_table *table, const uint8_t trace_id[16])
+struct trace_run *trace_run_find(const struct trace_run_table *table,
+				 const uint8_t trace_id[16])
 {
 	return map_get(&table->runs, trace_id);
 }
@@ -89,7 +90,8 @@ static void trace_run_unsaved(struct trace_run_table *table, struct trace_run *r
 	list_move(&table->unsaved, &run->saved);
 }
 
-static struct trace_run *trace_run_new(struct trace_run_table *table, const uint8_t trace_id[16])
+static struct trace_run *trace_run_new(struct trace_run_table *table,
+				       const uint8_t trace_id[16])
 {
 	struct trace_run *run = calloc(1, sizeof *run);
 
@@ -107,7 +109,8 @@ static struct trace_run *trace_run_new(struct trace_run_table *table, const uint
 	return run;
 }
 
-struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16], uint64_t now_ns)
+struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16],
+				uint64_t now_ns)
 {
 	struct trace_run *run = trace_run_find(table, trace_id);
 
@@ -142,20 +145,23 @@ void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t f
 }
 
 /* Something new belongs to the run: it is not over any more. */
-static void trace_run_touch(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
+static void trace_run_touch(struct trace_run_table *table, struct trace_run *run,
+			    uint64_t now_ns)
 {
 	trace_run_leave(table, run);
 	run->flags &= ~(uint32_t)RUN_OVER;
 	run->active_mono_ns = now_ns;
 }
 
-void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
+void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run,
+			   uint64_t now_ns)
 {
 	trace_run_touch(table, run, now_ns);
 	run->open++;
 }
 
-void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns)
+void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run,
+			   uint64_t number, uint64_t now_ns)
 {
 	trace_run_touch(table, run, now_ns);
 	run->open--;
@@ -164,7 +170,8 @@ void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run,
 	trace_run_place(table, run);
 }
 
-void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns)
+void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number,
+			  uint64_t now_ns)
 {
 	trace_run_touch(table, run, now_ns);
 	if (number > run->last_number)
@@ -199,7 +206,8 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 	(void)buf_append(&table->scratch, run->service, state.service_length);
 	if (buf_failed(&table->scratch))
 		return -ENOMEM;
-	r = table->ops.save(table->ops.arg, run->trace_id, buf_bytes(&table->scratch), &segment);
+	r = table->ops.save(table->ops.arg, run->trace_id, buf_bytes(&table->scratch),
+			    &segment);
 	if (r < 0)
 		return r;
 	run->segment = segment;
@@ -259,11 +267,12 @@ static void trace_run_say_over(struct trace_run_table *table, struct trace_run *
 	trace_run_unsaved(table, run);
 	trace_run_place(table, run);
 	table->over_said++;
-	table->ops.over(table->ops.arg, run->trace_id, run->last_number, run->flags & RUN_ENDED);
+	table->ops.over(table->ops.arg, run->trace_id, run->last_number,
+			run->flags & RUN_ENDED);
 }
 
-static int trace_run_table_say_over(struct trace_run_table *table, struct list *list, uint64_t now_ns,
-			      uint64_t timeout_ns)
+static int trace_run_table_say_over(struct trace_run_table *table, struct list *list,
+				    uint64_t now_ns, uint64_t timeout_ns)
 {
 	struct list *node;
 	int work = 0;
@@ -344,8 +353,8 @@ void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns)
 
 /* ---- recovery ---- */
 
-int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16], struct bytes state,
-		uint64_t segment, uint64_t now_ns)
+int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
+		      struct bytes state, uint64_t segment, uint64_t now_ns)
 {
 	struct trace_run_state saved;
 	struct trace_run *run;
@@ -366,7 +375,7 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 	free(run->service);
 	run->service = NULL;
 	trace_run_introduce(run, (struct bytes){state.at + sizeof saved, saved.service_length},
-		      saved.first_wall_ns);
+			    saved.first_wall_ns);
 	if (saved.last_number > run->last_number)
 		run->last_number = saved.last_number;
 	run->segment = segment;

@@ -1,7 +1,8 @@
 /* Runs as they happen; the archive has its own notion of them, as files. A run
- * is a trace: everything under one trace id, from however many processes. It has one wall-clock offset, fixed when its first span is seen,
- * and it is over when it was said to be, or when nothing came for a while, and
- * none of its spans is open. Being over is no end: a late span opens it again.
+ * is a trace: everything under one trace id, from however many processes. It has one wall-clock
+ * offset, fixed when its first span is seen, and it is over when it was said to be, or when
+ * nothing came for a while, and none of its spans is open. Being over is no end: a late span
+ * opens it again.
  *
  * What is remembered of a run that is over is forgotten after `forget_ns`, or
  * earlier when RUNS_OVER_MAX later ones are over: then a late span merely gets
@@ -19,33 +20,34 @@
 #define RUN_SERVICE_MAX 255u
 
 enum run_flags {
-	RUN_ENDED = 0x01,  /* its end was said explicitly */
-	RUN_OVER = 0x02,   /* run_over was called for everything so far */
-	RUN_UNSEEN = 0x04, /* run_seen has not been called in this life */
-	RUN_UNSAVED = 0x08,/* the log does not know it as it is */
-	RUN_OFFSET = 0x10, /* its offset is fixed */
+	RUN_ENDED = 0x01,   /* its end was said explicitly */
+	RUN_OVER = 0x02,    /* run_over was called for everything so far */
+	RUN_UNSEEN = 0x04,  /* run_seen has not been called in this life */
+	RUN_UNSAVED = 0x08, /* the log does not know it as it is */
+	RUN_OFFSET = 0x10,  /* its offset is fixed */
 };
 
 struct trace_run {
 	uint8_t trace_id[16];
-	uint64_t boot;	    /* first half of the boot id its offset belongs to */
-	int64_t offset_ns;  /* wall minus boot time */
+	uint64_t boot;	   /* first half of the boot id its offset belongs to */
+	int64_t offset_ns; /* wall minus boot time */
 	uint64_t first_wall_ns;
 	uint64_t last_number; /* of its latest SPAN frame */
 	uint64_t active_mono_ns;
-	uint64_t segment;   /* of its RUN frame; 0 none yet */
-	char *service;	    /* until the run is over */
-	uint32_t open;	    /* spans, those waiting for ops.finished included */
+	uint64_t segment; /* of its RUN frame; 0 none yet */
+	char *service;	  /* until the run is over */
+	uint32_t open;	  /* spans, those waiting for ops.finished included */
 	uint32_t flags;
-	struct list state;  /* in one of trace_run_table's quiet, due, over; none while open */
-	struct list saved;  /* in one of trace_run_table's saved, unsaved */
+	struct list state; /* in one of trace_run_table's quiet, due, over; none while open */
+	struct list saved; /* in one of trace_run_table's saved, unsaved */
 };
 
 /* What the table says up the stream; see assemble_ops. */
 struct trace_run_ops {
 	void (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
 		     uint64_t first_wall_ns);
-	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete);
+	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
+		     bool complete);
 	int (*save)(void *arg, const uint8_t trace_id[16], struct bytes state,
 		    uint64_t *ret_segment);
 	void *arg;
@@ -63,18 +65,20 @@ struct trace_run_table {
 	uint64_t idle_timeout_ns, forget_ns;
 	uint64_t seen_count, over_said; /* ever */
 	uint64_t forgotten;		/* ever: pointers to runs may dangle since */
-	bool save_failed; /* the last time: the log was full */
+	bool save_failed;		/* the last time: the log was full */
 	struct buf scratch;
 };
 
-void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops, uint64_t seed,
-		    uint64_t idle_timeout_ns, uint64_t forget_ns);
+void trace_run_table_init(struct trace_run_table *table, const struct trace_run_ops *ops,
+			  uint64_t seed, uint64_t idle_timeout_ns, uint64_t forget_ns);
 void trace_run_table_fini(struct trace_run_table *table);
 
-struct trace_run *trace_run_find(const struct trace_run_table *table, const uint8_t trace_id[16]);
+struct trace_run *trace_run_find(const struct trace_run_table *table,
+				 const uint8_t trace_id[16]);
 
 /* The run, made if it is new. NULL: no memory. */
-struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16], uint64_t now_ns);
+struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t trace_id[16],
+				uint64_t now_ns);
 
 /* Fixes the offset unless that is done for this boot. */
 void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_ns);
@@ -82,11 +86,14 @@ void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_n
 /* Who began the run and when, the first time only. */
 void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns);
 
-void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns);
+void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run,
+			   uint64_t now_ns);
 /* `number` 0: it will never be in the log. */
-void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns);
+void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run,
+			   uint64_t number, uint64_t now_ns);
 /* A span that was never open here: received, or finished in an earlier life. */
-void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number, uint64_t now_ns);
+void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number,
+			  uint64_t now_ns);
 void trace_run_end(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns);
 
 /* Says and saves what is new; a run that the log does not take now is tried
@@ -99,8 +106,8 @@ uint64_t trace_run_table_next_due(const struct trace_run_table *table, uint64_t 
 void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns);
 
 /* Replaces what is known of a run. -EBADMSG. */
-int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16], struct bytes state,
-		uint64_t segment, uint64_t now_ns);
+int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
+		      struct bytes state, uint64_t segment, uint64_t now_ns);
 int trace_run_table_carry(struct trace_run_table *table, uint64_t segment);
 
 #endif

@@ -12,8 +12,7 @@ struct list {
 	struct list *next;
 };
 
-#define list_entry(node, type, member)                                                         \
-	((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define list_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list *list)
 {

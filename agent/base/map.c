@@ -101,7 +101,8 @@ static int map_resize(struct map *map, size_t capacity)
 		const uint64_t *slot = map_slot(map, i);
 
 		if (slot[0])
-			memcpy(map_slot(&bigger, map_find(&bigger, slot + 1)), slot, slot_bytes);
+			memcpy(map_slot(&bigger, map_find(&bigger, slot + 1)), slot,
+			       slot_bytes);
 	}
 	free(map->slots);
 	*map = bigger;

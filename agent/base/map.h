@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct map {
-	uint64_t *slots;     /* `capacity` times: the value, then the key */
-	size_t capacity;     /* a power of two, 0 before the first entry */
+	uint64_t *slots; /* `capacity` times: the value, then the key */
+	size_t capacity; /* a power of two, 0 before the first entry */
 	size_t count;
 	uint64_t seed;
 	uint32_t key_words;

@@ -67,7 +67,8 @@ static void table_thin(struct ticks_table *table)
 	}
 }
 
-static void table_knot(struct ticks_table *table, uint64_t ticks, uint64_t mono_ns, double slope)
+static void table_knot(struct ticks_table *table, uint64_t ticks, uint64_t mono_ns,
+		       double slope)
 {
 	if (table->count == TICKS_KNOTS_MAX)
 		table_thin(table);
@@ -216,7 +217,7 @@ static uint64_t shifted(uint64_t ticks, int64_t shift_ns)
 		ticks = (uint64_t)INT64_MAX;
 	if (shift_ns >= 0)
 		return ticks > (uint64_t)shift_ns ? ticks - (uint64_t)shift_ns : 0;
-	ticks += (uint64_t)-(shift_ns + 1) + 1;
+	ticks += (uint64_t) - (shift_ns + 1) + 1;
 	return ticks > (uint64_t)INT64_MAX ? (uint64_t)INT64_MAX : ticks;
 }
 

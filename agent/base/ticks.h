@@ -30,10 +30,10 @@ struct ticks_knot {
 struct ticks_table {
 	struct ticks_knot knots[TICKS_KNOTS_MAX];
 	uint32_t count;
-	bool sloped; /* at least two samples: slopes are measured */
+	bool sloped;			       /* at least two samples: slopes are measured */
 	uint64_t sample_ticks, sample_mono_ns; /* the last pair as it was read */
 	uint64_t interval_ns;		       /* until the next one is wanted */
-	uint64_t refused;		       /* pairs that made no sense: a TSC that went back */
+	uint64_t refused; /* pairs that made no sense: a TSC that went back */
 };
 
 void ticks_table_init(struct ticks_table *table);
@@ -48,7 +48,7 @@ void ticks_table_add(struct ticks_table *table, uint64_t ticks, uint64_t mono_ns
  * ring's owner wrote; a lie in them bends that ring's times only. */
 struct ticks_source {
 	bool tsc;
-	bool other_boot;	 /* the table says nothing of that boot */
+	bool other_boot; /* the table says nothing of that boot */
 	uint64_t anchor_ticks;
 	uint64_t anchor_mono_ns; /* in the agent's monotonic clock */
 	int64_t shift_ns;	 /* of another time namespace: what its clock is ahead */

@@ -102,8 +102,9 @@ static void span_keep(struct scene *scene, const struct finished_span *finished,
 	span->json = print(&opentelemetry__proto__trace__v1__span__descriptor, finished->span);
 	span->resource = print(&opentelemetry__proto__resource__v1__resource__descriptor,
 			       finished->resource);
-	span->scope = print(&opentelemetry__proto__common__v1__instrumentation_scope__descriptor,
-			    finished->scope);
+	span->scope =
+		print(&opentelemetry__proto__common__v1__instrumentation_scope__descriptor,
+		      finished->scope);
 }
 
 static int op_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
@@ -239,20 +240,21 @@ static void assemble_begin(struct scene *scene)
 		.arg = scene,
 	};
 
-	assert_int_equal(
-		assemble_new(&scene->assemble, &scene->env.env, &scene->options, &ops), 0);
+	assert_int_equal(assemble_new(&scene->assemble, &scene->env.env, &scene->options, &ops),
+			 0);
 }
 
 void scene_init(struct scene *scene)
 {
 	*scene = (struct scene){
-		.options = {
-			.memory_bytes_max = 64u << 20,
-			.idle_timeout_ns = UINT64_C(10000000000),
-			.run_forget_ns = UINT64_C(86400000000000),
-			.open_spans_max = 100000,
-			.parked_records_max = 1000,
-		},
+		.options =
+			{
+				.memory_bytes_max = 64u << 20,
+				.idle_timeout_ns = UINT64_C(10000000000),
+				.run_forget_ns = UINT64_C(86400000000000),
+				.open_spans_max = 100000,
+				.parked_records_max = 1000,
+			},
 		.frames_max = SIZE_MAX,
 		.segment = 1,
 	};
@@ -309,13 +311,15 @@ static void replay(struct scene *scene, size_t i)
 		return;
 	switch (frame->kind) {
 	case SCENE_RECORD:
-		assert_int_equal(assemble_recover_slices(scene->assemble, frame->instance,
-							 frame->slices, frame->n, frame->segment,
-							 (uint32_t)i, frame->offsets), 0);
+		assert_int_equal(assemble_recover_slices(
+					 scene->assemble, frame->instance, frame->slices,
+					 frame->n, frame->segment, (uint32_t)i, frame->offsets),
+				 0);
 		break;
 	case SCENE_STATE:
 		assert_int_equal(assemble_recover_state(scene->assemble, frame->instance,
-							frame->span_id, content, &place), 0);
+							frame->span_id, content, &place),
+				 0);
 		break;
 	case SCENE_SPAN:
 		memcpy(span.trace_id, content.at + 2, 16); /* field 1 comes first */
@@ -323,7 +327,8 @@ static void replay(struct scene *scene, size_t i)
 		break;
 	case SCENE_RUN:
 		assert_int_equal(assemble_recover_run(scene->assemble, frame->instance, content,
-						      frame->segment), 0);
+						      frame->segment),
+				 0);
 		break;
 	case SCENE_CLOSED:
 		assemble_recover_closed(scene->assemble, frame->instance);
@@ -352,7 +357,8 @@ void scene_drop_segments(struct scene *scene, uint64_t up_to)
 	scene->oldest = up_to + 1;
 }
 
-void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices, uint32_t n)
+void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices,
+		       uint32_t n)
 {
 	uint64_t segment = scene->segment;
 	size_t at = scene->frame_count;
@@ -369,7 +375,8 @@ void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *s
 		frame->slices[i].records = copy_bytes(slices[i].records);
 		frame->offsets[i] = (uint32_t)frame->payload.len;
 		assert_int_equal(buf_append(&frame->payload, slices[i].records.at,
-					    slices[i].records.len), 0);
+					    slices[i].records.len),
+				 0);
 	}
 	assemble_push(scene->assemble, ring, frame->slices, n, segment, (uint32_t)at,
 		      frame->offsets);

@@ -31,7 +31,8 @@ struct scene_frame {
 	uint32_t *offsets;
 	uint32_t n;
 	uint64_t number;
-	struct buf payload; /* SCENE_PAYLOAD_AT bytes of anything, then the records or the state */
+	struct buf
+		payload; /* SCENE_PAYLOAD_AT bytes of anything, then the records or the state */
 };
 
 struct scene_span {
@@ -90,7 +91,8 @@ void scene_drop_segments(struct scene *scene, uint64_t up_to);
 
 /* Logs and pushes the records as one slice. `records` is empty afterwards. */
 void scene_push(struct scene *scene, uint32_t ring, uint32_t thread, struct buf *records);
-void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices, uint32_t n);
+void scene_push_slices(struct scene *scene, uint32_t ring, const struct slice *slices,
+		       uint32_t n);
 void scene_round(struct scene *scene, uint32_t ring);
 void scene_tick(struct scene *scene);
 
@@ -119,15 +121,15 @@ void put_service(struct buf *out, const char *service);
 /* "N" as JSON has the wall time of so many ms after the scene's beginning. */
 const char *scene_wall(uint64_t ms);
 
-#define assert_says(text, part)                                                                \
-	do {                                                                                   \
-		if (!strstr((text), (part)))                                                   \
-			fail_msg("\"%s\" is not in %s", (part), (text));                       \
+#define assert_says(text, part)                                          \
+	do {                                                             \
+		if (!strstr((text), (part)))                             \
+			fail_msg("\"%s\" is not in %s", (part), (text)); \
 	} while (0)
-#define assert_not_says(text, part)                                                            \
-	do {                                                                                   \
-		if (strstr((text), (part)))                                                    \
-			fail_msg("\"%s\" is in %s", (part), (text));                           \
+#define assert_not_says(text, part)                                  \
+	do {                                                         \
+		if (strstr((text), (part)))                          \
+			fail_msg("\"%s\" is in %s", (part), (text)); \
 	} while (0)
 
 #endif

@@ -240,11 +240,13 @@ static void the_pieces_of_a_parked_value_are_parked_too(void **state)
 	(void)state;
 	put_string(&early, 1, "early", "of three pieces");
 	put_start(&start, 7, 1, 0, 0);
-	slices[0] = (struct slice){.thread = 1, .record_count = 1, .records = buf_bytes(&early)};
+	slices[0] =
+		(struct slice){.thread = 1, .record_count = 1, .records = buf_bytes(&early)};
 	slices[1] = (struct slice){.thread = 1, .record_count = 2};
 	scene_push_slices(&scene, 0, slices, 2);
 	assert_int_equal(counters()->parked, 3);
-	slices[1] = (struct slice){.thread = 2, .record_count = 1, .records = buf_bytes(&start)};
+	slices[1] =
+		(struct slice){.thread = 2, .record_count = 1, .records = buf_bytes(&start)};
 	slices[2] = (struct slice){.thread = 1, .record_count = 2};
 	scene_push_slices(&scene, 0, slices, 3);
 	assert_int_equal(counters()->parked, 0);

@@ -82,7 +82,8 @@ static void a_killed_process_leaves_an_error_with_the_signal_and_both_bounds(voi
 	json = scene_span(&scene, 1)->json;
 	assert_says(json, attribute("spanring.end.reason", "stringValue", "\"killed\""));
 	assert_says(json, attribute("spanring.end.signal", "intValue", "\"9\""));
-	assert_says(json, attribute("spanring.died_after_unix_nano", "intValue", scene_wall(20)));
+	assert_says(json,
+		    attribute("spanring.died_after_unix_nano", "intValue", scene_wall(20)));
 	assert_says(json,
 		    attribute("spanring.died_before_unix_nano", "intValue", scene_wall(500)));
 	assert_says(json, "process.died");
@@ -328,8 +329,8 @@ static void shutdown_ends_the_spans_without_a_death(void **state)
 
 static void a_full_log_makes_a_death_wait(void **state)
 {
-	struct death death = {.cause = DEATH_SIGNAL, .signal = SIGKILL,
-			      .seen_mono_ns = scene_ticks(500)};
+	struct death death = {
+		.cause = DEATH_SIGNAL, .signal = SIGKILL, .seen_mono_ns = scene_ticks(500)};
 
 	(void)state;
 	push_open_span();

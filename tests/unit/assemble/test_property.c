@@ -90,7 +90,8 @@ static void read_up_to(struct play *play, unsigned ring, unsigned thread, uint64
 
 	if (queue->read == mark)
 		return;
-	assert_int_equal(buf_append(&part, queue->records.at + queue->read, mark - queue->read), 0);
+	assert_int_equal(buf_append(&part, queue->records.at + queue->read, mark - queue->read),
+			 0);
 	queue->read = mark;
 	scene_push(&play->scene, ring, thread + 1, &part);
 }

@@ -14,9 +14,9 @@
 enum step_kind {
 	PUSH,
 	ROUND,
-	TICK,	  /* after `thread` ms */
-	SEGMENT,  /* a new segment begins */
-	CARRY,	  /* everything is carried out of the segments before, which go */
+	TICK,	 /* after `thread` ms */
+	SEGMENT, /* a new segment begins */
+	CARRY,	 /* everything is carried out of the segments before, which go */
 	DEAD,
 	END_LOST, /* of span `thread` */
 };
@@ -136,8 +136,8 @@ static void scene_begin(struct scene *scene)
 
 static void say_dead(struct scene *scene, uint32_t ring)
 {
-	struct death death = {.cause = DEATH_SIGNAL, .signal = SIGKILL,
-			      .seen_mono_ns = scene_ticks(500)};
+	struct death death = {
+		.cause = DEATH_SIGNAL, .signal = SIGKILL, .seen_mono_ns = scene_ticks(500)};
 
 	(void)assemble_ring_dead(scene->assemble, ring, &death);
 }
