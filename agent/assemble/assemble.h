@@ -74,8 +74,9 @@ struct assemble_ops {
 		     struct bytes state, struct log_place *ret_place);
 	int (*run_state)(void *arg, const uint8_t trace_id[16], struct bytes state,
 			 uint64_t *ret_segment);
-	/* Loads a value back from the log. -ENOMEM is tried again; after any
-	 * other error the value is lost and the span goes on without it. */
+	/* Loads a value back from the log. What is no fault of the value
+	 * (-ENOMEM, -ENOBUFS, -EAGAIN, -EINTR, -EMFILE, -ENFILE) is tried again;
+	 * after any other error it is lost and the span goes on without it. */
 	int (*load)(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;

@@ -122,7 +122,8 @@ void open_span_clear(struct span_store *store, struct open_span *span);
 
 /* All records, spilled ones loaded back. The array lives until the next call;
  * the caller may put one more chunk behind them. A value that cannot be loaded
- * is taken out and counted on the span and in the store. -ENOMEM. */
+ * is taken out and counted on the span and in the store. -ENOBUFS, -ENOMEM: not
+ * now. */
 int open_span_view_chunks(struct span_store *store, struct open_span *span,
 			  struct bytes **ret_chunks, uint32_t *ret_n);
 

@@ -392,8 +392,11 @@ static void a_value_that_the_log_lost_is_counted_on_its_span(void **state)
 	put_string(&r, 1, "large", large_value());
 	put_end(&r, 1, 5);
 	scene_push(&scene, 0, 1, &r);
-	scene.load_error = -EBADMSG;
+	scene.load_error = -EMFILE;
 	two_rounds();
+	assert_int_equal(scene.span_count, 0);
+	scene.load_error = -EBADMSG;
+	scene_tick(&scene);
 	assert_says(scene_span(&scene, 1)->json, "\"droppedAttributesCount\":1");
 	assert_int_equal(counters()->dropped_damaged, 1);
 }
