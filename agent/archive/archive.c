@@ -87,7 +87,8 @@ int archive_new(struct archive **ret_archive, struct env *env,
 	/* Without randomness the tables are as good as any other. */
 	(void)env->ops->random(env, archive->hash_seed, sizeof(archive->hash_seed));
 	archive->index.seed = archive->hash_seed[0];
-	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max);
+	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max,
+			     archive->hash_seed[1]);
 	if (r < 0) {
 		free(archive);
 		return r;

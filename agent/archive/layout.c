@@ -26,12 +26,16 @@ struct group_place {
 	uint32_t group;
 };
 
+struct id {
+	uint64_t span_id;
+	uint32_t entry;
+};
+
 struct layout {
 	const struct spool_entry *entries;
 	uint32_t count;
 	uint32_t *depths;
-	uint32_t *table; /* span id -> entry, open addressing */
-	uint32_t mask;
+	struct id *ids; /* sorted: ids are a module's choice, so not hashed */
 };
 
 static int place_compare(const struct place *a, const struct place *b)
@@ -60,31 +64,38 @@ static int group_compare(const void *left, const void *right)
 	return r ? r : place_compare(&a->first, &b->first);
 }
 
-static uint32_t slot_of(const struct layout *layout, uint64_t span_id)
+static int id_compare(const void *left, const void *right)
 {
-	return (uint32_t)((span_id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & layout->mask;
+	const struct id *a = left, *b = right;
+
+	if (a->span_id != b->span_id)
+		return a->span_id < b->span_id ? -1 : 1;
+	return (a->entry > b->entry) - (a->entry < b->entry);
 }
 
+/* The first span of that id. */
 static uint32_t find_span(const struct layout *layout, uint64_t span_id)
 {
-	uint32_t slot = slot_of(layout, span_id);
+	uint32_t low = 0, high = layout->count;
 
-	for (; layout->table[slot] != NONE; slot = (slot + 1) & layout->mask)
-		if (layout->entries[layout->table[slot]].span_id == span_id)
-			return layout->table[slot];
-	return NONE;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (layout->ids[middle].span_id < span_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == layout->count || layout->ids[low].span_id != span_id)
+		return NONE;
+	return layout->ids[low].entry;
 }
 
-static void fill_table(struct layout *layout)
+static void sort_ids(struct layout *layout)
 {
-	memset(layout->table, 0xff, ((size_t)layout->mask + 1) * sizeof(uint32_t));
-	for (uint32_t i = 0; i < layout->count; i++) {
-		uint32_t slot = slot_of(layout, layout->entries[i].span_id);
-
-		while (layout->table[slot] != NONE)
-			slot = (slot + 1) & layout->mask;
-		layout->table[slot] = i;
-	}
+	for (uint32_t i = 0; i < layout->count; i++)
+		layout->ids[i] = (struct id){layout->entries[i].span_id, i};
+	qsort(layout->ids, layout->count, sizeof(*layout->ids), id_compare);
 }
 
 /* The parent, where it started at the same moment. */
@@ -164,7 +175,7 @@ static void sort_rows(const struct layout *layout, const uint32_t *ranks, struct
 int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t count,
 		const struct groups *groups)
 {
-	struct layout layout = {.entries = entries, .count = count, .mask = 15};
+	struct layout layout = {.entries = entries, .count = count};
 	struct group_place *places;
 	struct row *rows;
 	uint32_t *ranks;
@@ -172,17 +183,14 @@ int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t cou
 
 	if (count == 0)
 		return 0;
-	/* At most half full, so that a search ends. */
-	while (layout.mask / 2 < count)
-		layout.mask = layout.mask * 2 + 1;
-	layout.table = calloc((size_t)layout.mask + 1, sizeof(*layout.table));
+	layout.ids = calloc(count, sizeof(*layout.ids));
 	layout.depths = calloc(count, sizeof(*layout.depths));
 	places = calloc(groups->count, sizeof(*places));
 	ranks = calloc(groups->count, sizeof(*ranks));
 	rows = calloc(count, sizeof(*rows));
-	if (!layout.table || !layout.depths || !places || !ranks || !rows)
+	if (!layout.ids || !layout.depths || !places || !ranks || !rows)
 		goto out;
-	fill_table(&layout);
+	sort_ids(&layout);
 	memset(layout.depths, 0xff, count * sizeof(*layout.depths));
 	for (uint32_t i = 0; i < count; i++)
 		if (layout.depths[i] == UNKNOWN)
@@ -191,7 +199,7 @@ int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t cou
 	sort_rows(&layout, ranks, rows, order);
 	r = 0;
 out:
-	free(layout.table);
+	free(layout.ids);
 	free(layout.depths);
 	free(places);
 	free(ranks);

@@ -11,9 +11,11 @@
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
 #define SPOOL_MODE 0640
 
-int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max)
+int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max,
+		     uint64_t seed)
 {
-	*files = (struct spool_files){.directory = directory, .max = max ? max : 1};
+	*files = (struct spool_files){
+		.directory = directory, .max = max ? max : 1, .seed = seed};
 	files->open = calloc(files->max, sizeof(struct spool *));
 	return files->open ? 0 : -ENOMEM;
 }
@@ -84,6 +86,58 @@ int spool_fd(struct spool *spool)
 	return r;
 }
 
+/* --- by span id --------------------------------------------------------------------- */
+
+#define NO_ENTRY UINT32_MAX
+
+static uint32_t id_slot(const struct spool *spool, uint64_t span_id)
+{
+	unsigned __int128 product = (unsigned __int128)(span_id ^ spool->files->seed) *
+				    UINT64_C(0x9e3779b97f4a7c15);
+
+	product = (unsigned __int128)((uint64_t)(product >> 64) ^ (uint64_t)product) *
+		  (spool->files->seed | 1);
+	return (uint32_t)(product >> 64) & spool->by_id_mask;
+}
+
+static void by_id_put(struct spool *spool, uint32_t entry)
+{
+	uint32_t slot = id_slot(spool, spool->entries[entry].span_id);
+
+	while (spool->by_id[slot] != NO_ENTRY)
+		slot = (slot + 1) & spool->by_id_mask;
+	spool->by_id[slot] = entry;
+}
+
+static void by_id_forget(struct spool *spool)
+{
+	free(spool->by_id);
+	spool->by_id = NULL;
+	spool->by_id_mask = 0;
+}
+
+/* At most half full. */
+static int by_id_make(struct spool *spool)
+{
+	uint32_t mask = 63;
+
+	if (spool->by_id && spool->count <= spool->by_id_mask / 2)
+		return 0;
+	by_id_forget(spool);
+	while (mask / 2 < spool->count * 2)
+		mask = mask * 2 + 1;
+	spool->by_id = malloc(((size_t)mask + 1) * sizeof(*spool->by_id));
+	if (!spool->by_id)
+		return -ENOMEM;
+	memset(spool->by_id, 0xff, ((size_t)mask + 1) * sizeof(*spool->by_id));
+	spool->by_id_mask = mask;
+	for (uint32_t i = 0; i < spool->count; i++)
+		by_id_put(spool, i);
+	return 0;
+}
+
+/* --- its life and its lines ------------------------------------------------------------- */
+
 void spool_init(struct spool *spool, struct spool_files *files, const char *name)
 {
 	*spool = (struct spool){.files = files, .fd = -1};
@@ -96,6 +150,7 @@ void spool_fini(struct spool *spool)
 	spool_close(spool);
 	buf_fini(&spool->waiting);
 	groups_fini(&spool->groups);
+	by_id_forget(spool);
 	free(spool->entries);
 	spool->entries = NULL;
 	spool->count = spool->cap = 0;
@@ -127,6 +182,10 @@ static void add_entry(struct spool *spool, const struct span_facts *facts, uint6
 		.length = (uint32_t)length,
 		.group = group,
 	};
+	if (spool->by_id && spool->count <= spool->by_id_mask / 2)
+		by_id_put(spool, spool->count - 1);
+	else
+		by_id_forget(spool);
 }
 
 /* Appends the line; where its span begins and ends within `out`. */
@@ -177,6 +236,12 @@ int spool_add(struct spool *spool, const struct finished_span *span,
 		return r;
 	add_entry(spool, facts, spool->written + start, end - start, group);
 	return 0;
+}
+
+void spool_drop_last(struct spool *spool)
+{
+	by_id_forget(spool);
+	spool->count--;
 }
 
 int spool_flush(struct spool *spool)
@@ -289,10 +354,16 @@ int spool_has(struct spool *spool, const struct finished_span *span,
 {
 	struct buf line = BUF_INIT;
 	size_t start = 0, end = 0;
-	uint32_t group = 0;
-	int r = 0;
+	uint32_t group = 0, slot;
+	int r;
 
-	for (uint32_t i = 0; i < spool->count && r == 0; i++) {
+	r = by_id_make(spool);
+	if (r < 0)
+		return r;
+	for (slot = id_slot(spool, facts->span_id); spool->by_id[slot] != NO_ENTRY && r == 0;
+	     slot = (slot + 1) & spool->by_id_mask) {
+		uint32_t i = spool->by_id[slot];
+
 		if (spool->entries[i].span_id != facts->span_id)
 			continue;
 		if (by_id)
@@ -312,6 +383,7 @@ void spool_forget_written(struct spool *spool)
 	uint32_t kept = 0;
 
 	spool_close(spool);
+	by_id_forget(spool);
 	for (uint32_t i = 0; i < spool->count; i++) {
 		if (spool->entries[i].offset < spool->written)
 			continue;

@@ -25,6 +25,7 @@ struct spool_files {
 	uint32_t count;
 	uint32_t max;
 	uint64_t clock; /* of uses */
+	uint64_t seed;
 };
 
 struct spool {
@@ -41,9 +42,15 @@ struct spool {
 	uint32_t count;
 	uint32_t cap;
 	struct groups groups;
+	/* Places of entries by span id, open addressing; made when spool_has()
+	 * is first asked. */
+	uint32_t *by_id;
+	uint32_t by_id_mask;
 };
 
-int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max);
+/* `seed` is random: span ids are a module's choice. */
+int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max,
+		     uint64_t seed);
 void spool_files_fini(struct spool_files *files);
 
 void spool_init(struct spool *spool, struct spool_files *files, const char *name);
@@ -58,6 +65,9 @@ static inline uint64_t spool_length(const struct spool *spool)
 /* Adds a line. -EBADMSG: cannot be printed, -ENOMEM; then it is as before. */
 int spool_add(struct spool *spool, const struct finished_span *span,
 	      const struct span_facts *facts);
+
+/* Takes back the span added last (not its line). */
+void spool_drop_last(struct spool *spool);
 
 /* Whether this very span (same line, byte by byte, or only the same span id) is
  * in it. 1, 0, -errno. */

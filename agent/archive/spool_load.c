@@ -36,7 +36,7 @@ static int take_line(void *arg, const struct finished_span *span)
 	printed = buf_bytes(&spool->waiting);
 	spool->waiting.len = 0;
 	if (!bytes_equal(printed, line->text)) {
-		spool->count--;
+		spool_drop_last(spool);
 		return -EBADMSG;
 	}
 	line->taken = true;
