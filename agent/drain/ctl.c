@@ -61,6 +61,8 @@ static void header_write(struct ctl *ctl, const uint8_t instance[16])
 	header->incompat = 0;
 	memcpy(header->instance, instance, 16);
 	header->block_count = ctl->block_count;
+	/* Relaxed: whatever an earlier agent wished for. */
+	atomic_store_explicit(&header->please_stop, 0, memory_order_relaxed);
 	/* G1: release, so that a client that sees the magic sees all of it. */
 	__atomic_store_n(&header->magic, WIRE_CTL_MAGIC, __ATOMIC_RELEASE);
 }
@@ -161,6 +163,12 @@ void ctl_settle(struct ctl *ctl)
 		sum += ctl_returned(ctl, i);
 	/* R2, as in ctl_return(). */
 	atomic_store_explicit(&ctl->header->returns, sum, memory_order_release);
+}
+
+void ctl_please_stop(struct ctl *ctl)
+{
+	/* Relaxed: a wish that stands alone. */
+	atomic_store_explicit(&ctl->header->please_stop, 1, memory_order_relaxed);
 }
 
 void ctl_flush_ack(struct ctl *ctl, uint32_t request)

@@ -36,6 +36,8 @@ void ctl_return(struct ctl *ctl, uint32_t block, uint32_t generation);
 uint32_t ctl_returned(const struct ctl *ctl, uint32_t block);
 /* The sum of all generations, anew: after the file was rewritten. */
 void ctl_settle(struct ctl *ctl);
+/* The ring is not read any more: its process need not write. */
+void ctl_please_stop(struct ctl *ctl);
 void ctl_flush_ack(struct ctl *ctl, uint32_t request);
 
 #endif

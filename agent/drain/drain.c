@@ -12,6 +12,7 @@
 #include "drain/ring_state.h"
 #include "drain/round.h"
 #include "drain/stage.h"
+#include "wire/record.h"
 
 /* How often a silent ring's lock is asked for: so that a thousand of them cost
  * 0.2 % of a core, and a death is seen within a second. Where the kernel tells
@@ -120,13 +121,16 @@ void stage_log(const struct drain *drain, int priority, const char *format, ...)
 
 void stage_quarantine(struct drain *drain, struct ring *ring, const char *reason)
 {
-	char name[DIRECTORY_NAME_BYTES];
+	char name[RING_DIR_NAME_BYTES];
 
 	if (ring->quarantined)
 		return;
 	ring->quarantined = true;
+	/* So that its calls and flushes fail at once, not by a full ring. */
+	if (ring->ctl.fd >= 0)
+		ctl_please_stop(&ring->ctl);
 	drain->counters.rings_quarantined++;
-	directory_ring_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
+	ring_dir_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
 	stage_log(drain, LOG_ERR, "%s of pid %u is not read any more: %s", name,
 		  ring->identity.pid, reason);
 }
@@ -196,7 +200,7 @@ static void tell_lost_ends(struct drain *drain, struct ring *ring)
 	}
 }
 
-static void round_over(struct drain *drain, struct ring *ring)
+static void round_over(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
 	struct ring_round *round = &ring->round;
 
@@ -218,6 +222,14 @@ static void round_over(struct drain *drain, struct ring *ring)
 	}
 	if (round->final)
 		ring->phase = RING_DYING;
+	/* The process says that this ring is complete, though it lives and keeps
+	 * the mapping. What its other threads wrote before that is below the
+	 * marks of a round that begins now. */
+	if (ring->farewell.said && ring->farewell.how == WIRE_PROCESS_SHUTDOWN &&
+	    !ring->lock_free) {
+		ring->lock_free = true;
+		ring->lock_free_ns = now_ns;
+	}
 }
 
 /* Spans that ended still wait for rounds; nothing more will be read. */
@@ -278,7 +290,7 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	if (r < 0)
 		ring_failed(drain, ring, r, reason);
 	else if (r == 1)
-		round_over(drain, ring);
+		round_over(drain, ring, now_ns);
 	/* The rest of a round waits for nothing but the others' turns. */
 	ring->due_ns = r == 0 ? now_ns : due_after(now_ns, drain->options.busy_interval_ns);
 	return ring->counters.bytes != before || ring->phase == RING_DYING;
@@ -356,7 +368,7 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 		free(drain);
 		return -ENOMEM;
 	}
-	r = directory_open(&drain->directory, env, options->dir);
+	r = ring_dir_open(&drain->directory, env, options->dir);
 	if (r < 0) {
 		free(drain->ignored);
 		free(drain);
@@ -386,7 +398,7 @@ void drain_free(struct drain *drain)
 	if (drain->directory.inotify_fd >= 0)
 		(void)drain->env->ops->watch(drain->env, drain->directory.inotify_fd, 0, NULL,
 					     NULL);
-	directory_close(&drain->directory);
+	ring_dir_close(&drain->directory);
 	collect_fini(&drain->collect);
 	free(drain->rings);
 	free(drain->ignored);

@@ -168,7 +168,7 @@ struct walk {
 	struct drain *drain;
 	bool all; /* a whole listing, so there is time for sweeping */
 	int found;
-	char (*orphans)[DIRECTORY_NAME_BYTES]; /* answers of no known ring */
+	char (*orphans)[RING_DIR_NAME_BYTES]; /* answers of no known ring */
 	uint32_t orphan_count, orphan_cap;
 };
 
@@ -181,13 +181,13 @@ static bool ends_with(const char *name, const char *suffix)
 
 static bool parse_ctl(const char *name, uint8_t ret_instance[16])
 {
-	char ring_name[DIRECTORY_NAME_BYTES];
+	char ring_name[RING_DIR_NAME_BYTES];
 
 	if (strlen(name) != 32 + sizeof WIRE_CTL_SUFFIX - 1)
 		return false;
 	memcpy(ring_name, name, 32);
 	strcpy(ring_name + 32, WIRE_RING_SUFFIX);
-	return directory_parse_ring(ring_name, ret_instance);
+	return ring_dir_parse_ring(ring_name, ret_instance);
 }
 
 static void ctl_seen(struct walk *walk, const char *name)
@@ -222,14 +222,14 @@ static int name_seen(void *arg, const char *name)
 
 	if (strcmp(name, WIRE_PAGE_NAME) == 0 || strcmp(name, WIRE_SOCKET_NAME) == 0)
 		return 0;
-	if (directory_parse_ring(name, instance)) {
+	if (ring_dir_parse_ring(name, instance)) {
 		r = ring_found(walk->drain, name, instance);
 		walk->found += r > 0;
 		return r < 0 ? r : 0;
 	}
 	if (ends_with(name, WIRE_TEMPORARY_SUFFIX)) {
 		if (walk->all)
-			(void)directory_sweep(&walk->drain->directory, name);
+			(void)ring_dir_sweep(&walk->drain->directory, name);
 	} else if (ends_with(name, WIRE_CTL_SUFFIX)) {
 		ctl_seen(walk, name);
 	} else {
@@ -242,7 +242,7 @@ static int name_seen(void *arg, const char *name)
 static void orphans_remove(struct walk *walk)
 {
 	struct drain *drain = walk->drain;
-	char ring_name[DIRECTORY_NAME_BYTES];
+	char ring_name[RING_DIR_NAME_BYTES];
 	uint8_t instance[16];
 	int fd;
 
@@ -250,7 +250,7 @@ static void orphans_remove(struct walk *walk)
 		if (!parse_ctl(walk->orphans[i], instance) ||
 		    stage_ring_find(drain, instance))
 			continue;
-		directory_ring_name(ring_name, instance, WIRE_RING_SUFFIX);
+		ring_dir_name(ring_name, instance, WIRE_RING_SUFFIX);
 		fd = drain->env->ops->open(drain->env, drain->directory.fd, ring_name,
 					   O_PATH | O_NOFOLLOW, 0);
 		if (fd >= 0)
@@ -266,7 +266,7 @@ int find_all(struct drain *drain)
 	struct walk walk = {.drain = drain, .all = true};
 	int r;
 
-	r = directory_list(&drain->directory, name_seen, &walk);
+	r = ring_dir_list(&drain->directory, name_seen, &walk);
 	orphans_remove(&walk);
 	free(walk.orphans);
 	return r < 0 ? r : walk.found;
@@ -278,7 +278,7 @@ int find_rings(struct drain *drain, uint64_t now_ns)
 	bool list = now_ns >= drain->list_due_ns;
 	int r;
 
-	r = directory_news(&drain->directory, name_seen, &walk);
+	r = ring_dir_news(&drain->directory, name_seen, &walk);
 	if (r == 1 && drain->directory.inotify_fd < 0)
 		/* No news to be had: every look is a listing, less often. */
 		list |= now_ns + LIST_INTERVAL_NS >=
@@ -355,13 +355,13 @@ static int ctl_rewrite(struct ring *ring)
 
 void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
-	char name[DIRECTORY_NAME_BYTES];
+	char name[RING_DIR_NAME_BYTES];
 	int r;
 
 	if (ring->ctl.fd >= 0 || now_ns < ring->ctl_due_ns || ring->map.fd < 0)
 		return;
 	ring->ctl_due_ns = now_ns + CTL_RETRY_NS;
-	directory_ring_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
+	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
 	r = ctl_open(&ring->ctl, drain->env, drain->directory.fd, name,
 		     ring->identity.instance, ring->identity.block_count);
 	if (r == 0) {
@@ -394,16 +394,16 @@ bool find_attach(struct drain *drain, struct ring *ring, uint64_t now_ns)
 
 int find_remove(struct drain *drain, struct ring *ring)
 {
-	char name[DIRECTORY_NAME_BYTES];
+	char name[RING_DIR_NAME_BYTES];
 	int r;
 
 	/* The ring first: answers without a ring are swept, a ring without
 	 * answers would be read again. */
-	directory_ring_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
+	ring_dir_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
 	r = drain->env->ops->unlink(drain->env, drain->directory.fd, name, 0);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	directory_ring_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
+	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
 	r = drain->env->ops->unlink(drain->env, drain->directory.fd, name, 0);
 	return r == -ENOENT ? 0 : r;
 }

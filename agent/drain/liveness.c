@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "drain/directory.h"
+#include "drain/ring_dir.h"
 #include "wire/record.h"
 
 /* The first published size of the kernel's struct pidfd_info; our headers may
@@ -89,7 +89,7 @@ static bool is_the_process(const struct ring *ring, const struct process_stat *p
 
 int liveness_locked(const struct ring *ring)
 {
-	return directory_is_locked(ring->map.fd);
+	return ring_dir_is_locked(ring->map.fd);
 }
 
 void liveness_begin(struct ring *ring)

@@ -137,7 +137,7 @@ struct ring {
 	/* Liveness. */
 	int pidfd;
 	bool pid_watched;
-	bool lock_free;
+	bool lock_free; /* dead, or shut down: one more round, then it is over */
 	uint64_t lock_free_ns;
 	uint64_t lock_due_ns;
 	struct ring_farewell farewell;

@@ -5,7 +5,7 @@
 #define DRAIN_STAGE_H
 
 #include "drain/collect.h"
-#include "drain/directory.h"
+#include "drain/ring_dir.h"
 #include "drain/ring.h"
 
 #define IGNORED_SLOTS 8192
@@ -14,7 +14,7 @@ struct drain {
 	struct env *env;
 	struct drain_options options;
 	struct drain_ops ops;
-	struct directory directory;
+	struct ring_dir directory;
 	struct ring **rings; /* by index; NULL: free */
 	uint32_t ring_count, ring_cap;
 	uint32_t rings_used;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,8 +79,7 @@ static pid_t child_begin(struct house *house, uint8_t seed, enum way way, int *r
 			break;
 		case BY_SHUTDOWN:
 			ring_pen_process_end(&pen, WIRE_PROCESS_SHUTDOWN, 0);
-			munmap(writer.at, writer.size);
-			pause();
+			pause(); /* the mapping, and so the lock, stay */
 			break;
 		case BY_SEGV:
 			signal(SIGSEGV, SIG_DFL);

@@ -1,4 +1,4 @@
-#include "drain/directory.h"
+#include "drain/ring_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static int parents_make(struct env *env, const char *path)
 	return 0;
 }
 
-static int directory_make(struct env *env, const char *path, int *ret_fd)
+static int ring_dir_make(struct env *env, const char *path, int *ret_fd)
 {
 	mode_t mode = geteuid() == 0 && strncmp(path, "/run/", 5) == 0 ? 03733 : 0700;
 	int r, fd;
@@ -61,7 +61,7 @@ static int directory_make(struct env *env, const char *path, int *ret_fd)
 
 /* ---- agent.page ------------------------------------------------------------ */
 
-int directory_is_locked(int fd)
+int ring_dir_is_locked(int fd)
 {
 	/* Asked as a reader: a stranger's read lock is not life. */
 	struct flock lock = {
@@ -90,7 +90,7 @@ static int page_lock(int fd)
 	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
-static int page_open(struct directory *directory)
+static int page_open(struct ring_dir *directory)
 {
 	struct env *env = directory->env;
 	struct stat st;
@@ -131,7 +131,7 @@ static void page_begin(struct wire_agent_page *page)
 	__atomic_store_n(&page->magic, WIRE_PAGE_MAGIC, __ATOMIC_RELEASE);
 }
 
-static int page_map(struct directory *directory)
+static int page_map(struct ring_dir *directory)
 {
 	struct env *env = directory->env;
 	void *at;
@@ -157,7 +157,7 @@ static int page_map(struct directory *directory)
 
 /* ---- opening --------------------------------------------------------------- */
 
-static void watch_begin(struct directory *directory, const char *path)
+static void watch_begin(struct ring_dir *directory, const char *path)
 {
 	directory->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (directory->inotify_fd < 0)
@@ -169,14 +169,14 @@ static void watch_begin(struct directory *directory, const char *path)
 	}
 }
 
-int directory_open(struct directory *directory, struct env *env, const char *path)
+int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path)
 {
 	struct statfs fs;
 	int r;
 
-	*directory = (struct directory){
+	*directory = (struct ring_dir){
 		.env = env, .fd = -1, .page_fd = -1, .inotify_fd = -1};
-	r = directory_make(env, path, &directory->fd);
+	r = ring_dir_make(env, path, &directory->fd);
 	if (r < 0)
 		return r;
 	r = env->ops->fstat(env, directory->fd, &directory->st);
@@ -198,11 +198,11 @@ int directory_open(struct directory *directory, struct env *env, const char *pat
 	return 0;
 
 close:
-	directory_close(directory);
+	ring_dir_close(directory);
 	return r;
 }
 
-void directory_close(struct directory *directory)
+void ring_dir_close(struct ring_dir *directory)
 {
 	struct env *env = directory->env;
 
@@ -222,12 +222,12 @@ void directory_close(struct directory *directory)
 
 /* ---- names ----------------------------------------------------------------- */
 
-int directory_list(struct directory *directory, env_name_fn *each, void *arg)
+int ring_dir_list(struct ring_dir *directory, env_name_fn *each, void *arg)
 {
 	return directory->env->ops->list(directory->env, directory->fd, each, arg);
 }
 
-int directory_news(struct directory *directory, env_name_fn *each, void *arg)
+int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg)
 {
 	_Alignas(struct inotify_event) char events[4096];
 	int lost = 0, r;
@@ -266,7 +266,7 @@ static int hex_digit(char c)
 	return -1;
 }
 
-bool directory_parse_ring(const char *name, uint8_t ret_instance[16])
+bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])
 {
 	uint8_t instance[16];
 
@@ -284,7 +284,7 @@ bool directory_parse_ring(const char *name, uint8_t ret_instance[16])
 	return true;
 }
 
-void directory_ring_name(char ret_name[DIRECTORY_NAME_BYTES], const uint8_t instance[16],
+void ring_dir_name(char ret_name[RING_DIR_NAME_BYTES], const uint8_t instance[16],
 			 const char *suffix)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -293,11 +293,11 @@ void directory_ring_name(char ret_name[DIRECTORY_NAME_BYTES], const uint8_t inst
 		ret_name[2 * i] = digits[instance[i] >> 4];
 		ret_name[2 * i + 1] = digits[instance[i] & 15];
 	}
-	strncpy(ret_name + 32, suffix, DIRECTORY_NAME_BYTES - 33);
-	ret_name[DIRECTORY_NAME_BYTES - 1] = '\0';
+	strncpy(ret_name + 32, suffix, RING_DIR_NAME_BYTES - 33);
+	ret_name[RING_DIR_NAME_BYTES - 1] = '\0';
 }
 
-bool directory_sweep(struct directory *directory, const char *name)
+bool ring_dir_sweep(struct ring_dir *directory, const char *name)
 {
 	struct env *env = directory->env;
 	bool stale = false;
@@ -311,7 +311,7 @@ bool directory_sweep(struct directory *directory, const char *name)
 	if (env->ops->fstat(env, fd, &st) == 0 && S_ISREG(st.st_mode))
 		stale = env->ops->wall_ns(env) / 1000000000 >
 				(uint64_t)st.st_mtim.tv_sec + TEMPORARY_AGE_S &&
-			directory_is_locked(fd) == 0;
+			ring_dir_is_locked(fd) == 0;
 	env->ops->close(env, fd);
 	return stale && env->ops->unlink(env, directory->fd, name, 0) == 0;
 }

@@ -1,14 +1,14 @@
 /* The ring directory: its agent.page, which also is the lock that there is one
  * agent, and the names that come and go in it. Everything in it may be
  * planted by others. */
-#ifndef DRAIN_DIRECTORY_H
-#define DRAIN_DIRECTORY_H
+#ifndef DRAIN_RING_DIR_H
+#define DRAIN_RING_DIR_H
 
 #include "base/env.h"
 #include "drain/guard.h"
 #include "wire/abi.h"
 
-struct directory {
+struct ring_dir {
 	struct env *env;
 	int fd;
 	struct stat st;
@@ -20,29 +20,29 @@ struct directory {
 	bool on_tmpfs;
 };
 
-#define DIRECTORY_NAME_BYTES 48
+#define RING_DIR_NAME_BYTES 48
 
 /* Creates the directory when missing (its parents, too): 0700, and as root
  * under /run 3733, the mode of a directory that serves every user.
  * -EBUSY: another agent holds agent.page. -ENOTDIR, -EACCES, -ENOSPC. */
-int directory_open(struct directory *directory, struct env *env, const char *path);
-void directory_close(struct directory *directory);
+int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path);
+void ring_dir_close(struct ring_dir *directory);
 
 /* Calls `each` for every name (all of them, or those that came since). A name
  * may be given twice. 1: events were lost, list again. */
-int directory_list(struct directory *directory, env_name_fn *each, void *arg);
-int directory_news(struct directory *directory, env_name_fn *each, void *arg);
+int ring_dir_list(struct ring_dir *directory, env_name_fn *each, void *arg);
+int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg);
 
 /* <32 lower-case hex digits>.ring, and its id. */
-bool directory_parse_ring(const char *name, uint8_t ret_instance[16]);
-void directory_ring_name(char ret_name[DIRECTORY_NAME_BYTES], const uint8_t instance[16],
+bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16]);
+void ring_dir_name(char ret_name[RING_DIR_NAME_BYTES], const uint8_t instance[16],
 			 const char *suffix);
 
 /* Removes a ring in the making whose maker is gone: unlocked, and older than a
  * minute. True when removed. */
-bool directory_sweep(struct directory *directory, const char *name);
+bool ring_dir_sweep(struct ring_dir *directory, const char *name);
 
 /* A write lock of somebody else lies on the first byte of `fd`. 1, 0, -errno. */
-int directory_is_locked(int fd);
+int ring_dir_is_locked(int fd);
 
 #endif

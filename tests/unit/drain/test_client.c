@@ -1,0 +1,217 @@
+/* The drain and the real client library, in real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "drain_house.h"
+#include "spanring.h"
+
+#define SPANS 3000
+
+static int setup(void **state)
+{
+	struct house *house = malloc(sizeof *house);
+
+	house_build(house);
+	house_start(house);
+	*state = house;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	house_tear_down(*state);
+	free(*state);
+	return 0;
+}
+
+static void *write_spans(void *arg)
+{
+	static char text[60000];
+	uint32_t count = *(uint32_t *)arg;
+
+	memset(text, 'x', sizeof text - 1);
+	for (uint32_t i = 0; i < count; i++) {
+		struct spanring_span span;
+
+		spanring_start(&span, "step", NULL);
+		spanring_set_int(&span, "n", (int64_t)i);
+		if (i % 500 == 499)
+			spanring_set_string(&span, "long", text);
+		spanring_end(&span);
+	}
+	return NULL;
+}
+
+static void in_child(struct house *house, void (*body)(void), pid_t *ret_pid)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct spanring_options options = {
+			.size = sizeof options,
+			.service_name = "test",
+			.directory = house->dir,
+			.ring_bytes_max = 64 << 20,
+		};
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (spanring_init(&options) < 0)
+			_exit(97);
+		body();
+		_exit(0);
+	}
+	*ret_pid = pid;
+}
+
+static void tick_until(struct house *house, bool (*done)(struct house *house))
+{
+	uint64_t until = house->env->ops->mono_ns(house->env) + UINT64_C(20000000000);
+
+	while (!done(house) && house->env->ops->mono_ns(house->env) < until) {
+		house_tick(house, 10);
+		drain_logged(house->drain, house->sequence);
+		for (uint32_t i = 0; i < HOUSE_RINGS; i++)
+			if (house->rings[i].flushes)
+				drain_flush_ack(house->drain, i, house->rings[i].flush_request);
+		house->env->ops->wait(house->env, 2000000);
+	}
+	assert_true(done(house));
+}
+
+static bool first_is_dead(struct house *house)
+{
+	return house->rings[0].dead;
+}
+
+/* How many records of one type all threads of the first ring gave. */
+static uint32_t count_type(const struct house *house, enum wire_record_type type)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < house->slice_count; i++) {
+		struct bytes records = house->slices[i].slice.records;
+
+		if (house->slices[i].ring != 0)
+			continue;
+		for (size_t at = 0; at < records.len;
+		     at += record_padded(record_head(records.at + at).length))
+			count += record_head(records.at + at).type == type;
+	}
+	return count;
+}
+
+static void kill_in_the_middle(void)
+{
+	uint32_t count = SPANS;
+	struct spanring_span open;
+	pthread_t threads[3];
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, write_spans, &count);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	spanring_start(&open, "open", NULL);
+	raise(SIGKILL);
+}
+
+static void everything_a_killed_process_wrote_is_drained(void **state)
+{
+	struct house *house = *state;
+	struct drain_ring_counters counters;
+	int status;
+	pid_t pid;
+
+	in_child(house, kill_in_the_middle, &pid);
+	/* Nobody waits for it before the drain has seen it: a zombie. */
+	tick_until(house, first_is_dead);
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(house->rings[0].death.cause, DEATH_SIGNAL);
+	assert_int_equal(house->rings[0].death.signal, SIGKILL);
+	assert_int_equal(count_type(house, WIRE_START), 3 * SPANS + 1);
+	assert_int_equal(count_type(house, WIRE_END), 3 * SPANS);
+	assert_int_equal(count_type(house, WIRE_ATTRIBUTE), 3 * (SPANS + SPANS / 500));
+	assert_true(drain_counters(house->drain)->blocks_returned > 0);
+	assert_int_equal(drain_counters(house->drain)->rings_quarantined, 0);
+	counters = house_counters(house, house->rings[0].identity.instance[0]);
+	assert_int_equal(counters.dropped_abandoned + counters.dropped_damaged, 0);
+	for (int i = 0; i < WIRE_REFUSED_COUNT; i++)
+		assert_int_equal(counters.refused[i], 0);
+	house_check_ledgers(house);
+}
+
+static void flush_then_die(void)
+{
+	struct spanring_span span;
+
+	spanring_start(&span, "flushed", NULL);
+	spanring_end(&span);
+	_exit(spanring_flush(15000) == 0 ? 42 : 43);
+}
+
+static void a_flush_succeeds_once_the_log_has_it(void **state)
+{
+	struct house *house = *state;
+	int status;
+	pid_t pid;
+
+	in_child(house, flush_then_die, &pid);
+	tick_until(house, first_is_dead);
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+	assert_int_equal(house->rings[0].death.cause, DEATH_EXIT);
+	assert_int_equal(house->rings[0].death.code, 42);
+	assert_int_equal(count_type(house, WIRE_END), 1);
+}
+
+static void shut_down_and_live_on(void)
+{
+	struct spanring_span span;
+
+	spanring_start(&span, "open at the end", NULL);
+	spanring_shutdown();
+	pause();
+}
+
+static void a_shutdown_ends_the_ring_of_a_living_process(void **state)
+{
+	struct house *house = *state;
+	int status;
+	pid_t pid;
+
+	in_child(house, shut_down_and_live_on, &pid);
+	tick_until(house, first_is_dead);
+	assert_int_equal(house->rings[0].death.cause, DEATH_SHUTDOWN);
+	assert_int_equal(count_type(house, WIRE_START), 1);
+	assert_int_equal(count_type(house, WIRE_PROCESS_END), 1);
+	drain_remove(house->drain, 0);
+	assert_int_equal(house_files(house), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(everything_a_killed_process_wrote_is_drained),
+		TEST(a_flush_succeeds_once_the_log_has_it),
+		TEST(a_shutdown_ends_the_ring_of_a_living_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
