@@ -134,7 +134,8 @@ static void block_finished(struct ring *ring, uint32_t index)
 	thread->next_block++;
 	block->next = RING_NONE;
 	block->phase = BLOCK_RETURNING;
-	ring_open_remove(ring, index);
+	if (block->listed)
+		ring_open_remove(ring, index);
 	if (ring->returning_tail == RING_NONE)
 		ring->returning_head = index;
 	else

@@ -65,6 +65,9 @@ int guard_add(struct guard *guard, void *at, size_t len)
 
 	if (r < 0)
 		return r;
+	/* A mapping pins its file's description, and with it agent.page's lock:
+	 * a forked child must not keep either. */
+	(void)madvise(at, len, MADV_DONTFORK);
 	*guard = (struct guard){.next = guards, .at = at, .len = len};
 	guards = guard;
 	return 0;

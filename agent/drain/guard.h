@@ -20,7 +20,8 @@ struct guard {
 	volatile sig_atomic_t hit;
 };
 
-/* Installs the handler when it is not. `at` is page-aligned. */
+/* Installs the handler when it is not. `at` is page-aligned; the mapping is not
+ * inherited through fork from now on. */
 int guard_add(struct guard *guard, void *at, size_t len);
 /* Before the mapping goes. A guard that was never added is fine. */
 void guard_remove(struct guard *guard);

@@ -35,6 +35,7 @@ struct ring_block {
 	uint8_t phase;	   /* enum block_phase */
 	bool sealed;	   /* nothing comes behind `mark` */
 	bool entered;	   /* a slice of it was logged */
+	bool listed;	   /* among the ring's open ones */
 };
 
 enum chain_result {

@@ -107,9 +107,6 @@ static int block_opened(struct ring *ring, uint32_t index, uint32_t generation,
 		return broken(ret_reason, "a block of no thread, or more threads than blocks");
 	if (r < 0)
 		return r;
-	r = ring_open_add(ring, index);
-	if (r < 0)
-		return r;
 	*block = (struct ring_block){
 		.generation = generation,
 		.end = end,
@@ -172,6 +169,11 @@ static int block_look(struct ring *ring, uint32_t index, const char **ret_reason
 		opened = 1;
 	}
 	r = block_mark(ring, index, ret_reason);
+	/* What is sealed at first sight will not grow. */
+	if (r == 0 && opened && !block->sealed) {
+		r = ring_open_add(ring, index);
+		block->listed = r == 0;
+	}
 	return r < 0 ? r : opened;
 }
 

@@ -67,6 +67,8 @@ static void in_child(struct house *house, void (*body)(void), pid_t *ret_pid)
 		};
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* The agent's lock must not be kept by us. */
+		close_range(3, ~0u, 0);
 		if (spanring_init(&options) < 0)
 			_exit(97);
 		body();
@@ -152,6 +154,61 @@ static void everything_a_killed_process_wrote_is_drained(void **state)
 	house_check_ledgers(house);
 }
 
+static void write_until_killed(void)
+{
+	uint32_t count = UINT32_MAX;
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, write_spans, &count);
+	pause();
+}
+
+/* A killed process has no say in the moment; whatever the moment, what its
+ * threads committed is a prefix without damage. The agent dies, too. */
+static void processes_killed_at_any_moment_leave_no_damage(void **state)
+{
+	struct house *house = *state;
+	uint64_t seed = 12345;
+
+	for (int run = 0; run < 20; run++) {
+		uint32_t ring = HOUSE_RINGS;
+		int status;
+		pid_t pid;
+
+		in_child(house, write_until_killed, &pid);
+		seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+		/* After so many records were seen, not after some time. */
+		for (uint64_t bytes = seed >> 44, begin = drain_counters(house->drain)->bytes;
+		     drain_counters(house->drain)->bytes - begin < bytes;) {
+			house_tick(house, 10);
+			drain_logged(house->drain, house->sequence);
+		}
+		if (run % 4 == 3)
+			house_restart(house);
+		kill(pid, SIGKILL);
+		for (uint32_t i = 0; i < HOUSE_RINGS; i++)
+			if (house->rings[i].seen && !house->rings[i].gone)
+				ring = i;
+		assert_true(ring < HOUSE_RINGS);
+		for (int i = 0; i < 2000 && !house->rings[ring].dead; i++) {
+			house_tick(house, 10);
+			drain_logged(house->drain, house->sequence);
+			house->env->ops->wait(house->env, 2000000);
+		}
+		assert_true(house->rings[ring].dead);
+		assert_int_equal(house->rings[ring].death.signal, SIGKILL);
+		waitpid(pid, &status, 0);
+		assert_int_equal(drain_counters(house->drain)->rings_quarantined, 0);
+		assert_int_equal(house_counters(house, house->rings[ring].identity.instance[0])
+					 .dropped_damaged,
+				 0);
+		house_check_ledgers(house);
+		drain_remove(house->drain, ring);
+	}
+	assert_int_equal(house_files(house), 0);
+}
+
 static void flush_then_die(void)
 {
 	struct spanring_span span;
@@ -209,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(everything_a_killed_process_wrote_is_drained),
+		TEST(processes_killed_at_any_moment_leave_no_damage),
 		TEST(a_flush_succeeds_once_the_log_has_it),
 		TEST(a_shutdown_ends_the_ring_of_a_living_process),
 	};
