@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -119,6 +120,8 @@ static pid_t start_module(void (*module)(void), void (*handler)(int))
 	int status;
 
 	if (pid == 0) {
+		/* Stopped for ever, should the test fail before it ends us. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 		if (handler)
 			(void)signal(SIGUSR1, handler);
