@@ -172,6 +172,7 @@ static int start_archive(struct pipeline *p)
 		.min_spans = p->options->archive_min_spans,
 		.roots = (const char *const *)p->options->archive_roots,
 		.root_count = p->options->archive_root_count,
+		.alone_ns = p->options->archive_idle_timeout_ns,
 		.checkpoint_ns = 1000000000,
 		.open_files_max = OPEN_FILES_MAX,
 	};

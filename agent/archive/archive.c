@@ -11,6 +11,9 @@
 #define RETRY_NS_MIN UINT64_C(100000000)
 #define RETRY_NS_MAX UINT64_C(5000000000)
 #define MARK_NS UINT64_C(100000000)
+#define ALONE_NS UINT64_C(10000000000)
+/* The first interval between checkpoints, as a share of all later ones. */
+#define CHECKPOINT_FIRST_SHARE 64
 /* In all spools together, before a checkpoint is brought forward. */
 #define UNFLUSHED_BYTES_MAX (UINT64_C(16) << 20)
 
@@ -81,6 +84,8 @@ int archive_new(struct archive **ret_archive, struct env *env,
 		return -ENOMEM;
 	archive->env = env;
 	archive->options = *options;
+	if (archive->options.alone_ns == 0)
+		archive->options.alone_ns = ALONE_NS;
 	archive->ops = *ops;
 	archive_dir_init(&archive->directory, env, options->dir);
 	index_init(&archive->index, env, options->state_dir);
@@ -226,7 +231,7 @@ static void span_done(struct run *run, uint64_t number)
 	run->last_number = number;
 	if (run->alone_due_ns)
 		run->alone_due_ns = run->archive->env->ops->mono_ns(run->archive->env) +
-				    UINT64_C(10) * run->archive->options.checkpoint_ns;
+				    run->archive->options.alone_ns;
 	if (run->seal_wanted && run->seal_number <= number)
 		run_mark_busy(run);
 }
@@ -302,13 +307,29 @@ static void seal_if_alone(struct run *run, uint64_t now_ns)
 	run_mark_busy(run);
 }
 
+/* The first checkpoints follow each other quickly: an agent that dies again and
+ * again within a second still gets on, instead of reading the same spans from
+ * the log in each life. */
+static uint64_t checkpoint_interval(struct archive *archive)
+{
+	uint64_t interval = archive->checkpoint_interval_ns;
+
+	if (interval == 0)
+		interval = archive->options.checkpoint_ns / CHECKPOINT_FIRST_SHARE;
+	if (interval < archive->options.checkpoint_ns)
+		archive->checkpoint_interval_ns = 2 * interval;
+	else
+		interval = archive->options.checkpoint_ns;
+	return interval;
+}
+
 static int periodic(struct archive *archive, uint64_t now_ns)
 {
 	int r = 0;
 
 	if (now_ns < archive->checkpoint_due_ns && archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
 		return 0;
-	archive->checkpoint_due_ns = now_ns + archive->options.checkpoint_ns;
+	archive->checkpoint_due_ns = now_ns + checkpoint_interval(archive);
 	if (archive_dir_moved(&archive->directory) > 0)
 		r = recover_directory_moved(archive);
 	for (struct run *run = archive->runs; run; run = run->next)
@@ -372,7 +393,10 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 	r = checkpoint_directory(archive, now_ns);
 	n += r > 0;
 	if (r >= 0 && now_ns >= archive->mark_due_ns) {
-		archive->mark_due_ns = now_ns + MARK_NS;
+		archive->mark_due_ns =
+			now_ns + (archive->checkpoint_interval_ns < MARK_NS
+					  ? archive->checkpoint_interval_ns
+					  : MARK_NS);
 		r = checkpoint_mark(archive);
 		n += r > 0;
 	}

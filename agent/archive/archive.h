@@ -30,6 +30,10 @@ struct archive_options {
 	uint32_t min_spans;	      /* runs with fewer get no file; 1 */
 	const char *const *roots;     /* names of root spans that get a file; NULL all */
 	uint32_t root_count;
+	/* After a restart, runs that nobody asks to seal (assembly had asked
+	 * already, or does not know them) are sealed after this silence, 10 s.
+	 * Sealing early is harmless, because late spans reopen. */
+	uint64_t alone_ns;
 	uint64_t checkpoint_ns;	      /* how often spools are synced and marked, 1 s */
 	uint32_t open_files_max;      /* spools kept open; others are reopened by name */
 };
@@ -64,7 +68,8 @@ int archive_new(struct archive **ret_archive, struct env *env,
 		const struct archive_options *options, const struct archive_ops *ops);
 void archive_free(struct archive *archive);
 
-/* Recovery: the newest ARCHIVE payload of each run, then archive_recovered(). */
+/* Recovery: the log's ARCHIVE payloads, oldest first, of which the newest of each
+ * run counts; then archive_recovered(). */
 int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
 		    uint64_t segment);
 int archive_recovered(struct archive *archive);

@@ -7,12 +7,6 @@
 #include <stdlib.h>
 #include <syslog.h>
 
-/* Runs that nobody asks to seal after a restart seal themselves; sealing early
- * is harmless, because late spans reopen. The log's runs are asked for by
- * assembly as a rule, so they wait longer. */
-#define ALONE_KNOWN_NS UINT64_C(60000000000)
-#define ALONE_FOUND_NS UINT64_C(10000000000)
-
 int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
 		    uint64_t segment)
 {
@@ -33,7 +27,10 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 	state = (struct bytes){state.at + sizeof(frame), state.len - sizeof(frame)};
 	if (state.len != frame.name_length || !name_is_safe(state))
 		return -EBADMSG;
-	r = run_new(&run, archive, trace_id);
+	/* The log is handed in frame by frame: a later one replaces what the
+	 * run's earlier ones said. */
+	run = run_find(archive, trace_id);
+	r = run ? 0 : run_new(&run, archive, trace_id);
 	if (r < 0)
 		return r;
 	memcpy(name.text, state.at, state.len);
@@ -231,7 +228,7 @@ static void say_lost(struct run *run)
 		    archive->options.dir, run->spool.name, (unsigned long long)lost);
 }
 
-static int take_up(struct run *run, uint64_t alone_ns)
+static int take_up(struct run *run)
 {
 	struct archive *archive = run->archive;
 	bool was_open = run->phase == RUN_OPEN;
@@ -255,7 +252,7 @@ static int take_up(struct run *run, uint64_t alone_ns)
 	if (was_open && run->recorded_spans > run->spool.count)
 		say_lost(run);
 	run->phase = RUN_OPEN;
-	run->alone_due_ns = now_ns + alone_ns;
+	run->alone_due_ns = now_ns + archive->options.alone_ns;
 	archive->counters.open_runs++;
 	archive->counters.waiting += run_not_archived(run);
 	archive->counters.recovered += run_not_archived(run);
@@ -282,7 +279,7 @@ static int take_up_found(struct archive *archive, const struct name *name)
 		return r;
 	run_set_name(run, name);
 	run->settled = true;
-	r = take_up(run, ALONE_FOUND_NS);
+	r = take_up(run);
 	if (r < 0)
 		run_free(run);
 	return r;
@@ -301,7 +298,7 @@ static int scan(struct archive *archive, struct listing *listing)
 		r = complete_index(archive, &listing->sealed);
 	for (struct run *run = archive->runs; run && r >= 0; run = run->next)
 		if (!run->has_spool && !run->doubtful)
-			r = take_up(run, ALONE_KNOWN_NS);
+			r = take_up(run);
 	for (size_t i = 0; i < listing->spools.count && r >= 0; i++)
 		r = take_up_found(archive, &listing->spools.at[i]);
 	return r;

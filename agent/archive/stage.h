@@ -108,6 +108,7 @@ struct archive {
 	uint64_t mark, mark_segment;
 	bool mark_recorded;
 	uint64_t checkpoint_due_ns;
+	uint64_t checkpoint_interval_ns; /* grows to options.checkpoint_ns */
 	uint64_t unflushed_bytes;
 	uint32_t syncing;    /* spools */
 	uint32_t seal_files; /* temporary files open */

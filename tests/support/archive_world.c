@@ -114,9 +114,13 @@ void world_start(struct archive_world *world)
 	struct archive_ops ops = {on_state, on_sealed, on_log, world};
 
 	assert_int_equal(archive_new(&world->archive, &world->env.env, &world->options, &ops), 0);
-	for (unsigned i = 0; i < world->logged_count; i++)
-		assert_int_equal(archive_recover(world->archive, world->logged[i].trace_id,
-						 buf_bytes(&world->logged[i].payload), 1), 0);
+	/* Twice: a real log holds older frames of the same runs as well. */
+	for (unsigned i = 0; i < 2 * world->logged_count; i++) {
+		const struct world_frame *frame = &world->logged[i % world->logged_count];
+
+		assert_int_equal(archive_recover(world->archive, frame->trace_id,
+						 buf_bytes(&frame->payload), 1), 0);
+	}
 	assert_int_equal(archive_recovered(world->archive), 0);
 	world->pushed = archive_first_number(world->archive);
 	for (unsigned i = 0; i < world->seal_count; i++)
