@@ -87,6 +87,7 @@ struct pipeline {
 
 	uint64_t last_sequence; /* of the newest frame added */
 	uint64_t cursor_due_ns;
+	uint64_t cursor_interval_ns; /* grows to a second */
 	uint64_t released_segment;
 	uint64_t started_wall_ns;
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];

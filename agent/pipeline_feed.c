@@ -10,6 +10,9 @@
 
 /* How many spans a reader gets in one turn, so that the drain's turn comes. */
 #define FEED_SPANS_MAX 4096
+/* The first marks come quickly: an agent that dies again and again within a
+ * second still gets on, instead of sending the same spans in each life. */
+#define CURSOR_INTERVAL_FIRST_NS UINT64_C(20000000)
 #define CURSOR_INTERVAL_NS UINT64_C(1000000000)
 /* Cleaning re-appends what is open; below this the log is small enough. */
 #define CLEAN_ABOVE_BYTES (UINT64_C(4) * WAL_SEGMENT_BYTES)
@@ -111,7 +114,10 @@ void pipeline_mark_cursors(struct pipeline *p, uint64_t now_ns)
 {
 	if (now_ns < p->cursor_due_ns)
 		return;
-	p->cursor_due_ns = now_ns == UINT64_MAX ? 0 : now_ns + CURSOR_INTERVAL_NS;
+	if (p->cursor_interval_ns < CURSOR_INTERVAL_NS)
+		p->cursor_interval_ns = p->cursor_interval_ns ? 2 * p->cursor_interval_ns
+							      : CURSOR_INTERVAL_FIRST_NS;
+	p->cursor_due_ns = now_ns == UINT64_MAX ? 0 : now_ns + p->cursor_interval_ns;
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		uint64_t done = destination_done(&p->destinations[i]);
 
