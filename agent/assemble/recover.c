@@ -414,6 +414,8 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	struct trace_run *run;
 
 	if (span && span->run) {
+		/* It was counted as started when its records were replayed. */
+		a->counters.finished++;
 		trace_run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
 		apply_forget_span(a, span);
 		return;
