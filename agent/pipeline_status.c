@@ -282,6 +282,9 @@ static void archive_part(struct writer *w, struct pipeline *p)
 	number(w, "waiting", counters->waiting);
 	number(w, "dropped_filtered", counters->dropped_filtered);
 	number(w, "dropped_invalid", counters->dropped_invalid);
+	number(w, "dropped_lost", counters->dropped_lost);
+	number(w, "recovered", counters->recovered);
+	number(w, "repeated", counters->repeated);
 	number(w, "open_runs", counters->open_runs);
 	number(w, "sealed", counters->sealed);
 	number(w, "reopened", counters->reopened);
