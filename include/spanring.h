@@ -166,10 +166,11 @@ struct spanring_options {
  * -ENOMEM, -EFBIG, -ENOSPC, ... the ring could not be made. */
 int spanring_init(const struct spanring_options *options);
 
-/* Ends tracing: says to the agent that this ring is complete and gives the
- * mapping back to nobody (other threads may be writing). Spans that are still
- * open are ended by the agent, with their status as it is. Later calls do
- * nothing; spanring_init() may begin anew. Not needed before exit. Returns 0. */
+/* Ends tracing: says to the agent that this ring is complete, and unmaps it once
+ * no other thread is inside a call (waiting 50 ms at most, else it stays mapped
+ * until exit). Spans that are still open are ended by the agent, with their
+ * status as it is. Later calls do nothing; spanring_init() may begin anew. Not
+ * needed before exit. Returns 0; -EBUSY: another thread is in spanring_init(). */
 int spanring_shutdown(void);
 
 /* Waits until the agent has logged everything that this process recorded

@@ -1,6 +1,7 @@
 #include "blocks.h"
 
-#include "clock.h"
+#include "budget.h"
+#include "shrink.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -8,33 +9,7 @@
 /* Memory is made real for so many new blocks at once. */
 #define POPULATE_BLOCKS 4u
 
-/* ---- the budget ------------------------------------------------------------ */
-
-#define TAKEN_ONE (UINT64_C(1) << 32)
-
-static uint32_t budget_taken(uint64_t budget)
-{
-	return (uint32_t)(budget >> 32);
-}
-
-static uint32_t budget_reserved(uint64_t budget)
-{
-	return (uint32_t)budget;
-}
-
-/* Relaxed, and so are all exchanges of it: the word orders nothing, it counts. */
-static uint64_t budget_now(const struct ring *ring)
-{
-	return atomic_load_explicit(&ring->budget, memory_order_relaxed);
-}
-
-static bool budget_swap(struct ring *ring, uint64_t *was, uint64_t is)
-{
-	/* Relaxed: see above. */
-	return atomic_compare_exchange_weak_explicit(&ring->budget, was, is,
-						     memory_order_relaxed,
-						     memory_order_relaxed);
-}
+/* ---- finding one ----------------------------------------------------------- */
 
 /* Relaxed: hints for a search; the claim settles who owns what. */
 static uint32_t hint_load(const _Atomic uint32_t *hint)
@@ -48,92 +23,7 @@ static void hint_store(_Atomic uint32_t *hint, uint32_t value)
 	atomic_store_explicit(hint, value, memory_order_relaxed);
 }
 
-static const struct wire_ctl_header *ctl_of(struct ring *ring)
-{
-	return atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 in ring.c */
-}
-
-static uint32_t blocks_returned(const struct wire_ctl_header *ctl)
-{
-	/* T2: acquire, pairs with the agent's R2: the blocks it counted are
-	 * there to be found. */
-	return ctl ? atomic_load_explicit(&ctl->returns, memory_order_acquire) : 0;
-}
-
-/* How many blocks are free by the count; 0 when the numbers make no sense. */
-static uint32_t blocks_free(const struct ring *ring, uint64_t budget, uint32_t returned)
-{
-	uint32_t used = budget_taken(budget) - returned;
-
-	return used > ring->block_count ? 0 : ring->block_count - used;
-}
-
-/* Takes `count` blocks off the budget, before they are looked for. */
-static int budget_spend(struct ring *ring, enum block_use use, uint32_t count)
-{
-	uint32_t returned = blocks_returned(ctl_of(ring));
-	uint64_t budget = budget_now(ring);
-
-	for (;;) {
-		uint32_t left = blocks_free(ring, budget, returned);
-		uint32_t kept = use == BLOCK_FOR_END ? 0 : budget_reserved(budget);
-
-		if (left < kept || left - kept < count)
-			return -ENOBUFS;
-		if (budget_swap(ring, &budget, budget + TAKEN_ONE * count))
-			return 0;
-	}
-}
-
-static void budget_refund(struct ring *ring, uint32_t count)
-{
-	/* Relaxed: see budget_now(). */
-	atomic_fetch_sub_explicit(&ring->budget, TAKEN_ONE * count, memory_order_relaxed);
-}
-
-int reserve_take_slow(struct thread *thread)
-{
-	struct ring *ring = thread->ring;
-	uint32_t returned;
-	uint64_t budget;
-
-	/* Relaxed: only compared with NULL. */
-	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
-		ring_look_for_agent(ring, true);
-	returned = blocks_returned(ctl_of(ring));
-	budget = budget_now(ring);
-	do {
-		if (blocks_free(ring, budget, returned) <= budget_reserved(budget))
-			return -ENOBUFS;
-	} while (!budget_swap(ring, &budget, budget + 1));
-	thread->credit += WIRE_BLOCK_BYTES;
-	return 0;
-}
-
-void reserve_give_slow(struct thread *thread)
-{
-	uint64_t budget = budget_now(thread->ring);
-
-	thread->credit -= WIRE_BLOCK_BYTES;
-	/* A thread may end more than was started since the ring is new. */
-	do {
-		if (budget_reserved(budget) == 0)
-			return;
-	} while (!budget_swap(thread->ring, &budget, budget - 1));
-}
-
-/* What is less than a block's worth stays reserved only if spans of this
- * thread are still open, to be ended by others. */
-void reserve_leave(struct thread *thread)
-{
-	while (thread->credit >= WIRE_BLOCK_BYTES)
-		reserve_give_slow(thread);
-	thread->credit = 0;
-}
-
-/* ---- finding one ----------------------------------------------------------- */
-
-static bool block_is_free(const struct ring *ring, const struct wire_ctl_header *ctl,
+bool block_is_free(const struct ring *ring, const struct wire_ctl_header *ctl,
 			  uint32_t index, uint32_t *ret_generation)
 {
 	const struct wire_block_line *line = &ring->lines[index];
@@ -148,7 +38,7 @@ static bool block_is_free(const struct ring *ring, const struct wire_ctl_header 
 	return back == claim;
 }
 
-static bool block_claim(struct ring *ring, uint32_t index, uint32_t generation)
+bool block_claim(struct ring *ring, uint32_t index, uint32_t generation)
 {
 	/* T3: acquire, pairs with nothing of the agent's; among our own threads
 	 * the generation's release in block_open() comes before the return that
@@ -158,7 +48,7 @@ static bool block_claim(struct ring *ring, uint32_t index, uint32_t generation)
 						       memory_order_relaxed);
 }
 
-static void block_unclaim(struct ring *ring, uint32_t index)
+void block_unclaim(struct ring *ring, uint32_t index)
 {
 	/* T3: release; whoever claims it next sees what we left. */
 	atomic_fetch_sub_explicit(&ring->lines[index].claim, 1, memory_order_release);
@@ -166,7 +56,7 @@ static void block_unclaim(struct ring *ring, uint32_t index)
 
 /* Looks at the used blocks [0, high) from the cursor on, once around. */
 static int find_recycled(struct ring *ring, const struct wire_ctl_header *ctl, uint32_t high,
-			 uint32_t *ret_index)
+			 bool backed_only, uint32_t *ret_index)
 {
 	uint32_t at = hint_load(&ring->cursor);
 
@@ -175,6 +65,10 @@ static int find_recycled(struct ring *ring, const struct wire_ctl_header *ctl, u
 
 		if (at >= high)
 			at = 0;
+		/* Relaxed: a preference. */
+		if (backed_only &&
+		    !atomic_load_explicit(&ring->backed[at], memory_order_relaxed))
+			continue;
 		if (!block_is_free(ring, ctl, at, &generation) ||
 		    !block_claim(ring, at, generation))
 			continue;
@@ -239,27 +133,22 @@ static int find_new(struct ring *ring, uint32_t *ret_index)
  * the ring stays small. */
 static int find(struct ring *ring, uint64_t budget, uint32_t *ret_index)
 {
-	const struct wire_ctl_header *ctl = ctl_of(ring);
+	const struct wire_ctl_header *ctl = budget_ctl(ring);
 	uint32_t high = hint_load(&ring->high);
-	uint32_t used = budget_taken(budget) - blocks_returned(ctl);
+	uint32_t used = budget_taken(budget) - budget_returned(ctl);
 	uint32_t recycled = used < high ? high - used : 0;
 	int r = -ENOBUFS;
 
 	if (recycled > high / 8)
-		r = find_recycled(ring, ctl, high, ret_index);
-	if (r < 0)
+		r = find_recycled(ring, ctl, high, true, ret_index);
+	if (r == -ENOBUFS)
 		r = find_new(ring, ret_index);
-	if (r == -ENOBUFS && recycled <= high / 8)
-		r = find_recycled(ring, ctl, high, ret_index);
+	if (r == -ENOBUFS)
+		r = find_recycled(ring, ctl, high, false, ret_index);
 	return r;
 }
 
 /* ---- memory ---------------------------------------------------------------- */
-
-static uint64_t block_offset(const struct ring *ring, uint32_t index)
-{
-	return (uint64_t)(ring->blocks - ring->base) + (uint64_t)index * WIRE_BLOCK_BYTES;
-}
 
 static int back(struct ring *ring, uint32_t index)
 {
@@ -279,6 +168,9 @@ static int back(struct ring *ring, uint32_t index)
 		count = 1;
 		r = ring_populate(ring, block_offset(ring, index), WIRE_BLOCK_BYTES);
 	}
+	/* Claimed for the second time or later, it had memory once. */
+	if (r == 0 && hint_load(&ring->lines[index].claim) > 1)
+		atomic_fetch_sub_explicit(&ring->punched, 1, memory_order_relaxed);
 	/* Relaxed: see above. */
 	for (uint32_t i = 0; r == 0 && i < count; i++)
 		atomic_store_explicit(&ring->backed[index + i], 1, memory_order_relaxed);
@@ -290,12 +182,12 @@ static int back(struct ring *ring, uint32_t index)
 static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 {
 	uint32_t index;
-	int r = budget_spend(ring, use, 1);
+	int r = budget_spend(ring, use);
 
 	if (r < 0)
 		return r;
 	/* The block just spent is not among the free ones any more. */
-	r = find(ring, budget_now(ring) - TAKEN_ONE, &index);
+	r = find(ring, budget_now(ring) - BUDGET_TAKEN_ONE, &index);
 	if (r == 0) {
 		r = back(ring, index);
 		if (r < 0)
@@ -315,7 +207,7 @@ static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 static void talk_to_agent(struct ring *ring)
 {
 	uint64_t budget = budget_now(ring);
-	uint32_t left = blocks_free(ring, budget, blocks_returned(ctl_of(ring)));
+	uint32_t left = budget_free(ring, budget, budget_returned(budget_ctl(ring)));
 	bool is_urgent = left < ring->block_count / 2;
 
 	/* Relaxed: only compared with NULL. */
@@ -326,24 +218,14 @@ static void talk_to_agent(struct ring *ring)
 		ring_doorbell(ring, false);
 }
 
-/* Sleeps a millisecond at a time for as long as the user allows a call to. */
 static int claim_patiently(struct ring *ring, enum block_use use, uint32_t *ret_index)
 {
-	const struct timespec moment = {.tv_nsec = 1000000};
-	int error = errno, r = claim_one(ring, use, ret_index);
-	uint64_t until;
+	struct budget_patience patience = {0};
+	int r;
 
-	if (r != -ENOBUFS || ring->wait_ms == 0)
-		return r;
-	ring_count(&ring->header->waited);
-	until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)ring->wait_ms * 1000000u;
-	while (r == -ENOBUFS && clock_ns(CLOCK_MONOTONIC) < until) {
-		ring_doorbell(ring, false);
-		(void)nanosleep(&moment, NULL); /* cut short by a signal is fine */
-		ring_look_for_agent(ring, true);
+	do {
 		r = claim_one(ring, use, ret_index);
-	}
-	errno = error;
+	} while (r == -ENOBUFS && budget_wait(ring, &patience));
 	return r;
 }
 
@@ -382,16 +264,6 @@ void block_open(struct thread *thread, uint32_t index)
 	thread->limit = thread->limit_of_ends = WIRE_BLOCK_BYTES;
 }
 
-/* Whether what is free does not cover the reserve: then the block that was
- * just taken for an end was part of it, and values must not use it up. */
-static bool reserve_is_touched(struct ring *ring)
-{
-	uint64_t budget = budget_now(ring);
-
-	return blocks_free(ring, budget, blocks_returned(ctl_of(ring))) <
-	       budget_reserved(budget);
-}
-
 int block_take(struct thread *thread, enum block_use use)
 {
 	uint32_t index;
@@ -402,8 +274,10 @@ int block_take(struct thread *thread, enum block_use use)
 	if (r < 0)
 		return r;
 	block_open(thread, index);
-	if (use == BLOCK_FOR_END && reserve_is_touched(thread->ring))
+	/* A part of the reserve: values must not use it up. */
+	if (use == BLOCK_FOR_END && budget_reserve_is_touched(thread->ring))
 		thread->limit = 0;
+	shrink_step(thread->ring);
 	return 0;
 }
 

@@ -32,6 +32,18 @@ int block_claim_chain(struct thread *thread, uint32_t count, uint32_t *ret_first
 /* Seals the thread's block and goes on in this claimed one. */
 void block_open(struct thread *thread, uint32_t index);
 
+/* One block: whether nobody has it, and taking it. Used where blocks are not
+ * taken to be written to, too. */
+bool block_is_free(const struct ring *ring, const struct wire_ctl_header *ctl, uint32_t index,
+		   uint32_t *ret_generation);
+bool block_claim(struct ring *ring, uint32_t index, uint32_t generation);
+void block_unclaim(struct ring *ring, uint32_t index);
+
+static inline uint64_t block_offset(const struct ring *ring, uint32_t index)
+{
+	return (uint64_t)(ring->blocks - ring->base) + (uint64_t)index * WIRE_BLOCK_BYTES;
+}
+
 /* A span's credit: taken before its START, given back with its END.
  * -ENOBUFS: the ring has no room for one more end. */
 int reserve_take_slow(struct thread *thread);

@@ -199,7 +199,7 @@ static void leave_parent(void)
 bool life_look_is_due(void)
 {
 	/* Relaxed: a wish to look early or late by one call. */
-	return clock_ns(CLOCK_MONOTONIC) >=
+	return clock_ns(CLOCK_MONOTONIC_COARSE) >=
 	       atomic_load_explicit(&look_again_ns, memory_order_relaxed);
 }
 

@@ -52,10 +52,13 @@ struct ring {
 	_Atomic uint32_t threads;      /* thread numbers given out */
 	_Atomic uint32_t rung_returns; /* value of `returns` when the bell was last rung */
 
-	/* Giving memory back after a burst: see blocks.c. */
-	_Atomic uint64_t shrink_since_ns;
+	_Atomic uint32_t spare_credit; /* bytes of the reserve that ended threads left */
+
+	/* Giving memory back after a burst: see shrink.c. */
+	_Atomic uint64_t shrink_due_ns;
 	_Atomic uint32_t shrink_low;
 	_Atomic uint32_t shrink_debt;
+	_Atomic uint32_t punched; /* free blocks whose memory was given back */
 
 	_Atomic uint8_t backed[]; /* [block_count]: 1 when its memory is real */
 };

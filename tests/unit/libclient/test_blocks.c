@@ -1,11 +1,13 @@
 /* Who may take a block: full rings, the reserve, what comes back. */
 #include "client_fixture.h"
 #include "life.h"
+#include "shrink.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -225,6 +227,48 @@ static void a_call_waits_for_room_where_it_may_and_that_is_counted(void **state)
 	fake_agent_close(&agent);
 }
 
+static long kilobytes_of_ring(void)
+{
+	struct spanring_report asked = SPANRING_REPORT_INIT;
+	struct stat st;
+
+	assert_int_equal(spanring_state(&asked), 1);
+	assert_int_equal(stat(asked.path, &st), 0);
+	return st.st_blocks / 2;
+}
+
+static void memory_goes_back_to_the_system_after_a_burst(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct timespec pause = {.tv_nsec = 5000000};
+	static char value[4000];
+	struct spanring_span span;
+	struct fake_agent agent;
+	long after_burst;
+
+	shrink_period_ns = 50000000;
+	client_fixture_init(fixture, 32u << 20);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	spanring_start(&span, "span", NULL);
+	for (int i = 0; i < 1600; i++)
+		assert_int_equal(spanring_set_string_n(&span, "k", value, sizeof value), 0);
+	after_burst = kilobytes_of_ring();
+	assert_true(after_burst > 6000);
+	/* Calm periods: some blocks now and then. */
+	for (int i = 0; i < 150; i++) {
+		(void)fake_agent_return(&agent, UINT32_MAX);
+		for (int j = 0; j < 40; j++)
+			assert_int_equal(spanring_set_string_n(&span, "k", value, sizeof value),
+					 0);
+		nanosleep(&pause, NULL);
+	}
+	assert_true(kilobytes_of_ring() < after_burst / 3);
+	shrink_period_ns = 1000000000;
+	assert_int_equal(spanring_end(&span), 0);
+	fake_agent_close(&agent);
+}
+
 static void an_agent_file_that_is_not_the_agents_is_not_believed(void **state)
 {
 	struct client_fixture *fixture = *state;
@@ -246,6 +290,51 @@ static void an_agent_file_that_is_not_the_agents_is_not_believed(void **state)
 	(void)spanring_flush(150);
 	spanring_state(&asked);
 	assert_int_equal(asked.agent, 1);
+	fake_agent_close(&agent);
+}
+
+static void *start_one(void *argument)
+{
+	spanring_start(argument, "span", NULL);
+	return NULL;
+}
+
+static void threads_that_leave_spans_to_others_leave_no_reserve_behind(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct fake_agent agent;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	for (int i = 0; i < 500; i++) {
+		struct spanring_span span;
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, start_one, &span), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(spanring_is_recording(&span));
+		assert_int_equal(spanring_end(&span), 0);
+		(void)fake_agent_return(&agent, UINT32_MAX);
+	}
+	fake_agent_close(&agent);
+}
+
+static void a_ring_the_agent_wants_no_more_of_takes_ends_only(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct fake_agent agent;
+	int started = 0;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	agent.ctl->please_stop = 1;
+	while (spanring_start(&spans[started], "span", NULL) == 0)
+		started++;
+	assert_true(started < 500);
+	for (int i = 0; i < started; i++)
+		assert_int_equal(spanring_end(&spans[i]), 0);
 	fake_agent_close(&agent);
 }
 
@@ -293,7 +382,10 @@ int main(void)
 		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
 		IN_DIRECTORY(a_ring_that_was_full_goes_on_when_one_block_comes_back),
 		IN_DIRECTORY(a_call_waits_for_room_where_it_may_and_that_is_counted),
+		IN_DIRECTORY(memory_goes_back_to_the_system_after_a_burst),
 		IN_DIRECTORY(an_agent_file_that_is_not_the_agents_is_not_believed),
+		IN_DIRECTORY(threads_that_leave_spans_to_others_leave_no_reserve_behind),
+		IN_DIRECTORY(a_ring_the_agent_wants_no_more_of_takes_ends_only),
 		IN_DIRECTORY(spans_started_here_and_ended_there_do_not_wear_the_reserve_out),
 	};
 

@@ -1,0 +1,64 @@
+/* How many blocks are left, and for whom. The count is one word of the ring's
+ * private memory; finding a block comes after it, in blocks.c. Any thread. */
+#ifndef LIBCLIENT_BUDGET_H
+#define LIBCLIENT_BUDGET_H
+
+#include "blocks.h"
+
+#define BUDGET_TAKEN_ONE (UINT64_C(1) << 32)
+
+/* Blocks taken since the ring was made; the count wraps. */
+static inline uint32_t budget_taken(uint64_t budget)
+{
+	return (uint32_t)(budget >> 32);
+}
+
+/* Blocks' worth of room kept for ends. */
+static inline uint32_t budget_reserved(uint64_t budget)
+{
+	return (uint32_t)budget;
+}
+
+static inline uint64_t budget_now(const struct ring *ring)
+{
+	/* Relaxed, and so are all exchanges: it orders nothing, it counts. */
+	return atomic_load_explicit(&ring->budget, memory_order_relaxed);
+}
+
+static inline const struct wire_ctl_header *budget_ctl(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->ctl, memory_order_acquire); /* K1 in ring.c */
+}
+
+static inline uint32_t budget_returned(const struct wire_ctl_header *ctl)
+{
+	/* T2: acquire, pairs with the agent's R2: the blocks it counted are
+	 * there to be found. */
+	return ctl ? atomic_load_explicit(&ctl->returns, memory_order_acquire) : 0;
+}
+
+/* How many blocks are free by the count; 0 when the numbers make no sense. */
+static inline uint32_t budget_free(const struct ring *ring, uint64_t budget, uint32_t returned)
+{
+	uint32_t used = budget_taken(budget) - returned;
+
+	return used > ring->block_count ? 0 : ring->block_count - used;
+}
+
+/* Takes a block off the count, before it is looked for. -ENOBUFS: none for
+ * this use, or the agent wants no more of this ring. */
+int budget_spend(struct ring *ring, enum block_use use);
+void budget_refund(struct ring *ring, uint32_t count);
+
+/* Whether what is free does not cover the reserve any more. */
+bool budget_reserve_is_touched(const struct ring *ring);
+
+/* How long a call has waited for room; zeroed at its beginning. */
+struct budget_patience {
+	uint64_t until_ns;
+};
+
+/* Sleeps a millisecond if the call may wait any longer; false when not. */
+bool budget_wait(struct ring *ring, struct budget_patience *patience);
+
+#endif
