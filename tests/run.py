@@ -47,8 +47,8 @@ def discover(build, sanitized):
                 if path.is_file() and os.access(path, os.X_OK):
                     yield path, directory
     for part in ("lint", "model", "e2e"):
-        for path in sorted((ROOT / "tests" / part).iterdir()):
-            if path.is_file() and os.access(path, os.X_OK) and path.name.startswith("test_"):
+        for path in sorted((ROOT / "tests" / part).glob("test_*")):
+            if path.is_file() and os.access(path, os.X_OK):
                 yield path, build
 
 
