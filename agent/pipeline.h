@@ -124,6 +124,7 @@ int news_ring_seen(void *arg, uint32_t ring, const struct ring_identity *identit
 int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 	       uint64_t *ret_sequence);
 void news_round_end(void *arg, uint32_t ring, uint64_t round);
+void news_settled(void *arg, uint32_t ring);
 void news_ring_dead(void *arg, uint32_t ring, const struct death *death);
 void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8]);
 void news_flush_wanted(void *arg, uint32_t ring, uint32_t request);

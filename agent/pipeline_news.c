@@ -120,6 +120,13 @@ void news_round_end(void *arg, uint32_t ring, uint64_t round)
 	assemble_round_end(p->assemble, ring, round);
 }
 
+void news_settled(void *arg, uint32_t ring)
+{
+	struct pipeline *p = arg;
+
+	assemble_settled(p->assemble, ring);
+}
+
 void news_ring_dead(void *arg, uint32_t ring, const struct death *death)
 {
 	struct pipeline *p = arg;

@@ -85,6 +85,7 @@ static int start_drain(struct pipeline *p)
 		.ring_seen = news_ring_seen,
 		.batch = news_batch,
 		.round_end = news_round_end,
+		.settled = news_settled,
 		.ring_dead = news_ring_dead,
 		.end_lost = news_end_lost,
 		.flush_wanted = news_flush_wanted,

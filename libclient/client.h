@@ -4,9 +4,11 @@
  * The gate. One word, the epoch, says which life of the library is on: it is
  * not zero while there is a ring, and different after every init and in every
  * child. It lies alone in a private page that fork() wipes, so a child, however
- * it was made, finds zero there and never touches its parent's ring. A span
- * carries the epoch it was started in, a thread the one it has a block in; a
- * record is written when all three are equal. */
+ * it was made, finds zero there and never touches its parent's ring. A thread
+ * carries the epoch it has a block in; a span the stamp of the thread that
+ * started it: the epoch, and in its low half the thread's number. A record is
+ * written when the epochs are equal; where the stamp is another thread's, the
+ * ring is marked as shared first, see wire/abi.h. */
 #ifndef LIBCLIENT_CLIENT_H
 #define LIBCLIENT_CLIENT_H
 
@@ -20,6 +22,14 @@
 /* Bits of spanring_span.marks. */
 #define CLIENT_MARK_REMOTE 0x01u /* stands for a span of another process */
 #define CLIENT_MARK_RUN 0x02u	 /* the root of a run that spanring_run_begin() began */
+
+/* Epochs are multiples of this; what is below is a thread's number. */
+#define CLIENT_EPOCH_STEP 0x10000u
+
+static inline uint32_t client_epoch_of(uint32_t stamp)
+{
+	return stamp & ~(CLIENT_EPOCH_STEP - 1);
+}
 
 /* Where the epoch is: our page, or a word that is always zero. */
 extern _Atomic uint32_t *client_epoch;
@@ -36,7 +46,7 @@ extern struct spanring_span client_inherited;
 /* The slow halves: a thread's first call, a nested call, a stale span, a child
  * after fork, a directory that may have come. Results as below; the thread is
  * thread_self then. */
-int client_enter_slow(uint32_t epoch);
+int client_enter_slow(uint32_t stamp);
 int client_enter_start_slow(void);
 
 static inline uint32_t client_epoch_now(void)
@@ -46,9 +56,9 @@ static inline uint32_t client_epoch_now(void)
 	return atomic_load_explicit(client_epoch, memory_order_relaxed);
 }
 
-static inline int client_enter_outlined(uint32_t epoch, struct thread **ret_thread)
+static inline int client_enter_outlined(uint32_t stamp, struct thread **ret_thread)
 {
-	int r = client_enter_slow(epoch);
+	int r = client_enter_slow(stamp);
 
 	*ret_thread = thread_self;
 	return r;
@@ -62,22 +72,24 @@ static inline int client_enter_start_outlined(struct thread **ret_thread)
 	return r;
 }
 
-/* Opens the gate for a record of a span of this epoch; the thread is writing
+/* Opens the gate for a record of a span with this stamp; the thread is writing
  * until thread_write_end(). -EBUSY: a handler interrupted a write. -ECHILD: a
  * span of another life. -ENOMEM: no room for one more thread. All counted. */
-static inline int client_enter(uint32_t epoch, struct thread **ret_thread)
+static inline int client_enter(uint32_t stamp, struct thread **ret_thread)
 {
 	struct thread *thread = thread_self;
 
 	if (__builtin_expect(thread != NULL && !thread_writing(thread), 1)) {
 		thread_write_begin(thread);
-		if (__builtin_expect(thread->epoch == epoch && client_epoch_now() == epoch, 1)) {
+		if (__builtin_expect(thread->stamp == stamp &&
+					     client_epoch_now() == thread->epoch,
+				     1)) {
 			*ret_thread = thread;
 			return 0;
 		}
 		thread_write_end(thread);
 	}
-	return client_enter_outlined(epoch, ret_thread);
+	return client_enter_outlined(stamp, ret_thread);
 }
 
 /* The same for a record of no span yet, in whatever life is on. Beside the

@@ -113,5 +113,5 @@ int spanring_span_from_context(struct spanring_span *ret_span,
 
 bool spanring_is_recording(const struct spanring_span *span)
 {
-	return span->epoch != 0 && span->epoch == client_epoch_now();
+	return span->epoch != 0 && client_epoch_of(span->epoch) == client_epoch_now();
 }

@@ -55,8 +55,9 @@ static int stale(struct thread *thread)
 	return -ECHILD;
 }
 
-int client_enter_slow(uint32_t epoch)
+int client_enter_slow(uint32_t stamp)
 {
+	uint32_t epoch = client_epoch_of(stamp);
 	struct thread *thread;
 	int r = begin_writing(&thread);
 
@@ -67,6 +68,8 @@ int client_enter_slow(uint32_t epoch)
 		return stale(thread);
 	if (thread->epoch != epoch)
 		life_join(thread, epoch);
+	if (thread->stamp != stamp)
+		ring_share(thread->ring);
 	return 0;
 }
 

@@ -217,7 +217,9 @@ int life_begin(struct thread *thread)
 	}
 	/* G2: release, pairs with life_hold()'s and life_join()'s. */
 	atomic_store_explicit(&ring_now, ring, memory_order_release);
-	epochs++;
+	epochs += CLIENT_EPOCH_STEP;
+	if (!epochs)
+		epochs = CLIENT_EPOCH_STEP;
 	life_join(thread, epochs);
 	r = write_resource(thread);
 	if (r < 0)
@@ -249,6 +251,12 @@ void life_join(struct thread *thread, uint32_t epoch)
 	thread->credit = 0;
 	memset(&thread->drop, 0, sizeof thread->drop);
 	thread->epoch = epoch;
+	/* Threads beyond what a stamp can tell apart count as one; then no
+	 * span is known to be its thread's own. */
+	thread->stamp = epoch | (thread->number < CLIENT_EPOCH_STEP ? thread->number
+								    : CLIENT_EPOCH_STEP - 1);
+	if (thread->number >= CLIENT_EPOCH_STEP - 1)
+		ring_share(ring);
 }
 
 /* ---- ending ---------------------------------------------------------------- */

@@ -97,6 +97,15 @@ static inline void ring_count(_Atomic uint32_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* S1: some thread writes of a span of another one. The store is relaxed: the
+ * record that follows is committed by P2, and whoever sees that, or anything
+ * that happened after it, sees this. */
+static inline void ring_share(struct ring *ring)
+{
+	if (!atomic_load_explicit(&ring->header->shared, memory_order_relaxed))
+		atomic_store_explicit(&ring->header->shared, 1, memory_order_relaxed);
+}
+
 static inline void ring_refuse(struct ring *ring, enum wire_refusal reason)
 {
 	ring_count(&ring->header->refused[reason]);

@@ -254,7 +254,7 @@ static int write_with_options(struct thread *thread, const struct identity *iden
 	if (together > WRITER_SMALL_MAX)
 		writer_commit(thread);
 	/* What is refused here is counted on the span, which has started. */
-	name_span(&span, identity, thread->epoch);
+	name_span(&span, identity, thread->stamp);
 	(void)span_write_attributes(thread, &span, options->attributes,
 				    options->attribute_count);
 	(void)span_write_links(thread, &span, options->links, options->link_count);
@@ -339,7 +339,7 @@ static __attribute__((noinline)) int start_full(struct thread *thread,
 		r = record_with_options(thread, &identity, name, name_length, options);
 	if (r == 0) {
 		name_span(ret_span, &identity,
-			  identity.flags & FLAG_SAMPLED ? thread->epoch : 0);
+			  identity.flags & FLAG_SAMPLED ? thread->stamp : 0);
 	} else {
 		writer_count(thread, r);
 		stand_in(ret_span, &identity);
@@ -409,7 +409,7 @@ int spanring_span_start(struct spanring_span *ret_span, const char *name, size_t
 	if (__builtin_expect(identity.flags & FLAG_SAMPLED, 1)) {
 		r = record_plain(thread, &identity, name, name_length);
 		if (__builtin_expect(r == 0, 1)) {
-			name_span(ret_span, &identity, thread->epoch);
+			name_span(ret_span, &identity, thread->stamp);
 		} else {
 			writer_count(thread, r);
 			stand_in(ret_span, &identity);

@@ -66,6 +66,7 @@ static struct thread *take(void)
 static void give_back(struct thread *thread)
 {
 	thread->epoch = 0;
+	thread->stamp = 0;
 	thread->depth = 0;
 	thread->nested = 0;
 	thread->block = NULL;

@@ -35,6 +35,8 @@ struct thread_drop {
 struct thread {
 	/* Touched by every record. */
 	uint32_t epoch;		   /* of the ring below; 0: none */
+	uint32_t stamp;		   /* what spans started here carry: the epoch, and in its low
+				    * half this thread's number */
 	_Atomic uint32_t writing;  /* 1 while a call writes */
 	uint8_t *block;		   /* of this thread, or NULL */
 	struct wire_block_line *line;

@@ -199,6 +199,18 @@ void assemble_round_end(struct assemble *a, uint32_t ring, uint64_t round)
 	update_gauges(a);
 }
 
+void assemble_settled(struct assemble *a, uint32_t ring)
+{
+	struct source *source = ring_source(a, ring);
+
+	if (!source)
+		return;
+	finish_queue_all(a, &source->ended_before);
+	finish_queue_all(a, &source->ended);
+	(void)finish_ready(a);
+	update_gauges(a);
+}
+
 void assemble_end_lost(struct assemble *a, uint32_t ring, const uint8_t span_id[8])
 {
 	struct source *source = ring_source(a, ring);

@@ -131,6 +131,8 @@ int assemble_ring_seen(struct assemble *assemble, uint32_t ring,
 void assemble_push(struct assemble *assemble, uint32_t ring, const struct slice *slices,
 		   uint32_t n, uint64_t segment, uint32_t offset, const uint32_t *offsets);
 void assemble_round_end(struct assemble *assemble, uint32_t ring, uint64_t round);
+/* The drain's news `settled`: spans whose END came are finished at once. */
+void assemble_settled(struct assemble *assemble, uint32_t ring);
 void assemble_end_lost(struct assemble *assemble, uint32_t ring, const uint8_t span_id[8]);
 /* Ends everything of the ring. False while spans still wait for `finished` to
  * take them: call assemble_tick and ask assemble_ring_idle(). */

@@ -272,6 +272,16 @@ static int round_start(struct drain *drain, struct ring *ring, uint64_t now_ns,
 	return r < 0 ? r : 1;
 }
 
+/* S2, pairs with S1 in libclient/ring.h: loaded behind the marks, by whose
+ * acquire (C2) it sees every mark that was set before what was read. Relaxed is
+ * enough for that. */
+static void tell_settled(struct drain *drain, struct ring *ring)
+{
+	if (drain->ops.settled &&
+	    !atomic_load_explicit(&ring->map.live->shared, memory_order_relaxed))
+		drain->ops.settled(drain->ops.arg, ring->index);
+}
+
 static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
 	uint64_t before = ring->counters.bytes;
@@ -287,6 +297,8 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		return 0;
 	if (r > 0)
 		r = round_run(ring, &drain->collect, drain->options.round_bytes_max, &reason);
+	if (r >= 0)
+		tell_settled(drain, ring);
 	if (r < 0)
 		ring_failed(drain, ring, r, reason);
 	else if (r == 1)

@@ -41,6 +41,11 @@ struct drain_ops {
 	/* All marks of round `round` are drained. Rounds of a ring count from 1
 	 * in each life of the agent. */
 	void (*round_end)(void *arg, uint32_t ring, uint64_t round);
+	/* Everything handed on so far was read together with all that happened
+	 * before it: no thread of this process has ever written of a span that
+	 * another one started. Spans whose END came need not wait for a round,
+	 * so a backlog takes no memory. May be NULL. */
+	void (*settled)(void *arg, uint32_t ring);
 	/* The process is gone and its last round is over. */
 	void (*ring_dead)(void *arg, uint32_t ring, const struct death *death);
 	/* A span's END found no room in the ring (header's note). */

@@ -159,7 +159,10 @@ struct wire_ring_header {
 					* release [P3], pairs with the agent's acquire [C3] */
 	_Atomic uint32_t flush_req;    /* 260: release [F1] / acquire [F2] */
 	_Atomic uint32_t waited;       /* 264: calls that waited for room (relaxed: a count) */
-	uint32_t reserved1[13];	       /* 268 */
+	_Atomic uint32_t shared;       /* 268: 1 once a thread has written of a span that another
+					* thread started [S1]; 0 lets the agent finish a span
+					* as soon as its END was read [S2] */
+	uint32_t reserved1[12];	       /* 272 */
 	_Atomic uint32_t refused[WIRE_REFUSED_SLOTS]; /* 320: by enum wire_refusal; relaxed
 						       * counts that wrap */
 	_Atomic uint32_t lost_end_next;		      /* 384: slots handed out; may pass the end */
@@ -231,6 +234,7 @@ WIRE_ASSERT_OFFSET(wire_ring_header, boot_id, 128);
 WIRE_ASSERT_OFFSET(wire_ring_header, blocks_ready, 256);
 WIRE_ASSERT_OFFSET(wire_ring_header, flush_req, 260);
 WIRE_ASSERT_OFFSET(wire_ring_header, waited, 264);
+WIRE_ASSERT_OFFSET(wire_ring_header, shared, 268);
 WIRE_ASSERT_OFFSET(wire_ring_header, refused, 320);
 WIRE_ASSERT_OFFSET(wire_ring_header, lost_end_next, 384);
 WIRE_ASSERT_OFFSET(wire_ring_header, lost_end, 448);

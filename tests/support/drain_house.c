@@ -125,6 +125,13 @@ static void on_round_end(void *arg, uint32_t ring, uint64_t round)
 	assert_false(house->rings[ring].dead);
 }
 
+static void on_settled(void *arg, uint32_t ring)
+{
+	struct house *house = arg;
+
+	house->rings[ring].settled++;
+}
+
 static void on_dead(void *arg, uint32_t ring, const struct death *death)
 {
 	struct house *house = arg;
@@ -216,6 +223,7 @@ static void drain_make(struct house *house)
 		.ring_seen = on_seen,
 		.batch = on_batch,
 		.round_end = on_round_end,
+		.settled = on_settled,
 		.ring_dead = on_dead,
 		.end_lost = on_end_lost,
 		.flush_wanted = on_flush,

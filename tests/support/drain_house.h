@@ -23,6 +23,7 @@ struct house_ring {
 	struct ring_identity identity;
 	struct death death;
 	uint64_t rounds;
+	uint32_t settled; /* how often it was said */
 	uint32_t flushes, flush_request;
 	uint32_t ends_lost;
 	uint8_t lost_span[8];

@@ -58,6 +58,22 @@ static void a_span_is_finished_after_the_round_that_began_after_its_end(void **s
 	assert_int_equal(counters()->open, 0);
 }
 
+static void a_settled_ring_does_not_wait_for_a_round(void **state)
+{
+	struct buf r = BUF_INIT;
+
+	(void)state;
+	put_start(&r, 7, 1, 0, 0);
+	put_start(&r, 7, 2, 0, 0);
+	put_end(&r, 1, 5);
+	scene_push(&scene, 0, 1, &r);
+	assert_int_equal(scene.span_count, 0);
+	assemble_settled(scene.assemble, 0);
+	assert_int_equal(scene.span_count, 1);
+	assert_non_null(scene_span(&scene, 1));
+	assert_int_equal(counters()->open, 1);
+}
+
 static void attributes_stand_in_the_order_they_were_drained(void **state)
 {
 	struct buf r = BUF_INIT;
@@ -570,6 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(a_span_is_finished_after_the_round_that_began_after_its_end),
+		T(a_settled_ring_does_not_wait_for_a_round),
 		T(attributes_stand_in_the_order_they_were_drained),
 		T(records_before_their_start_wait_for_it),
 		T(an_end_before_its_start_ends_the_span),

@@ -80,6 +80,34 @@ static void an_ended_span_gets_a_round_that_began_later(void **state)
 	ring_writer_close(&writer);
 }
 
+static void a_ring_whose_threads_share_no_span_is_settled_at_once(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen pen;
+	uint32_t settled;
+
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	ring_pen_init(&pen, &writer, 1);
+	ring_pen_open(&pen, 0);
+	house_settle(house);
+	settled = house->rings[0].settled;
+	ring_pen_start(&pen, 100, "step");
+	ring_pen_end(&pen, 100);
+	house_tick(house, 100);
+	assert_int_equal(house->rings[0].settled, settled + 1);
+
+	house_settle(house);
+	settled = house->rings[0].settled;
+	/* S1; relaxed as the client has it. */
+	atomic_store_explicit(&writer.header->shared, 1, memory_order_relaxed);
+	ring_pen_start(&pen, 101, "step");
+	ring_pen_end(&pen, 101);
+	house_settle(house);
+	assert_int_equal(house->rings[0].settled, settled);
+	ring_writer_close(&writer);
+}
+
 static void a_block_behind_an_open_one_waits_for_the_seal(void **state)
 {
 	struct house *house = *state;
@@ -559,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_ring_is_seen_put_into_the_log_and_read),
 		TEST(an_ended_span_gets_a_round_that_began_later),
+		TEST(a_ring_whose_threads_share_no_span_is_settled_at_once),
 		TEST(a_block_behind_an_open_one_waits_for_the_seal),
 		TEST(a_block_behind_one_not_yet_seen_waits_one_round),
 		TEST(many_threads_and_blocks_keep_their_order),

@@ -523,6 +523,43 @@ static void the_error_handler_hears_of_each_trouble_once(void **state)
 	spanring_set_error_handler(NULL, NULL);
 }
 
+static void *set_an_attribute(void *span)
+{
+	assert_int_equal(spanring_set_int(span, "from", 2), 0);
+	return NULL;
+}
+
+static uint32_t shared(const char *directory)
+{
+	struct ring_view view;
+	uint32_t word;
+
+	assert_int_equal(ring_view_open(&view, directory), 0);
+	word = ring_view_header(&view)->shared;
+	ring_view_close(&view);
+	return word;
+}
+
+static void the_ring_says_when_a_thread_wrote_of_anothers_span(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_span own, handed;
+	pthread_t thread;
+
+	client_fixture_init(fixture, 1 << 20);
+	spanring_start(&own, "own", NULL);
+	spanring_set_int(&own, "from", 1);
+	spanring_end(&own);
+	assert_int_equal(shared(fixture->directory), 0);
+
+	spanring_start(&handed, "handed", NULL);
+	assert_int_equal(pthread_create(&thread, NULL, set_an_attribute, &handed), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(shared(fixture->directory), 1);
+	assert_true(spanring_is_recording(&handed));
+	spanring_end(&handed);
+}
+
 #define IN_DIRECTORY(test)                                                                     \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
@@ -544,6 +581,7 @@ int main(void)
 		IN_DIRECTORY(a_remote_context_may_be_made_current),
 		IN_DIRECTORY(a_scope_has_one_number_and_is_in_every_ring),
 		IN_DIRECTORY(a_handler_that_writes_spans_disturbs_nothing),
+		IN_DIRECTORY(the_ring_says_when_a_thread_wrote_of_anothers_span),
 		IN_DIRECTORY(the_error_handler_hears_of_each_trouble_once),
 	};
 
