@@ -35,6 +35,17 @@ const char *scene_wall(uint64_t ms)
 
 /* ---- the log ---- */
 
+/* Room for one more item. Grows at powers of two: under the address sanitizer
+ * every step is a copy. */
+static void *one_more(void *items, size_t count, size_t size)
+{
+	if (count && (count & (count - 1)))
+		return items;
+	items = realloc(items, (count ? count * 2 : 1) * size);
+	assert_non_null(items);
+	return items;
+}
+
 static struct scene_frame *frame_add(struct scene *scene, enum scene_frame_kind kind,
 				     const uint8_t *instance, const uint8_t *span_id)
 {
@@ -45,8 +56,7 @@ static struct scene_frame *frame_add(struct scene *scene, enum scene_frame_kind 
 		scene->crashed = true;
 	if (scene->crashed)
 		return NULL;
-	scene->frames = realloc(scene->frames, (scene->frame_count + 1) * sizeof *frame);
-	assert_non_null(scene->frames);
+	scene->frames = one_more(scene->frames, scene->frame_count, sizeof *frame);
 	frame = &scene->frames[scene->frame_count++];
 	*frame = (struct scene_frame){.kind = kind, .segment = scene->segment};
 	if (instance)
@@ -93,8 +103,7 @@ static void span_keep(struct scene *scene, const struct finished_span *finished,
 {
 	struct scene_span *span;
 
-	scene->spans = realloc(scene->spans, (scene->span_count + 1) * sizeof *span);
-	assert_non_null(scene->spans);
+	scene->spans = one_more(scene->spans, scene->span_count, sizeof *span);
 	span = &scene->spans[scene->span_count++];
 	span->number = finished->number;
 	memcpy(&span->id, span_id, 8);
@@ -134,8 +143,7 @@ static struct scene_run *run_of(struct scene *scene, const uint8_t trace_id[16])
 	for (size_t i = 0; i < scene->run_count; i++)
 		if (memcmp(scene->runs[i].trace_id, trace_id, 16) == 0)
 			return &scene->runs[i];
-	scene->runs = realloc(scene->runs, (scene->run_count + 1) * sizeof *scene->runs);
-	assert_non_null(scene->runs);
+	scene->runs = one_more(scene->runs, scene->run_count, sizeof *scene->runs);
 	scene->runs[scene->run_count] = (struct scene_run){0};
 	memcpy(scene->runs[scene->run_count].trace_id, trace_id, 16);
 	return &scene->runs[scene->run_count++];

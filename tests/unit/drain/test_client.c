@@ -19,6 +19,13 @@
 
 #define SPANS 3000
 
+/* The address sanitizer makes a kill cost seconds. */
+#ifdef __SANITIZE_ADDRESS__
+#define KILLS 4
+#else
+#define KILLS 20
+#endif
+
 static int setup(void **state)
 {
 	struct house *house = malloc(sizeof *house);
@@ -171,7 +178,7 @@ static void processes_killed_at_any_moment_leave_no_damage(void **state)
 	struct house *house = *state;
 	uint64_t seed = 12345;
 
-	for (int run = 0; run < 20; run++) {
+	for (int run = 0; run < KILLS; run++) {
 		uint32_t ring = HOUSE_RINGS;
 		int status;
 		pid_t pid;
