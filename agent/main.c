@@ -116,10 +116,11 @@ static int serve(struct pipeline *pipeline, struct env *env, const struct option
 			(void)env->ops->wait(env, 0);
 	}
 	notify_stopping();
+	/* It stays readable, and would end every wait at once. */
+	(void)env->ops->watch(env, fd, 0, NULL, NULL);
 	pipeline_stop(pipeline, options->shutdown_deadline_ns);
 	(void)env_linux_doorbell(env, NULL, NULL, NULL);
 	status_socket_free(socket);
-	(void)env->ops->watch(env, fd, 0, NULL, NULL);
 	close(fd);
 	return 0;
 }

@@ -8,8 +8,8 @@
 #include "base/log.h"
 
 #define IDLE_WAIT_NS UINT64_C(100000000)
-#define STOP_QUIET_TURNS 3
 #define STOP_TURN_NS UINT64_C(12000000)
+#define STOP_QUIET_NS (3 * STOP_TURN_NS)
 
 /* Writes what this turn added. While the disk refuses, everything stays
  * pending in memory and the rings keep what does not fit there. */
@@ -149,18 +149,21 @@ static bool sent_and_archived(const struct pipeline *p)
 	return !p->archive || archive_mark(p->archive) >= last;
 }
 
-/* Runs turns until the rings were found empty a few times in a row; a span
- * needs two rounds to be finished, so one quiet turn is not enough. */
+/* Runs turns until the rings were found empty for a while; a span needs two
+ * rounds to be finished, so one quiet turn is not enough. */
 static void stop_draining(struct pipeline *p, uint64_t deadline_ns)
 {
-	int quiet = 0;
+	uint64_t now_ns = p->env->ops->mono_ns(p->env), quiet_since_ns = now_ns;
 
-	while (quiet < STOP_QUIET_TURNS && p->env->ops->mono_ns(p->env) < deadline_ns) {
+	while (now_ns < deadline_ns && now_ns - quiet_since_ns < STOP_QUIET_NS) {
 		uint64_t before = drain_counters(p->drain)->bytes;
 
+		drain_wake(p->drain);
 		(void)pipeline_step(p);
-		quiet = drain_counters(p->drain)->bytes == before ? quiet + 1 : 0;
 		(void)p->env->ops->wait(p->env, STOP_TURN_NS);
+		now_ns = p->env->ops->mono_ns(p->env);
+		if (drain_counters(p->drain)->bytes != before)
+			quiet_since_ns = now_ns;
 	}
 }
 
