@@ -1,0 +1,136 @@
+/* A traced process that does what it is told: one command per line of standard
+ * input, words separated by tabs, one answer per command, "ok ..." or "error N".
+ * The end of the input ends it with status 0.
+ *
+ *	root NAME		a root span of a new trace; answers its traceparent
+ *	run NAME		the same as a run's root
+ *	child NAME		a child of the newest open span; its traceparent
+ *	join TRACEPARENT NAME	a span below a remote parent; its traceparent
+ *	set KEY VALUE		a string attribute of the newest open span
+ *	large KEY LENGTH	a long one
+ *	end			ends the newest open span
+ *	endrun			the same, as the run's end
+ *	flush			waits until the agent has logged everything
+ *	exit CODE | abort	leaves at once */
+#include <errno.h>
+#include <spanring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPEN_MAX_SPANS 32
+#define FLUSH_MS 10000
+
+struct puppet {
+	struct spanring_span open[OPEN_MAX_SPANS];
+	int depth;
+};
+
+static int answer(int result)
+{
+	if (result < 0)
+		printf("error %d\n", -result);
+	else
+		printf("ok\n");
+	return result;
+}
+
+static int answer_span(struct puppet *puppet, int result)
+{
+	char traceparent[SPANRING_TRACEPARENT_SIZE];
+	struct spanring_context context;
+
+	if (result == 0)
+		result = spanring_span_context(&puppet->open[puppet->depth], &context);
+	if (result == 0)
+		result = spanring_context_format(&context, traceparent);
+	if (result < 0)
+		return answer(result);
+	puppet->depth++;
+	printf("ok %s\n", traceparent);
+	return 0;
+}
+
+static int begin(struct puppet *puppet, const char *how, const char *first, const char *second)
+{
+	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
+	struct spanring_span *span = &puppet->open[puppet->depth];
+	struct spanring_context remote;
+	int r;
+
+	if (puppet->depth == OPEN_MAX_SPANS)
+		return answer(-ENOSPC);
+	if (strcmp(how, "run") == 0)
+		return answer_span(puppet, spanring_run_begin(span, first, NULL));
+	if (strcmp(how, "join") == 0) {
+		r = spanring_context_parse(first, NULL, &remote);
+		if (r < 0)
+			return answer(r);
+		start.remote_parent = &remote;
+		first = second;
+	} else if (strcmp(how, "root") == 0) {
+		start.root = true;
+	} else if (puppet->depth > 0) {
+		start.parent = span - 1;
+	}
+	return answer_span(puppet, spanring_start(span, first, &start));
+}
+
+static int set_large(struct spanring_span *span, const char *key, size_t length)
+{
+	char *value = malloc(length);
+	int r;
+
+	if (!value)
+		return -ENOMEM;
+	for (size_t i = 0; i < length; i++)
+		value[i] = (char)('a' + i % 26);
+	r = spanring_set_string_n(span, key, value, length);
+	free(value);
+	return r;
+}
+
+static int finish(struct puppet *puppet, const char *how)
+{
+	struct spanring_span *span = &puppet->open[--puppet->depth];
+
+	return answer(strcmp(how, "endrun") == 0 ? spanring_run_end(span) : spanring_end(span));
+}
+
+static int obey(struct puppet *puppet, char *line)
+{
+	const char *verb = strtok(line, "\t") ?: "", *first = strtok(NULL, "\t") ?: "";
+	const char *second = strtok(NULL, "\t") ?: "";
+	struct spanring_span *top = puppet->open + (puppet->depth ? puppet->depth - 1 : 0);
+
+	if (strcmp(verb, "flush") == 0)
+		return answer(spanring_flush(FLUSH_MS));
+	if (strcmp(verb, "exit") == 0)
+		_exit(atoi(first));
+	if (strcmp(verb, "abort") == 0)
+		abort();
+	if (strcmp(verb, "set") == 0)
+		return answer(spanring_set_string(top, first, second));
+	if (strcmp(verb, "large") == 0)
+		return answer(set_large(top, first, strtoul(second, NULL, 10)));
+	if (strncmp(verb, "end", 3) == 0)
+		return puppet->depth ? finish(puppet, verb) : answer(-ENOENT);
+	return begin(puppet, verb, first, second);
+}
+
+int main(void)
+{
+	struct spanring_options options = SPANRING_OPTIONS_INIT;
+	static struct puppet puppet;
+	char line[4096];
+
+	options.service_name = "puppet";
+	(void)spanring_init(&options);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof line, stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		(void)obey(&puppet, line);
+	}
+	return 0;
+}
