@@ -216,7 +216,6 @@ static void span_taken(struct run *run, uint64_t number)
 
 	if (!run->unsafe_number)
 		run->unsafe_number = number;
-	work_again(archive);
 	archive->counters.spans++;
 	archive->counters.waiting++;
 	if (run->spool.waiting.len < SPOOL_WRITE_BYTES)
@@ -407,6 +406,7 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 
 int archive_tick(struct archive *archive, uint64_t now_ns)
 {
+	uint64_t writes = archive->writes;
 	int error = 0, n;
 
 	if (archive->failing && now_ns < archive->retry_due_ns)
@@ -414,7 +414,7 @@ int archive_tick(struct archive *archive, uint64_t now_ns)
 	n = work(archive, now_ns, &error);
 	if (error == 0)
 		archive->failing = false;
-	if (error == 0 && n > 0)
+	if (error == 0 && archive->writes != writes)
 		work_again(archive);
 	return n;
 }

@@ -10,9 +10,12 @@
  * name. A sealed file that cannot be read, or that is not what was sealed, is
  * kept aside as `<name>.kept-<n>` and never overwritten.
  *
- * Exactly once: ARCHIVE frames in the log hold, per run, the spool's length
- * after span `number`. After a restart the spool is cut to that length and the
- * spans behind are pushed again.
+ * Exactly once: ARCHIVE frames in the log (struct archive_frame in stage.h, then
+ * the run's name) say per run up to which span `number` it is in its file, and
+ * under trace id zero what archive_mark() was. After a restart a run is what its
+ * spool and its sealed file hold together; the spans behind `number` are pushed
+ * again, and one that is there already, byte by byte, is passed over. So frames
+ * and files need not become durable at the same moment.
  *
  * A directory that cannot be written is said once; runs wait in the log
  * (archive_push answers -ENOBUFS) and everything else goes on.

@@ -264,7 +264,7 @@ int run_open(struct run *run)
 /* -EEXIST: somebody made a file under the spool's name since we looked. */
 int run_flush(struct run *run)
 {
-	bool existed = run->spool.exists;
+	bool existed = run->spool.exists, wanted = run->spool.waiting.len > 0;
 	int r = spool_flush(&run->spool);
 
 	if (r == -EEXIST || r == -ELOOP) {
@@ -279,6 +279,7 @@ int run_flush(struct run *run)
 		memcpy(run->spool.name, name, sizeof(name));
 		r = spool_flush(&run->spool);
 	}
+	run->archive->writes += wanted && r >= 0;
 	if (run->spool.exists && !existed)
 		run->directory_change = ++run->archive->directory_changes;
 	return r == -EAGAIN ? 0 : r;

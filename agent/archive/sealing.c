@@ -218,6 +218,7 @@ static int step_rename(struct run *run)
 	(void)archive->env->ops->close(archive->env, run->seal_fd);
 	run->seal_fd = -1;
 	archive->seal_files--;
+	archive->writes++;
 	run->directory_change = ++archive->directory_changes;
 	run->phase = RUN_RENAMED;
 	return 1;

@@ -117,7 +117,8 @@ struct archive {
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
 	bool failing; /* nothing is tried before retry_due_ns */
-	bool trouble; /* and this was said; until something has worked again */
+	bool trouble; /* and this was said; until something was written again */
+	uint64_t writes;
 	uint64_t retry_due_ns, retry_ns;
 };
 
