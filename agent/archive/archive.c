@@ -12,6 +12,9 @@
 #define RETRY_NS_MAX UINT64_C(5000000000)
 #define MARK_NS UINT64_C(100000000)
 #define ALONE_NS UINT64_C(10000000000)
+/* So long after the start, runs that nobody announces are taken for leftovers of
+ * an earlier life. */
+#define STARTING_NS UINT64_C(60000000000)
 /* The first interval between checkpoints, as a share of all later ones. */
 #define CHECKPOINT_FIRST_SHARE 64
 /* In all spools together, before a checkpoint is brought forward. */
@@ -123,6 +126,7 @@ int archive_recovered(struct archive *archive)
 {
 	int r = recover_scan(archive);
 
+	archive->started_ns = archive->env->ops->mono_ns(archive->env);
 	/* Later ticks try again; until then runs wait in the log. */
 	if (r < 0)
 		(void)archive_fail(archive, "", r);
@@ -172,12 +176,17 @@ static int find_or_make_run(struct archive *archive, const struct finished_span 
 			    const struct span_facts *facts, struct run **ret_run)
 {
 	struct run *run = run_find(archive, span->trace_id);
+	uint64_t now_ns;
 	int r;
 
 	if (!run) {
 		r = run_new(&run, archive, span->trace_id);
 		if (r < 0)
 			return r;
+		/* Assembly may have said all it had to say in an earlier life. */
+		now_ns = archive->env->ops->mono_ns(archive->env);
+		if (now_ns < archive->started_ns + STARTING_NS)
+			run->alone_due_ns = now_ns + archive->options.alone_ns;
 	}
 	if (!run->name.text[0])
 		run_make_name(run, resource_service(span->resource), facts->start_ns);
@@ -290,6 +299,9 @@ int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t l
 		run->seal_number = last_number;
 	run->seal_wanted = true;
 	run_mark_busy(run);
+	/* Before assembly logs that it has said so: then it does not say it
+	 * again. A full log is asked again by step(). */
+	(void)checkpoint_record_open(run);
 	return 0;
 }
 
@@ -344,6 +356,8 @@ static int step(struct run *run)
 {
 	int work, r;
 
+	if (run->seal_wanted && !run->seal_recorded && run->phase != RUN_SEALED)
+		(void)checkpoint_record_open(run);
 	work = sealing_step(run);
 	if (work >= 0) {
 		r = checkpoint_step(run);

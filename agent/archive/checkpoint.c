@@ -31,6 +31,7 @@ static int record(struct run *run, enum frame_kind kind, uint64_t number, uint32
 	struct archive_frame frame = {
 		.kind = kind,
 		.flags = (run->complete ? FRAME_COMPLETE : 0) |
+			 (run->settled ? FRAME_SETTLED : 0) |
 			 (kind == FRAME_OPEN && run->seal_wanted ? FRAME_SEAL_WANTED : 0),
 		.name_length = (uint16_t)strlen(run->name.text),
 		.spans = spans,
@@ -47,6 +48,7 @@ static int record(struct run *run, enum frame_kind kind, uint64_t number, uint32
 	run->segment = segment;
 	run->recorded_number = number;
 	run->recorded_spans = spans;
+	run->seal_recorded = run->seal_wanted;
 	return 0;
 }
 
@@ -221,7 +223,7 @@ int checkpoint_directory(struct archive *archive, uint64_t now_ns)
 }
 
 /* A sealed run is remembered until its spans cannot come again. */
-static void forget_old_runs(struct archive *archive)
+void checkpoint_forget(struct archive *archive)
 {
 	for (struct run *run = archive->runs, *next; run; run = next) {
 		next = run->next;
@@ -248,6 +250,6 @@ int checkpoint_mark(struct archive *archive)
 	r = checkpoint_record_mark(archive, mark);
 	if (r < 0)
 		return 0; /* the log takes it later */
-	forget_old_runs(archive);
+	checkpoint_forget(archive);
 	return 1;
 }

@@ -25,7 +25,7 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 		return 0;
 	}
 	state = (struct bytes){state.at + sizeof(frame), state.len - sizeof(frame)};
-	if (state.len != frame.name_length || !name_is_safe(state))
+	if (state.len != frame.name_length || (state.len && !name_is_safe(state)))
 		return -EBADMSG;
 	/* The log is handed in frame by frame: a later one replaces what the
 	 * run's earlier ones said. */
@@ -36,13 +36,14 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 	memcpy(name.text, state.at, state.len);
 	name.text[state.len] = '\0';
 	run_set_name(run, &name);
-	run->settled = run->recorded = true;
+	run->settled = frame.flags & FRAME_SETTLED;
+	run->recorded = true;
 	run->segment = segment;
 	run->phase = frame.kind == FRAME_SEALED ? RUN_SEALED : RUN_OPEN;
 	run->known_number = run->recorded_number = frame.number;
 	run->recorded_spans = frame.spans;
 	run->complete = frame.flags & FRAME_COMPLETE;
-	run->seal_wanted = frame.flags & FRAME_SEAL_WANTED;
+	run->seal_wanted = run->seal_recorded = frame.flags & FRAME_SEAL_WANTED;
 	run->seal_number = frame.seal_number;
 	return 0;
 }
@@ -201,6 +202,10 @@ static int load_spool(struct run *run)
 		archive_say(archive, LOG_ERR, "%s/%s: %u damaged lines passed over",
 			    archive->options.dir, run->spool.name, damage.lines);
 	archive->counters.dropped_lost += damage.lines;
+	if (damage.lines > 0 && run->spool.count == 0) {
+		spool_forget_written(&run->spool);
+		return run_keep_aside(archive, run->spool.name, &run->name);
+	}
 	return 0;
 }
 
@@ -235,6 +240,12 @@ static int take_up(struct run *run)
 	uint64_t now_ns = archive->env->ops->mono_ns(archive->env);
 	int r;
 
+	run->doubtful = true;
+	if (run->seal_wanted)
+		run_mark_busy(run);
+	/* A name that was not settled may be another run's. */
+	if (!run->settled)
+		return 0;
 	run_begin_spool(run);
 	r = load_spool(run);
 	if (r >= 0 && (was_open || run->spool.count > 0))
@@ -243,10 +254,11 @@ static int take_up(struct run *run)
 		(void)(r < 0 ? 0 : spool_remove(&run->spool));
 		spool_fini(&run->spool);
 		run->has_spool = false;
-		if (r < 0)
+		if (r < 0) {
+			run->doubtful = false; /* it is tried again */
 			return r;
+		}
 	}
-	run->doubtful = true;
 	if (!run->has_spool)
 		return 0;
 	if (was_open && run->recorded_spans > run->spool.count)
@@ -260,28 +272,35 @@ static int take_up(struct run *run)
 	return 0;
 }
 
-/* A spool that no run of the log has. */
+/* A spool that no run of the log has, or only without its name. */
 static int take_up_found(struct archive *archive, const struct name *name)
 {
 	char entry[NAME_FULL_BYTES];
 	uint8_t trace_id[16];
 	struct run *run;
+	bool made;
 	int r;
 
 	name_spool(entry, name);
 	r = spool_trace_id(&archive->directory, entry, trace_id);
 	if (r == -ENODATA)
 		return archive->env->ops->unlink(archive->env, archive->directory.fd, entry, 0);
-	if (r < 0 || run_find(archive, trace_id))
+	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	r = run_new(&run, archive, trace_id);
+	run = run_find(archive, trace_id);
+	if (run && run->settled)
+		return 0;
+	made = !run;
+	r = made ? run_new(&run, archive, trace_id) : 0;
 	if (r < 0)
 		return r;
 	run_set_name(run, name);
 	run->settled = true;
 	r = take_up(run);
-	if (r < 0)
+	if (r < 0 && made)
 		run_free(run);
+	else if (r < 0)
+		run->settled = false;
 	return r;
 }
 
@@ -293,6 +312,7 @@ static int scan(struct archive *archive, struct listing *listing)
 	if (r < 0)
 		return r;
 	remove_hidden(archive, &listing->hidden);
+	checkpoint_forget(archive); /* a long log tells of many */
 	r = archive->index.fd < 0 ? index_open(&archive->index) : 0;
 	if (r >= 0)
 		r = complete_index(archive, &listing->sealed);

@@ -301,14 +301,18 @@ static int step_open(struct run *run)
 {
 	if (!sealing_can_step(run))
 		return 0;
+	/* Nothing new: the file there is, or none, is right. */
 	if (!run->has_spool) {
+		if (run->recorded && checkpoint_record_sealed(run) < 0)
+			return 0; /* the log takes it later */
 		run->seal_wanted = false;
 		run->phase = RUN_SEALED;
 		run_mark_idle(run);
 		return 1;
 	}
-	/* Nothing new: the file there is, or none, is right. */
 	if (run->spool.count == 0 || (run->has_file && run->spool.count == run->archived)) {
+		if (run->recorded && checkpoint_record_sealed(run) < 0)
+			return 0;
 		forget_spans(run);
 		return 1;
 	}

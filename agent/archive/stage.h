@@ -65,6 +65,7 @@ struct run {
 	uint32_t recorded_spans;
 
 	bool seal_wanted;
+	bool seal_recorded; /* the log has the wish: assembly does not repeat it */
 	bool complete;
 	uint64_t seal_number;
 	uint64_t copy_number;  /* last_number when the copy was begun */
@@ -96,6 +97,7 @@ struct archive {
 	struct archive_dir directory;
 	struct spool_files files;
 	struct index index;
+	uint64_t started_ns;
 	bool scanned; /* the directory was looked through after the start */
 
 	struct run **buckets;
@@ -174,6 +176,7 @@ _Static_assert(sizeof(struct archive_frame) == 24, "ARCHIVE payload");
 
 #define FRAME_COMPLETE 0x01u
 #define FRAME_SEAL_WANTED 0x02u
+#define FRAME_SETTLED 0x04u /* the name is the run's own */
 
 int checkpoint_begin(struct archive *archive);
 int checkpoint_step(struct run *run);
@@ -184,6 +187,7 @@ int checkpoint_record_sealed(struct run *run);
 int checkpoint_record_open(struct run *run);
 int checkpoint_record_mark(struct archive *archive, uint64_t mark);
 int checkpoint_mark(struct archive *archive);
+void checkpoint_forget(struct archive *archive);
 
 /* reopen.c: unites the run's spool with its sealed file. */
 int reopen_run(struct run *run, const struct index_entry *entry);

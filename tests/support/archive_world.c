@@ -124,7 +124,7 @@ void world_start(struct archive_world *world)
 	assert_int_equal(archive_recovered(world->archive), 0);
 	world->pushed = archive_first_number(world->archive);
 	for (unsigned i = 0; i < world->seal_count; i++)
-		world->seals[i].requested = false;
+		world->seals[i].requested &= world->assembly_forgets;
 }
 
 void world_crash(struct archive_world *world)

@@ -44,6 +44,7 @@ struct archive_world {
 	struct world_seal seals[WORLD_SEALS_MAX];
 	unsigned seal_count;
 	bool keep_no_frames;	 /* for tests with more runs than keys */
+	bool assembly_forgets;	 /* seals asked for once are not asked for again */
 	bool log_full;		 /* ops.state answers -ENOBUFS */
 	struct buf said;	 /* all log lines */
 	char sealed_path[512];	 /* the newest */

@@ -69,12 +69,13 @@ static unsigned count_names(struct archive_world *world, const char *ending)
 }
 
 /* Two lives before the scenario's last one, the first of them crashes. */
-static bool crash_scenario(enum file_env_fault_kind kind, uint64_t nth)
+static bool crash_scenario(enum file_env_fault_kind kind, uint64_t nth, bool assembly_forgets)
 {
 	struct archive_world world;
 	bool fired;
 
 	world_init(&world);
+	world.assembly_forgets = assembly_forgets;
 	file_env_arm(&world.env, (struct file_env_fault){
 					 .op = FILE_ENV_ANY, .kind = kind, .nth = nth,
 					 .bytes = 40});
@@ -106,9 +107,11 @@ static void every_span_is_archived_once_whatever_operation_the_crash_hits(void *
 	for (unsigned k = 0; k < 3; k++) {
 		uint64_t nth = 1;
 
-		while (crash_scenario(kinds[k], nth))
+		while (crash_scenario(kinds[k], nth, false))
 			nth++;
 		assert_true(nth > 80);
+		for (uint64_t i = 1; i < nth; i++)
+			(void)crash_scenario(kinds[k], i, true);
 	}
 }
 
@@ -196,6 +199,36 @@ static void an_open_run_survives_any_number_of_restarts(void **state)
 	world_fini(&world);
 }
 
+/* Assembly says once that a run is over; the wish must survive the agent. */
+static void a_seal_asked_for_before_a_crash_is_done_after_it(void **state)
+{
+	struct archive_world world;
+
+	(void)state;
+	for (unsigned turns = 0; turns < 6; turns++) {
+		world_init(&world);
+		world.assembly_forgets = true;
+		world_start(&world);
+		for (uint64_t i = 1; i <= 3; i++)
+			world_add(&world, &(struct span_recipe){.trace = 1, .id = i,
+								.start_ns = START + i});
+		for (unsigned turn = 0; turn < turns; turn++)
+			world_turn(&world);
+		world_seal(&world, 1, 3, true);
+		/* Asked for and logged, nothing more. */
+		world.seals[0].requested = true;
+		assert_int_equal(archive_seal(world.archive, world.seals[0].trace_id, 3, true), 0);
+		world_commit(&world);
+		world_crash(&world);
+		world_start(&world);
+		/* Much less than a run that nobody asks for has to wait. */
+		assert_true(world_work(&world, 20));
+		for (uint64_t i = 1; i <= 3; i++)
+			assert_int_equal(world_count(&world, i), 1);
+		world_fini(&world);
+	}
+}
+
 static void a_torn_tail_of_a_spool_is_cut(void **state)
 {
 	struct archive_world world;
@@ -258,6 +291,7 @@ int main(void)
 		cmocka_unit_test(every_span_is_archived_once_whatever_operation_fails),
 		cmocka_unit_test(a_short_write_is_continued),
 		cmocka_unit_test(an_open_run_survives_any_number_of_restarts),
+		cmocka_unit_test(a_seal_asked_for_before_a_crash_is_done_after_it),
 		cmocka_unit_test(a_torn_tail_of_a_spool_is_cut),
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
 	};
