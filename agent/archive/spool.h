@@ -96,7 +96,7 @@ int spool_remove(struct spool *spool);
 /* What was found in a spool that was not a line of it. */
 struct spool_damage {
 	uint64_t cut_bytes; /* a torn tail, removed */
-	uint32_t lines;	    /* whole lines that are not ours, passed over */
+	uint32_t lines;	    /* whole lines that cannot be read, passed over */
 };
 
 /* Reads an existing file and indexes its lines of this trace. `on_span` sees

@@ -6,14 +6,22 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+/* A line that is not as we print it. */
+struct odd_line {
+	uint64_t offset;
+	size_t len;
+};
+
 struct line {
 	struct spool *spool;
 	const uint8_t *trace_id;
 	spool_span_fn *on_span;
 	void *arg;
 	struct bytes text; /* with its LF */
-	uint32_t damaged;
 	bool taken;
+	struct odd_line *odd;
+	uint32_t odd_count, odd_cap;
+	uint32_t damaged;
 };
 
 /* The line is ours if printing what was read gives it again; then the printed
@@ -44,8 +52,22 @@ static int take_line(void *arg, const struct finished_span *span)
 	return 0;
 }
 
-/* A line that is not ours is passed over where it stands: those behind it are
- * good. */
+static int note_odd(struct line *line)
+{
+	if (line->odd_count == line->odd_cap) {
+		uint32_t cap = line->odd_cap ? line->odd_cap * 2 : 16;
+		struct odd_line *at = reallocarray(line->odd, cap, sizeof(*at));
+
+		if (!at)
+			return -ENOMEM;
+		line->odd = at;
+		line->odd_cap = cap;
+	}
+	line->odd[line->odd_count++] = (struct odd_line){line->spool->written, line->text.len};
+	return 0;
+}
+
+/* An odd line is passed over where it stands: those behind it are good. */
 static int load_line(struct line *line)
 {
 	struct document_result result;
@@ -56,7 +78,9 @@ static int load_line(struct line *line)
 			  &result);
 	if (r < 0 && r != -EBADMSG)
 		return r;
-	line->damaged += !line->taken;
+	r = line->taken ? 0 : note_odd(line);
+	if (r < 0)
+		return r;
 	line->spool->written += line->text.len;
 	return 0;
 }
@@ -111,6 +135,54 @@ static int load_file(struct line *line, int fd)
 	return r;
 }
 
+static int add_span(void *arg, const struct finished_span *span)
+{
+	struct line *line = arg;
+	struct spool *spool = line->spool;
+	struct span_facts facts;
+	int r;
+
+	if (memcmp(span->trace_id, line->trace_id, 16) != 0)
+		return 0;
+	r = span_facts_read(&facts, span->span);
+	if (r >= 0)
+		r = spool_has(spool, span, &facts, false);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = spool_add(spool, span, &facts);
+	if (r < 0)
+		return r;
+	line->on_span(line->arg, &facts, span);
+	return spool->waiting.len < SPOOL_WRITE_BYTES ? 0 : spool_flush(spool);
+}
+
+/* What odd lines say is added again as we print it: an older version wrote them,
+ * or somebody edited the file. What they do not say is lost. */
+static int add_odd_lines(struct line *line)
+{
+	struct document_result result;
+	struct buf text = BUF_INIT;
+	int r = 0;
+
+	for (uint32_t i = 0; i < line->odd_count && r >= 0; i++) {
+		struct odd_line *odd = &line->odd[i];
+
+		buf_reset(&text);
+		r = buf_reserve(&text, odd->len);
+		if (r >= 0)
+			r = spool_read(line->spool, odd->offset, text.at, odd->len);
+		if (r < 0)
+			break;
+		text.len = odd->len;
+		r = document_each(buf_bytes(&text), add_span, line, &result);
+		line->damaged += r == -EBADMSG || (r >= 0 && result.unreadable);
+		if (r == -EBADMSG)
+			r = 0;
+	}
+	buf_fini(&text);
+	return r;
+}
+
 int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span, void *arg,
 	       struct spool_damage *ret_damage)
 {
@@ -133,13 +205,14 @@ int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *o
 		return -EISDIR;
 	r = load_file(&line, fd);
 	buf_fini(&spool->waiting);
-	if (r < 0)
-		return r;
-	ret_damage->lines = line.damaged;
 	ret_damage->cut_bytes = (uint64_t)st.st_size - spool->written;
-	if (ret_damage->cut_bytes > 0)
-		return env->ops->truncate(env, fd, (off_t)spool->written);
-	return 0;
+	if (r >= 0 && ret_damage->cut_bytes > 0)
+		r = env->ops->truncate(env, fd, (off_t)spool->written);
+	if (r >= 0)
+		r = add_odd_lines(&line);
+	ret_damage->lines = line.damaged;
+	free(line.odd);
+	return r;
 }
 
 static const char *find_trace_id(struct bytes text)

@@ -258,6 +258,47 @@ static void a_torn_tail_of_a_spool_is_cut(void **state)
 	world_fini(&world);
 }
 
+static void lines_of_a_spool_that_others_wrote_are_used_too(void **state)
+{
+	static const char added[] =
+		"garbage\n"
+		"{ \"resourceSpans\": [ {\"scopeSpans\": [ {\"spans\": ["
+		"{\"traceId\":\"01010101010101010101010101010101\",\"spanId\":\"0000000000000021\"},"
+		"{\"traceId\":\"01010101010101010101010101010101\",\"spanId\":\"0000000000000022\"},"
+		"{\"traceId\":\"02010101010101010101010101010101\",\"spanId\":\"0000000000000023\"}"
+		"] } ] } ] }\n";
+	struct archive_world world;
+	struct buf text;
+	char **names;
+
+	(void)state;
+	world_init(&world);
+	world_start(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_stop(&world);
+	assert_int_equal(world_list(&world, ".partial", &names), 1);
+	text = world_read(&world, names[0]);
+	buf_append_text(&text, added);
+	world_write(&world, names[0], buf_bytes(&text));
+	/* In two lives, so that what was added is not added again. */
+	world_start(&world);
+	world_stop(&world);
+	world_start(&world);
+	assert_int_equal(archive_counters(world.archive)->recovered, 3);
+	assert_int_equal(archive_counters(world.archive)->dropped_lost, 1);
+	world_seal(&world, 1, 1, false);
+	assert_true(world_work(&world, 100));
+	assert_int_equal(world_count(&world, 1), 1);
+	assert_int_equal(world_count(&world, 0x21), 1);
+	assert_int_equal(world_count(&world, 0x22), 1);
+	assert_int_equal(world_count(&world, 0x23), 0);
+	buf_fini(&text);
+	world_free_names(names, 1);
+	world_fini(&world);
+}
+
 static void a_spool_the_log_does_not_know_is_sealed_by_itself(void **state)
 {
 	struct archive_world world;
@@ -293,6 +334,7 @@ int main(void)
 		cmocka_unit_test(an_open_run_survives_any_number_of_restarts),
 		cmocka_unit_test(a_seal_asked_for_before_a_crash_is_done_after_it),
 		cmocka_unit_test(a_torn_tail_of_a_spool_is_cut),
+		cmocka_unit_test(lines_of_a_spool_that_others_wrote_are_used_too),
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
 	};
 
