@@ -19,14 +19,14 @@ static const char *text_of(json_t *value)
 	return text ? text : "";
 }
 
-/* --- attributes ------------------------------------------------------------------ */
+/* --- attributes --------------------------------------------------------- */
 
 json_t *otlp_attribute(json_t *object, const char *key)
 {
 	json_t *attribute;
 	size_t i;
 
-	json_array_foreach(json_object_get(object, "attributes"), i, attribute)
+	json_array_foreach (json_object_get(object, "attributes"), i, attribute)
 		if (strcmp(text_of(json_object_get(attribute, "key")), key) == 0)
 			return json_object_get(attribute, "value");
 	return NULL;
@@ -59,7 +59,7 @@ static void members_text(struct buf *out, json_t *list, bool with_keys)
 	json_t *member;
 	size_t i;
 
-	json_array_foreach(list, i, member) {
+	json_array_foreach (list, i, member) {
 		if (i)
 			(void)buf_append_text(out, ", ");
 		if (with_keys) {
@@ -76,9 +76,10 @@ void otlp_value_text(struct buf *out, json_t *value)
 	const char *kind;
 	json_t *held;
 
-	json_object_foreach(value, kind, held) {
+	json_object_foreach (value, kind, held) {
 		if (json_is_string(held)) {
-			(void)buf_append(out, json_string_value(held), json_string_length(held));
+			(void)buf_append(out, json_string_value(held),
+					 json_string_length(held));
 		} else if (strcmp(kind, "arrayValue") == 0) {
 			(void)buf_append_text(out, "[");
 			members_text(out, json_object_get(held, "values"), false);
@@ -88,7 +89,8 @@ void otlp_value_text(struct buf *out, json_t *value)
 			members_text(out, json_object_get(held, "values"), true);
 			(void)buf_append_text(out, "}");
 		} else if (json_is_integer(held)) {
-			(void)buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(held));
+			(void)buf_printf(out, "%" JSON_INTEGER_FORMAT,
+					 json_integer_value(held));
 		} else if (json_is_real(held)) {
 			(void)buf_printf(out, "%.15g", json_real_value(held));
 		} else {
@@ -98,7 +100,7 @@ void otlp_value_text(struct buf *out, json_t *value)
 	}
 }
 
-/* --- reading ------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------ */
 
 static int read_all(struct buf *text, int fd)
 {
@@ -135,7 +137,9 @@ static int read_path(struct archive_file *file, char *ret_reason, size_t size)
 					    : "");
 		return r;
 	}
-	r = fstat(fd, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : read_all(&file->text, fd);
+	r = fstat(fd, &st) < 0	  ? -errno
+	    : S_ISDIR(st.st_mode) ? -EISDIR
+				  : read_all(&file->text, fd);
 	(void)close(fd);
 	(void)snprintf(ret_reason, size, "%s: %s%s", file->path, strerror(-r),
 		       r == -EISDIR ? "; name one *.otlp.json file in it" : "");
@@ -203,7 +207,7 @@ static int parse(struct archive_file *file, char *ret_reason, size_t size)
 	return -EBADMSG;
 }
 
-/* --- spans ----------------------------------------------------------------------------- */
+/* --- spans -------------------------------------------------------------- */
 
 static size_t count_spans(const struct archive_file *file)
 {
@@ -211,8 +215,9 @@ static size_t count_spans(const struct archive_file *file)
 	size_t count = 0, i, j;
 
 	for (size_t d = 0; d < file->document_count; d++)
-		json_array_foreach(json_object_get(file->documents[d], "resourceSpans"), i, resource)
-			json_array_foreach(json_object_get(resource, "scopeSpans"), j, scope)
+		json_array_foreach (json_object_get(file->documents[d], "resourceSpans"), i,
+				    resource)
+			json_array_foreach (json_object_get(resource, "scopeSpans"), j, scope)
 				count += json_array_size(json_object_get(scope, "spans"));
 	return count;
 }
@@ -235,7 +240,7 @@ static const char *module_name(json_t *resource)
 	const char *text;
 	size_t i;
 
-	json_array_foreach(json_object_get(resource, "attributes"), i, attribute) {
+	json_array_foreach (json_object_get(resource, "attributes"), i, attribute) {
 		const char *key = text_of(json_object_get(attribute, "key"));
 		size_t len = strlen(key);
 
@@ -294,7 +299,9 @@ static void read_span(struct archive_span *span, json_t *resource, json_t *scope
 	};
 	/* Some writers use the enum's names, which the specification forbids. */
 	if (json_is_string(code))
-		span->status = strstr(text_of(code), "ERROR") ? 2 : strstr(text_of(code), "OK") != NULL;
+		span->status = strstr(text_of(code), "ERROR")
+				       ? 2
+				       : strstr(text_of(code), "OK") != NULL;
 	if (span->end_ns < span->start_ns)
 		span->end_ns = span->start_ns;
 }
@@ -309,9 +316,10 @@ static int read_resource(struct archive_file *file, json_t *resource)
 	r = find_module(file, resource, &module);
 	if (r < 0)
 		return r;
-	json_array_foreach(json_object_get(resource, "scopeSpans"), i, scope)
-		json_array_foreach(json_object_get(scope, "spans"), j, span) {
-			read_span(&file->spans[file->span_count++], resource, scope, span, module);
+	json_array_foreach (json_object_get(resource, "scopeSpans"), i, scope)
+		json_array_foreach (json_object_get(scope, "spans"), j, span) {
+			read_span(&file->spans[file->span_count++], resource, scope, span,
+				  module);
 			file->modules[module].spans++;
 		}
 	return 0;
@@ -327,7 +335,8 @@ static int read_spans(struct archive_file *file)
 	if (!file->spans)
 		return -ENOMEM;
 	for (size_t d = 0; d < file->document_count; d++)
-		json_array_foreach(json_object_get(file->documents[d], "resourceSpans"), i, resource) {
+		json_array_foreach (json_object_get(file->documents[d], "resourceSpans"), i,
+				    resource) {
 			r = read_resource(file, resource);
 			if (r < 0)
 				return r;
@@ -335,7 +344,8 @@ static int read_spans(struct archive_file *file)
 	return 0;
 }
 
-int archive_file_read(struct archive_file *file, const char *path, char *ret_reason, size_t size)
+int archive_file_read(struct archive_file *file, const char *path, char *ret_reason,
+		      size_t size)
 {
 	int r;
 

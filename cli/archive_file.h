@@ -9,9 +9,9 @@
 #include "base/buf.h"
 
 struct archive_span {
-	json_t *resource; /* borrowed from the file's documents: resourceSpans, */
-	json_t *scope;	  /* scopeSpans, */
-	json_t *span;	  /* and the span */
+	json_t *resource;     /* borrowed from the file's documents: resourceSpans, */
+	json_t *scope;	      /* scopeSpans, */
+	json_t *span;	      /* and the span */
 	const char *trace_id; /* "" where there is none, as for all texts */
 	const char *span_id;
 	const char *parent_id;
@@ -57,7 +57,8 @@ struct archive_file {
 /* Reads `path`, "-" for standard input. On failure -errno, and a sentence in
  * `ret_reason` that says what is wrong and what to do; what was read stays. In
  * any case to be freed. */
-int archive_file_read(struct archive_file *file, const char *path, char *ret_reason, size_t size);
+int archive_file_read(struct archive_file *file, const char *path, char *ret_reason,
+		      size_t size);
 void archive_file_free(struct archive_file *file);
 
 /* --- looking into OTLP/JSON ------------------------------------------------------ */

@@ -22,13 +22,15 @@ static const struct {
 	[CHECK_ONE_OBJECT] = {"A11.one-object", "one JSON document, not one per line"},
 	[CHECK_RESOURCE_SPANS] = {"A3.resource-spans", "an object with a resourceSpans array"},
 	[CHECK_CAMEL_CASE] = {"A4.camel-case", "keys in lowerCamelCase"},
-	[CHECK_ATTRIBUTES] = {"A5.attributes", "lists of unique keys with exactly one value each"},
+	[CHECK_ATTRIBUTES] = {"A5.attributes",
+			      "lists of unique keys with exactly one value each"},
 	[CHECK_ESCAPES] = {"A6.escapes", "no raw U+0085, U+2028, U+2029 or control character"},
 	[CHECK_IDS] = {"A8.ids", "32 and 16 lower-case hex digits, not all zero"},
 	[CHECK_UNIQUE_IDS] = {"ids.unique", "no span id occurs twice"},
 	[CHECK_NUMBERS] = {"A9.numbers", "64-bit integers as strings, enums as integers"},
 	[CHECK_ONE_TRACE] = {"A10.one-trace", "all spans of one trace"},
-	[CHECK_ORDER] = {"A12.order", "resources and scopes once, by earliest span; spans by start"},
+	[CHECK_ORDER] = {"A12.order",
+			 "resources and scopes once, by earliest span; spans by start"},
 	[CHECK_NAME] = {"span.name", "every span has a name"},
 	[CHECK_KIND] = {"span.kind", "every span has a kind, 1 to 5"},
 	[CHECK_TIMES] = {"span.times", "start and end are there, the end not before the start"},
@@ -36,9 +38,11 @@ static const struct {
 	[CHECK_ROOT] = {"root.single", "exactly one span without a parent"},
 	[CHECK_PARENTS] = {"parents.present", "every parent is in the file"},
 	[CHECK_FIRST_SPAN] = {"first.span", "under `spanring run`: the command made a span"},
-	[CHECK_FIRST_KIND] = {"first.kind", "the first module's span: openinference.span.kind=AGENT"},
+	[CHECK_FIRST_KIND] = {"first.kind",
+			      "the first module's span: openinference.span.kind=AGENT"},
 	[CHECK_FIRST_GOAL] = {"first.user_goal", "... and a user_goal that is not blank (A14)"},
-	[CHECK_KIND_VALUE] = {"openinference.kind", "openinference.span.kind is one of its ten values"},
+	[CHECK_KIND_VALUE] = {"openinference.kind",
+			      "openinference.span.kind is one of its ten values"},
 	[CHECK_LLM_KIND] = {"llm.kind", "a chat or completion has openinference.span.kind=LLM"},
 	[CHECK_LLM_MODEL] = {"llm.model", "LLM spans have gen_ai.request.model"},
 	[CHECK_LLM_SYSTEM] = {"llm.system", "... gen_ai.system"},
@@ -49,20 +53,22 @@ _Static_assert(sizeof(properties) / sizeof(properties[0]) == CHECK_PROPERTIES, "
 
 static void help(void)
 {
-	(void)fputs("usage: spanring check [--json] FILE...\n\n"
-		    "Tests archives for what their readers rely on. Each property that fails is\n"
-		    "printed by its name, with the span, one line each:\n\n"
-		    "  FILE: root.single: 2 spans without a parent, one is expected\n\n"
-		    "The first module's span is the root, or the earliest child of a root that\n"
-		    "`spanring run` opened. Properties:\n\n",
-		    stdout);
+	(void)fputs(
+		"usage: spanring check [--json] FILE...\n\n"
+		"Tests archives for what their readers rely on. Each property that fails is\n"
+		"printed by its name, with the span, one line each:\n\n"
+		"  FILE: root.single: 2 spans without a parent, one is expected\n\n"
+		"The first module's span is the root, or the earliest child of a root that\n"
+		"`spanring run` opened. Properties:\n\n",
+		stdout);
 	for (size_t i = 0; i < CHECK_PROPERTIES; i++)
 		printf("  %-19s %s\n", properties[i].name, properties[i].help);
-	(void)fputs("\n  --json   one JSON object per file: ok, spans, failures\n\n"
-		    "  spanring check data/*.otlp.json && echo all good\n\n"
-		    "Exit codes: 0 all properties hold, 1 one does not or a file cannot be read,\n"
-		    "2 wrong usage.\n",
-		    stdout);
+	(void)fputs(
+		"\n  --json   one JSON object per file: ok, spans, failures\n\n"
+		"  spanring check data/*.otlp.json && echo all good\n\n"
+		"Exit codes: 0 all properties hold, 1 one does not or a file cannot be read,\n"
+		"2 wrong usage.\n",
+		stdout);
 }
 
 const char *check_property_name(enum check_property property)
@@ -95,7 +101,7 @@ void check_fail(struct check *check, enum check_property property,
 	va_end(args);
 }
 
-/* --- the report ---------------------------------------------------------------------- */
+/* --- the report --------------------------------------------------------- */
 
 static unsigned count_failed(const struct check *check)
 {
@@ -158,7 +164,8 @@ static json_t *failure_json(const struct check_failure *failure)
 	(void)json_object_set_new(object, "property",
 				  json_string(properties[failure->property].name));
 	if (failure->span) {
-		(void)json_object_set_new(object, "spanId", json_string(failure->span->span_id));
+		(void)json_object_set_new(object, "spanId",
+					  json_string(failure->span->span_id));
 		(void)json_object_set_new(object, "name", json_string(failure->span->name));
 	}
 	(void)json_object_set_new(object, "message", json_string_nocheck(failure->message));
@@ -178,7 +185,8 @@ static void report_json(const struct check *check, const char *path, struct buf 
 						  json_integer(check->by_property[i]));
 	(void)json_object_set_new(root, "file", json_string_nocheck(path));
 	(void)json_object_set_new(root, "ok", json_boolean(count_failed(check) == 0));
-	(void)json_object_set_new(root, "spans", json_integer((json_int_t)check->file->span_count));
+	(void)json_object_set_new(root, "spans",
+				  json_integer((json_int_t)check->file->span_count));
 	(void)json_object_set_new(root, "processes",
 				  json_integer((json_int_t)check->file->module_count));
 	(void)json_object_set_new(root, "failed", counts);
@@ -219,7 +227,7 @@ bool check_path(const char *path, bool json, struct buf *out)
 	return ok;
 }
 
-/* --- the verb ------------------------------------------------------------------------- */
+/* --- the verb ----------------------------------------------------------- */
 
 static int usage(const char *problem, const char *argument)
 {

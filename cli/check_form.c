@@ -105,8 +105,8 @@ static void check_member(const struct walk *walk, const char *key, json_t *value
 static bool key_is_repeated(json_t *attributes, size_t i, const char *key)
 {
 	for (size_t j = 0; j < i; j++) {
-		const char *other =
-			json_string_value(json_object_get(json_array_get(attributes, j), "key"));
+		const char *other = json_string_value(
+			json_object_get(json_array_get(attributes, j), "key"));
 
 		if (other && strcmp(other, key) == 0)
 			return true;
@@ -124,12 +124,12 @@ static void check_attributes(const struct walk *walk, json_t *attributes)
 		check_fail(walk->check, CHECK_ATTRIBUTES, walk->span, "attributes is no list");
 		return;
 	}
-	json_array_foreach(attributes, i, attribute) {
+	json_array_foreach (attributes, i, attribute) {
 		const char *key = json_string_value(json_object_get(attribute, "key"));
 		json_t *value = json_object_get(attribute, "value");
 		unsigned members = 0;
 
-		json_object_foreach(value, kind, member)
+		json_object_foreach (value, kind, member)
 			members += !json_is_null(member);
 		if (!key || !*key)
 			check_fail(walk->check, CHECK_ATTRIBUTES, walk->span,
@@ -138,8 +138,8 @@ static void check_attributes(const struct walk *walk, json_t *attributes)
 			check_fail(walk->check, CHECK_ATTRIBUTES, walk->span,
 				   "%.64s has %u values", key, members);
 		else if (key_is_repeated(attributes, i, key))
-			check_fail(walk->check, CHECK_ATTRIBUTES, walk->span, "%.64s occurs twice",
-				   key);
+			check_fail(walk->check, CHECK_ATTRIBUTES, walk->span,
+				   "%.64s occurs twice", key);
 	}
 }
 
@@ -151,13 +151,13 @@ static void walk_value(const struct walk *walk, json_t *value)
 	size_t i;
 
 	if (json_is_object(value))
-		json_object_foreach(value, key, member) {
+		json_object_foreach (value, key, member) {
 			check_member(walk, key, member);
 			if (strcmp(key, "attributes") == 0)
 				check_attributes(walk, member);
 			walk_value(walk, member);
 		}
-	json_array_foreach(value, i, member)
+	json_array_foreach (value, i, member)
 		walk_value(walk, member);
 }
 
@@ -171,18 +171,18 @@ static void walk_around_spans(struct check *check, json_t *value)
 	size_t i;
 
 	if (json_is_object(value))
-		json_object_foreach(value, key, member) {
+		json_object_foreach (value, key, member) {
 			check_member(&walk, key, member);
 			if (strcmp(key, "attributes") == 0)
 				check_attributes(&walk, member);
 			if (strcmp(key, "spans") != 0)
 				walk_around_spans(check, member);
 		}
-	json_array_foreach(value, i, member)
+	json_array_foreach (value, i, member)
 		walk_around_spans(check, member);
 }
 
-/* --- spans ------------------------------------------------------------------------- */
+/* --- spans -------------------------------------------------------------- */
 
 static bool is_id(const char *id, size_t digits)
 {
@@ -197,10 +197,12 @@ static void check_ids(struct check *check, const struct archive_span *span)
 	if (!is_id(span->span_id, 16))
 		check_fail(check, CHECK_IDS, span, "spanId is \"%.40s\"", span->span_id);
 	if (*span->parent_id && !is_id(span->parent_id, 16))
-		check_fail(check, CHECK_IDS, span, "parentSpanId is \"%.40s\"", span->parent_id);
+		check_fail(check, CHECK_IDS, span, "parentSpanId is \"%.40s\"",
+			   span->parent_id);
 	if (strcmp(span->trace_id, check->file->spans[0].trace_id) != 0)
-		check_fail(check, CHECK_ONE_TRACE, span, "of trace %.40s, the first one of %.40s",
-			   span->trace_id, check->file->spans[0].trace_id);
+		check_fail(check, CHECK_ONE_TRACE, span,
+			   "of trace %.40s, the first one of %.40s", span->trace_id,
+			   check->file->spans[0].trace_id);
 }
 
 static void check_span(struct check *check, const struct archive_span *span)
@@ -256,8 +258,8 @@ static void check_services(struct check *check)
 			otlp_text(check->file->modules[i].resource, "service.name");
 
 		if (!service || !*service)
-			check_fail(check, CHECK_SERVICE, NULL, "resource %zu has no service.name",
-				   i + 1);
+			check_fail(check, CHECK_SERVICE, NULL,
+				   "resource %zu has no service.name", i + 1);
 	}
 }
 

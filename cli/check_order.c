@@ -15,7 +15,7 @@ static uint64_t earliest_in_scope(json_t *scope)
 	json_t *span;
 	size_t i;
 
-	json_array_foreach(json_object_get(scope, "spans"), i, span)
+	json_array_foreach (json_object_get(scope, "spans"), i, span)
 		if (start_of(span) < earliest)
 			earliest = start_of(span);
 	return earliest;
@@ -27,7 +27,7 @@ static uint64_t earliest_in_resource(json_t *resource)
 	json_t *scope;
 	size_t i;
 
-	json_array_foreach(json_object_get(resource, "scopeSpans"), i, scope)
+	json_array_foreach (json_object_get(resource, "scopeSpans"), i, scope)
 		if (earliest_in_scope(scope) < earliest)
 			earliest = earliest_in_scope(scope);
 	return earliest;
@@ -59,14 +59,15 @@ static void check_scopes(struct check *check, json_t *scopes)
 	json_t *scope;
 	size_t i;
 
-	json_array_foreach(scopes, i, scope) {
+	json_array_foreach (scopes, i, scope) {
 		earliest = earliest_in_scope(scope);
 		if (stands_before(scopes, i, "scope"))
-			check_fail(check, CHECK_ORDER, NULL, "scope %zu of a resource stands twice",
-				   i + 1);
+			check_fail(check, CHECK_ORDER, NULL,
+				   "scope %zu of a resource stands twice", i + 1);
 		if (earliest < before)
 			check_fail(check, CHECK_ORDER, NULL,
-				   "scope %zu of a resource began before the one above it", i + 1);
+				   "scope %zu of a resource began before the one above it",
+				   i + 1);
 		before = earliest;
 	}
 }
@@ -77,10 +78,11 @@ static void check_resources(struct check *check, json_t *resources)
 	json_t *resource;
 	size_t i;
 
-	json_array_foreach(resources, i, resource) {
+	json_array_foreach (resources, i, resource) {
 		earliest = earliest_in_resource(resource);
 		if (stands_before(resources, i, "resource"))
-			check_fail(check, CHECK_ORDER, NULL, "resource %zu stands twice", i + 1);
+			check_fail(check, CHECK_ORDER, NULL, "resource %zu stands twice",
+				   i + 1);
 		if (earliest < before)
 			check_fail(check, CHECK_ORDER, NULL,
 				   "resource %zu began before the one above it", i + 1);
@@ -100,7 +102,8 @@ void check_order(struct check *check)
 		const struct archive_span *span = &file->spans[i], *parent = span->parent;
 
 		if (i && span->scope == span[-1].scope && span->start_ns < span[-1].start_ns)
-			check_fail(check, CHECK_ORDER, span, "started before the span above it");
+			check_fail(check, CHECK_ORDER, span,
+				   "started before the span above it");
 		if (parent && parent > span && parent->scope == span->scope &&
 		    parent->start_ns == span->start_ns)
 			check_fail(check, CHECK_ORDER, span,

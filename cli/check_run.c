@@ -23,12 +23,12 @@ static void check_tree(struct check *check, const struct archive_trace *trace)
 	unsigned depth = 0;
 
 	if (trace->roots != 1)
-		check_fail(check, CHECK_ROOT, NULL, "%u spans without a parent, one is expected",
-			   trace->roots);
+		check_fail(check, CHECK_ROOT, NULL,
+			   "%u spans without a parent, one is expected", trace->roots);
 	for (struct archive_span *span = trace->root; span; span = span_tree_next(span, &depth))
 		if (span->orphan)
-			check_fail(check, CHECK_PARENTS, span, "its parent %.40s is not in the file",
-				   span->parent_id);
+			check_fail(check, CHECK_PARENTS, span,
+				   "its parent %.40s is not in the file", span->parent_id);
 }
 
 /* The root, or what came first below the root that `spanring run` opened. */
@@ -62,7 +62,7 @@ static void check_first(struct check *check, const struct archive_trace *trace)
 
 static void check_kind_value(struct check *check, const struct archive_span *span)
 {
-	static const char *const values[] = {"AGENT",	  "LLM",      "CHAIN",	   "TOOL",
+	static const char *const values[] = {"AGENT",	  "LLM",       "CHAIN",	   "TOOL",
 					     "EMBEDDING", "RETRIEVER", "RERANKER", "GUARDRAIL",
 					     "EVALUATOR", "PROMPT"};
 

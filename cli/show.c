@@ -15,14 +15,14 @@ static const char help_text[] =
 	"Prints an archived run as a tree: what called what, how long it took, and when (the\n"
 	"bars share one time axis). FILE is an archive, the .partial file of a run that is\n"
 	"still open, or any OTLP/JSON a collector wrote; - reads standard input.\n\n"
-	"  \xe2\x9c\x97 or !      the span failed, or its process died while it was open; the line\n"
-	"              below says how\n"
+	"  \xe2\x9c\x97 or !      the span failed, or its process died while it was open; the\n"
+	"              line below says how\n"
 	"  ?           its parent is not in the file\n"
 	"  [module]    the span was made by another process than the one above\n"
 	"  in>out      tokens of an LLM call, with the model\n\n"
 	"  -a, --attributes   also every attribute and event\n"
-	"      --json         one JSON object: traces, modules, spans in the order of the tree\n"
-	"                     with their depth\n\n"
+	"      --json         one JSON object: traces, modules, spans in the order of the\n"
+	"                     tree with their depth\n\n"
 	"Fits the terminal (or COLUMNS); into a pipe nothing is cut and nothing coloured.\n"
 	"NO_COLOR switches colours off.\n\n"
 	"  spanring show data/agento_run_20260101T120000000000.otlp.json\n"
@@ -30,7 +30,7 @@ static const char help_text[] =
 	"  spanring show --json FILE | jq '.traces[].spans[] | select(.status==\"error\")'\n\n"
 	"Exit codes: 0 shown, 1 cannot be read, 2 wrong usage.\n";
 
-/* --- facts ------------------------------------------------------------------------ */
+/* --- facts -------------------------------------------------------------- */
 
 const char *show_end_reason(const struct archive_span *span)
 {
@@ -53,7 +53,8 @@ static bool is_bad_end(const char *reason)
 	return reason && strcmp(reason, "process_exit") != 0 && strcmp(reason, "sigterm") != 0;
 }
 
-static uint32_t count_modules(const struct archive_file *file, const struct archive_trace *trace)
+static uint32_t count_modules(const struct archive_file *file,
+			      const struct archive_trace *trace)
 {
 	uint8_t *seen = calloc(file->module_count + 1, 1);
 	uint32_t count = 0;
@@ -76,7 +77,8 @@ void show_sum(const struct archive_file *file, const struct archive_trace *trace
 	struct show_sums sums = {.modules = count_modules(file, trace)};
 	unsigned depth = 0;
 
-	for (struct archive_span *span = trace->root; span; span = span_tree_next(span, &depth)) {
+	for (struct archive_span *span = trace->root; span;
+	     span = span_tree_next(span, &depth)) {
 		json_t *resource = json_object_get(span->resource, "resource");
 		int64_t input, output;
 
@@ -84,7 +86,8 @@ void show_sum(const struct archive_file *file, const struct archive_trace *trace
 		sums.closed += show_end_reason(span) != NULL;
 		if (show_tokens(span, &input, &output)) {
 			sums.has_tokens = true;
-			(void)__builtin_add_overflow(sums.input_tokens, input, &sums.input_tokens);
+			(void)__builtin_add_overflow(sums.input_tokens, input,
+						     &sums.input_tokens);
 			(void)__builtin_add_overflow(sums.output_tokens, output,
 						     &sums.output_tokens);
 		}
@@ -130,7 +133,7 @@ void show_duration(char *text, size_t size, uint64_t ns)
 			       seconds / 3600 % 24);
 }
 
-/* --- the head of a run ---------------------------------------------------------------- */
+/* --- the head of a run -------------------------------------------------- */
 
 /* 1234567 as 1,234,567. */
 static void put_number(struct buf *out, int64_t number)
@@ -212,7 +215,8 @@ static void put_counts(struct show *show, const struct archive_trace *trace,
 	put_count(show, STYLE_PLAIN, trace->spans, "span", "spans");
 	put_count(show, STYLE_PLAIN, sums->modules, "process", "processes");
 	put_count(show, STYLE_ERROR, sums->errors, "error", "errors");
-	put_count(show, STYLE_ERROR, sums->closed, "closed by the agent", "closed by the agent");
+	put_count(show, STYLE_ERROR, sums->closed, "closed by the agent",
+		  "closed by the agent");
 	if (trace->roots > 1)
 		put_count(show, STYLE_WARNING, trace->roots, "", "roots");
 	if (trace->roots == 0) {
@@ -234,7 +238,9 @@ static void put_head(struct show *show, const struct archive_trace *trace,
 
 	(void)buf_append_text(out, terminal_style(&show->terminal, STYLE_BOLD));
 	(void)terminal_text(out, &show->terminal, bytes_of(sums->service),
-			    !columns ? 0 : columns > 48 ? columns - 38 : 10);
+			    !columns	   ? 0
+			    : columns > 48 ? columns - 38
+					   : 10);
 	(void)buf_append_text(out, terminal_style(&show->terminal, STYLE_PLAIN));
 	(void)buf_append_text(out, columns && columns < 48 ? "\n" : "  run ");
 	(void)terminal_text(out, &show->terminal, bytes_of(trace->trace_id), 32);
@@ -259,11 +265,12 @@ void show_text(struct show *show)
 		show_tree(show, trace);
 	}
 	if (show->file->torn)
-		(void)buf_append_text(&show->out, "\nThe last line of the file is cut off: the run "
-						  "is still being written.\n");
+		(void)buf_append_text(&show->out,
+				      "\nThe last line of the file is cut off: the run "
+				      "is still being written.\n");
 }
 
-/* --- the verb ----------------------------------------------------------------------- */
+/* --- the verb ----------------------------------------------------------- */
 
 struct arguments {
 	const char *path;
@@ -272,7 +279,8 @@ struct arguments {
 
 static int usage(const char *problem, const char *argument)
 {
-	(void)fprintf(stderr, "spanring show: %s%s; see spanring show --help\n", problem, argument);
+	(void)fprintf(stderr, "spanring show: %s%s; see spanring show --help\n", problem,
+		      argument);
 	return 2;
 }
 
@@ -334,8 +342,10 @@ int show_main(int argc, char **argv)
 		return 1;
 	}
 	if (file.span_count == 0) {
-		(void)fprintf(stderr, "spanring show: %s: no spans in it; an archive is OTLP/JSON "
-				      "with resourceSpans\n", arguments.path);
+		(void)fprintf(stderr,
+			      "spanring show: %s: no spans in it; an archive is OTLP/JSON "
+			      "with resourceSpans\n",
+			      arguments.path);
 		code = 1;
 	} else {
 		struct show show = {.file = &file, .attributes = arguments.attributes};

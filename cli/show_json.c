@@ -39,9 +39,12 @@ static json_t *span_json(const struct archive_file *file, const struct archive_t
 	(void)json_object_set_new(object, "name", text_json(span->name));
 	(void)json_object_set_new(object, "spanId", text_json(span->span_id));
 	put_optional(object, "parentSpanId", span->parent_id);
-	(void)json_object_set_new(object, "module", text_json(file->modules[span->module].name));
-	(void)json_object_set_new(object, "startNs", nanoseconds(span->start_ns - trace->start_ns));
-	(void)json_object_set_new(object, "durationNs", nanoseconds(span->end_ns - span->start_ns));
+	(void)json_object_set_new(object, "module",
+				  text_json(file->modules[span->module].name));
+	(void)json_object_set_new(object, "startNs",
+				  nanoseconds(span->start_ns - trace->start_ns));
+	(void)json_object_set_new(object, "durationNs",
+				  nanoseconds(span->end_ns - span->start_ns));
 	(void)json_object_set_new(object, "status", text_json(status_name(span->status)));
 	put_optional(object, "message", json_string_value(json_object_get(status, "message")));
 	put_optional(object, "endReason", show_end_reason(span));
@@ -83,7 +86,8 @@ static json_t *trace_json(const struct archive_file *file, const struct archive_
 	(void)json_object_set_new(object, "errors", json_integer(sums.errors));
 	(void)json_object_set_new(object, "closedByAgent", json_integer(sums.closed));
 	if (sums.has_tokens) {
-		(void)json_object_set_new(object, "inputTokens", json_integer(sums.input_tokens));
+		(void)json_object_set_new(object, "inputTokens",
+					  json_integer(sums.input_tokens));
 		(void)json_object_set_new(object, "outputTokens",
 					  json_integer(sums.output_tokens));
 	}
@@ -116,7 +120,8 @@ int show_json(struct show *show)
 	(void)json_object_set_new(root, "complete", json_boolean(!show->file->torn));
 	(void)json_object_set_new(root, "modules", modules_json(show->file));
 	for (size_t i = 0; i < show->file->trace_count; i++)
-		(void)json_array_append_new(traces, trace_json(show->file, &show->file->traces[i]));
+		(void)json_array_append_new(traces,
+					    trace_json(show->file, &show->file->traces[i]));
 	(void)json_object_set_new(root, "traces", traces);
 	text = json_dumps(root, JSON_INDENT(2));
 	json_decref(root);

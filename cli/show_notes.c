@@ -70,7 +70,8 @@ static void put_cause(struct buf *text, const struct archive_span *span, const c
 						    : "its process exited while it was open");
 		if (otlp_int(span->span, "spanring.end.signal", &number))
 			(void)buf_printf(text, " by SIG%s",
-					 sigabbrev_np((int)number) ? sigabbrev_np((int)number) : "?");
+					 sigabbrev_np((int)number) ? sigabbrev_np((int)number)
+								   : "?");
 		if (otlp_int(span->span, "spanring.end.exit_code", &number))
 			(void)buf_printf(text, ", exit code %" PRId64, number);
 	} else if (strcmp(reason, "sigterm") == 0) {
@@ -105,8 +106,9 @@ static void note_end(const struct notes *notes)
 	    otlp_int(notes->span->span, "spanring.died_before_unix_nano", &before)) {
 		show_duration(from, sizeof(from), since(notes->trace, after));
 		show_duration(to, sizeof(to), since(notes->trace, before));
-		(void)buf_printf(&text, strcmp(from, to) == 0 ? ", %s into the run"
-							      : ", between %s and %s into the run",
+		(void)buf_printf(&text,
+				 strcmp(from, to) == 0 ? ", %s into the run"
+						       : ", between %s and %s into the run",
 				 from, to);
 	}
 	put_line(notes, "closed by the agent: ", &text,
@@ -131,7 +133,7 @@ static void note_attributes(const struct notes *notes, json_t *object, const cha
 	json_t *attribute;
 	size_t i;
 
-	json_array_foreach(json_object_get(object, "attributes"), i, attribute) {
+	json_array_foreach (json_object_get(object, "attributes"), i, attribute) {
 		const char *key = json_string_value(json_object_get(attribute, "key"));
 
 		(void)buf_printf(&text, "%s = ", key ? key : "");
@@ -147,7 +149,7 @@ static void note_events(const struct notes *notes)
 	json_t *event;
 	size_t i;
 
-	json_array_foreach(json_object_get(notes->span->span, "events"), i, event) {
+	json_array_foreach (json_object_get(notes->span->span, "events"), i, event) {
 		const char *name = json_string_value(json_object_get(event, "name"));
 		uint64_t at = otlp_uint64(json_object_get(event, "timeUnixNano"));
 		char when[32];

@@ -23,7 +23,7 @@ struct tree {
 	struct buf line;   /* a name with its mark and module, before it is cut */
 };
 
-/* --- the parts of a line -------------------------------------------------------------- */
+/* --- the parts of a line ------------------------------------------------ */
 
 static bool is_bad(const struct archive_span *span)
 {
@@ -62,8 +62,9 @@ static void push_prefix(struct tree *tree, const struct archive_span *span)
 
 	if (!span->parent)
 		return; /* the roots stand at the left edge */
-	(void)buf_append_text(&tree->prefix,
-			      !more ? "   " : tree->show->terminal.unicode ? "\xe2\x94\x82  " : "|  ");
+	(void)buf_append_text(&tree->prefix, !more			    ? "   "
+					     : tree->show->terminal.unicode ? "\xe2\x94\x82  "
+									    : "|  ");
 }
 
 static void pop_prefix(struct tree *tree, const struct archive_span *span)
@@ -90,7 +91,8 @@ static unsigned put_prefix(struct tree *tree, const struct archive_span *span, u
 	unsigned columns = 3 * depth;
 	char text[32];
 
-	if (tree->show->terminal.columns && columns + NAME_COLUMNS_MIN / 2 > tree->name_columns) {
+	if (tree->show->terminal.columns &&
+	    columns + NAME_COLUMNS_MIN / 2 > tree->name_columns) {
 		columns = (unsigned)snprintf(text, sizeof(text), "(%u) ", depth);
 		(void)buf_append_text(out, text);
 		return columns;
@@ -126,7 +128,8 @@ static unsigned put_name(struct tree *tree, const struct archive_span *span, uns
 	columns -= module_columns + (*mark ? 2 : 0);
 	if (is_bad(span))
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_ERROR));
-	used = terminal_text(out, terminal, bytes_of(span->name), terminal->columns ? columns : 0);
+	used = terminal_text(out, terminal, bytes_of(span->name),
+			     terminal->columns ? columns : 0);
 	(void)buf_append_text(out, mark);
 	used += *mark ? 2 : 0;
 	if (is_bad(span))
@@ -194,7 +197,8 @@ static void put_extra(struct tree *tree, const struct archive_span *span)
 	struct buf *out = &tree->show->out;
 
 	buf_reset(&tree->line);
-	extra_text(span, &tree->line, tree->extra_columns > 16 || !tree->show->terminal.columns);
+	extra_text(span, &tree->line,
+		   tree->extra_columns > 16 || !tree->show->terminal.columns);
 	if (tree->extra_columns == 0 || tree->line.len == 0)
 		return;
 	terminal_spaces(out, GAP);
@@ -222,7 +226,7 @@ static void put_span(struct tree *tree, const struct archive_span *span, unsigne
 	trim_line(out);
 }
 
-/* --- notes ------------------------------------------------------------------------------ */
+/* --- notes -------------------------------------------------------------- */
 
 struct note {
 	struct tree *tree;
@@ -242,7 +246,7 @@ static void put_note(void *arg, const char *mark, struct bytes text, bool bad)
 	if (!terminal->columns || used + NAME_COLUMNS_MIN / 2 <= tree->name_columns) {
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_DIM));
 		(void)buf_append(out, tree->prefix.at, tree->prefix.len);
-		(void)buf_append_text(out, !has_children      ? "   "
+		(void)buf_append_text(out, !has_children       ? "   "
 					   : terminal->unicode ? "\xe2\x94\x82  "
 							       : "|  ");
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_PLAIN));
@@ -259,7 +263,7 @@ static void put_note(void *arg, const char *mark, struct bytes text, bool bad)
 	(void)buf_append_text(out, "\n");
 }
 
-/* --- the columns' widths -------------------------------------------------------------------- */
+/* --- the columns' widths ------------------------------------------------ */
 
 static unsigned name_width(const struct tree *tree, const struct archive_span *span,
 			   unsigned depth)
@@ -306,7 +310,8 @@ static void find_columns(struct tree *tree)
 		return;
 	}
 	tree->extra_columns = columns < 72 ? 0 : smaller(extra, with_model ? 32 : 14);
-	fixed = GAP + DURATION_COLUMNS + GAP + (tree->extra_columns ? tree->extra_columns + GAP : 0);
+	fixed = GAP + DURATION_COLUMNS + GAP +
+		(tree->extra_columns ? tree->extra_columns + GAP : 0);
 	if (columns < fixed + NAME_COLUMNS_MIN + BAR_COLUMNS_MIN) {
 		tree->name_columns = columns - DURATION_COLUMNS - GAP;
 		return;

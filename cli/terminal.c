@@ -98,7 +98,10 @@ static unsigned show_character(char piece[16], struct bytes text, size_t *ret_le
 	c = decode(text.at, len);
 	width = wcwidth(c);
 	if (c == '\n' || c == '\t' || c == '\r')
-		return (unsigned)snprintf(piece, 16, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+		return (unsigned)snprintf(piece, 16, "\\%c",
+					  c == '\n'   ? 'n'
+					  : c == '\t' ? 't'
+						      : 'r');
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 		return (unsigned)snprintf(piece, 16, "\\x%02x", (unsigned)c);
 	if (width < 0 || is_reordering(c))
@@ -155,8 +158,8 @@ void terminal_spaces(struct buf *out, unsigned count)
 const char *terminal_style(const struct terminal *terminal, enum terminal_style style)
 {
 	static const char *const codes[] = {
-		[STYLE_PLAIN] = "\033[0m", [STYLE_BOLD] = "\033[1m",
-		[STYLE_DIM] = "\033[2m",   [STYLE_ERROR] = "\033[1;31m",
+		[STYLE_PLAIN] = "\033[0m",    [STYLE_BOLD] = "\033[1m",
+		[STYLE_DIM] = "\033[2m",      [STYLE_ERROR] = "\033[1;31m",
 		[STYLE_WARNING] = "\033[33m", [STYLE_BAR] = "\033[36m",
 		[STYLE_MODEL] = "\033[35m",
 	};

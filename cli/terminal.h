@@ -7,9 +7,9 @@
 #include "base/buf.h"
 
 struct terminal {
-	bool tty;	 /* standard output is one */
+	bool tty; /* standard output is one */
 	bool colour;
-	bool unicode;	 /* lines and bars may be drawn with it */
+	bool unicode;	  /* lines and bars may be drawn with it */
 	unsigned columns; /* 0: as many as needed (a pipe) */
 };
 

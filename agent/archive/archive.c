@@ -20,7 +20,7 @@
 /* In all spools together, before a checkpoint is brought forward. */
 #define UNFLUSHED_BYTES_MAX (UINT64_C(16) << 20)
 
-/* --- trouble ------------------------------------------------------------------------ */
+/* --- trouble ------------------------------------------------------------ */
 
 void archive_say(struct archive *archive, int priority, const char *format, ...)
 {
@@ -75,7 +75,7 @@ static void work_again(struct archive *archive)
 	archive_say(archive, LOG_NOTICE, "%s can be written again", archive->options.dir);
 }
 
-/* --- life ----------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------- */
 
 int archive_new(struct archive **ret_archive, struct env *env,
 		const struct archive_options *options, const struct archive_ops *ops)
@@ -148,10 +148,10 @@ const struct archive_counters *archive_counters(const struct archive *archive)
 	return &archive->counters;
 }
 
-/* --- runs and spans ---------------------------------------------------------------------- */
+/* --- runs and spans ----------------------------------------------------- */
 
-int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
-		     struct bytes service, uint64_t first_wall_ns)
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
+		     uint64_t first_wall_ns)
 {
 	struct index_entry entry;
 	struct run *run;
@@ -305,7 +305,7 @@ int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t l
 	return 0;
 }
 
-/* --- working ------------------------------------------------------------------------------ */
+/* --- working ------------------------------------------------------------ */
 
 static void seal_if_alone(struct run *run, uint64_t now_ns)
 {
@@ -338,7 +338,8 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 {
 	int r = 0;
 
-	if (now_ns < archive->checkpoint_due_ns && archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
+	if (now_ns < archive->checkpoint_due_ns &&
+	    archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
 		return 0;
 	archive->checkpoint_due_ns = now_ns + checkpoint_interval(archive);
 	if (archive_dir_moved(&archive->directory) > 0)
@@ -406,10 +407,9 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 	r = checkpoint_directory(archive, now_ns);
 	n += r > 0;
 	if (r >= 0 && now_ns >= archive->mark_due_ns) {
-		archive->mark_due_ns =
-			now_ns + (archive->checkpoint_interval_ns < MARK_NS
-					  ? archive->checkpoint_interval_ns
-					  : MARK_NS);
+		archive->mark_due_ns = now_ns + (archive->checkpoint_interval_ns < MARK_NS
+							 ? archive->checkpoint_interval_ns
+							 : MARK_NS);
 		r = checkpoint_mark(archive);
 		n += r > 0;
 	}
@@ -438,9 +438,8 @@ static bool can_step(const struct run *run)
 {
 	const struct archive *archive = run->archive;
 
-	return sealing_can_step(run) ||
-	       (run->phase == RUN_OPEN && !run->syncing && run->sync_wanted &&
-		archive->syncing == 0);
+	return sealing_can_step(run) || (run->phase == RUN_OPEN && !run->syncing &&
+					 run->sync_wanted && archive->syncing == 0);
 }
 
 uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
@@ -452,7 +451,8 @@ uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 			return now_ns;
 	if (archive->directory_changes != archive->directory_synced)
 		return archive->directory_sync_due_ns;
-	if (archive->mark < archive->pushed && archive->mark_due_ns < archive->checkpoint_due_ns)
+	if (archive->mark < archive->pushed &&
+	    archive->mark_due_ns < archive->checkpoint_due_ns)
 		return archive->mark_due_ns;
 	if (archive->run_count == 0)
 		return UINT64_MAX;

@@ -54,8 +54,8 @@ static int record(struct run *run, enum frame_kind kind, uint64_t number, uint32
 
 int checkpoint_record_sealed(struct run *run)
 {
-	uint64_t number = run->last_number > run->known_number ? run->last_number
-							       : run->known_number;
+	uint64_t number =
+		run->last_number > run->known_number ? run->last_number : run->known_number;
 
 	return record(run, FRAME_SEALED, number, 0);
 }
@@ -80,7 +80,7 @@ int checkpoint_record_mark(struct archive *archive, uint64_t mark)
 	return 0;
 }
 
-/* --- spools ----------------------------------------------------------------------- */
+/* --- spools ------------------------------------------------------------- */
 
 /* A spool that somebody removed while we hold it open is made again. */
 static int restore_removed(struct run *run)
@@ -205,7 +205,7 @@ int checkpoint_step(struct run *run)
 	return 0;
 }
 
-/* --- the directory and the mark ------------------------------------------------------ */
+/* --- the directory and the mark ----------------------------------------- */
 
 int checkpoint_directory(struct archive *archive, uint64_t now_ns)
 {

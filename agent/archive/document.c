@@ -73,7 +73,7 @@ static int read_scope(struct document *document, json_t *value)
 	}
 	document->finished.scope = buf_bytes(&document->scope);
 	document->finished.scope_schema_url = schema_url(value);
-	json_array_foreach(json_object_get(value, "spans"), i, span) {
+	json_array_foreach (json_object_get(value, "spans"), i, span) {
 		r = read_span(document, span);
 		if (r < 0)
 			return r;
@@ -94,7 +94,7 @@ static int read_resource(struct document *document, json_t *value)
 	}
 	document->finished.resource = buf_bytes(&document->resource);
 	document->finished.resource_schema_url = schema_url(value);
-	json_array_foreach(json_object_get(value, "scopeSpans"), i, scope) {
+	json_array_foreach (json_object_get(value, "scopeSpans"), i, scope) {
 		r = read_scope(document, scope);
 		if (r < 0)
 			return r;
@@ -108,7 +108,7 @@ static int read_resources(struct document *document, json_t *list)
 	size_t i;
 	int r;
 
-	json_array_foreach(list, i, resource) {
+	json_array_foreach (list, i, resource) {
 		r = read_resource(document, resource);
 		if (r < 0)
 			return r;

@@ -25,7 +25,7 @@ struct stream {
 	size_t at, end;	 /* in the window */
 	uint64_t offset; /* of the window's end in the file */
 
-	bool emit; /* the second time */
+	bool emit;	 /* the second time */
 	struct buf urls; /* each with a NUL behind it: scopes, then their resource */
 	size_t *places;	 /* of them in `urls`, by ordinal */
 	size_t place_count, place_cap;
@@ -39,7 +39,7 @@ struct stream {
 	struct document_result result;
 };
 
-/* --- bytes ------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------- */
 
 /* The next byte without taking it; -ENODATA at the end. */
 static int peek(struct stream *s)
@@ -47,7 +47,8 @@ static int peek(struct stream *s)
 	ssize_t n;
 
 	while (s->at == s->end) {
-		n = s->env->ops->pread(s->env, s->fd, s->window, WINDOW_BYTES, (off_t)s->offset);
+		n = s->env->ops->pread(s->env, s->fd, s->window, WINDOW_BYTES,
+				       (off_t)s->offset);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0)
@@ -142,7 +143,7 @@ static int take_message(struct stream *s, const ProtobufCMessageDescriptor *type
 	return r > 0 ? 0 : r < 0 ? r : -EBADMSG;
 }
 
-/* --- schema URLs --------------------------------------------------------------------- */
+/* --- schema URLs -------------------------------------------------------- */
 
 /* Places are counted in the order in which their owners begin, both times. */
 static int reserve_url(struct stream *s, size_t *ret_place)
@@ -197,7 +198,7 @@ static struct bytes url_at(const struct stream *s, size_t place)
 	return bytes_of((const char *)s->urls.at + s->places[place]);
 }
 
-/* --- structure ------------------------------------------------------------------------ */
+/* --- structure ---------------------------------------------------------- */
 
 static int stream_span(struct stream *s)
 {

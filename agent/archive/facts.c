@@ -93,7 +93,8 @@ struct bytes resource_service(struct bytes resource)
 	while (pb_next(&reader, &field) > 0) {
 		if (field.number != RESOURCE_ATTRIBUTES || field.wire != PB_BYTES)
 			continue;
-		if (bytes_equal(bytes_field(field.bytes, KEY_VALUE_KEY), bytes_of("service.name")))
+		if (bytes_equal(bytes_field(field.bytes, KEY_VALUE_KEY),
+				bytes_of("service.name")))
 			return bytes_field(bytes_field(field.bytes, KEY_VALUE_VALUE),
 					   ANY_VALUE_STRING);
 	}

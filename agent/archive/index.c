@@ -30,7 +30,7 @@ void index_fini(struct index *index)
 	index->slots = NULL;
 }
 
-/* --- the table ---------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static uint64_t fingerprint_of(const struct index *index, const uint8_t trace_id[16])
 {
@@ -79,7 +79,7 @@ static void table_clear(struct index *index)
 	index->mask = index->count = 0;
 }
 
-/* --- lines -------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------- */
 
 static int line_print(char *line, const struct index_entry *entry)
 {
@@ -116,7 +116,8 @@ static int line_parse(struct index_entry *ret_entry, const char *line)
 	_Static_assert(NAME_MAX_BYTES == 134, "the width in the format below is one less");
 	if (strlen(line) < 32 || strspn(line, "0123456789abcdef") != 32)
 		return -EBADMSG;
-	if (sscanf(line, "%32s %133s %" SCNu64 " %8s %8s", id, name, &entry.size, crc, how) != 5)
+	if (sscanf(line, "%32s %133s %" SCNu64 " %8s %8s", id, name, &entry.size, crc, how) !=
+	    5)
 		return -EBADMSG;
 	if (!name_is_safe(bytes_of(name)) || parse_trace_id(&entry, id) < 0)
 		return -EBADMSG;
@@ -148,7 +149,7 @@ static int line_read(const struct index *index, uint64_t place, struct index_ent
 	return line_parse(ret_entry, line);
 }
 
-/* --- finding and putting -------------------------------------------------------- */
+/* --- finding and putting ------------------------------------------------ */
 
 /* 1 and the slot of a trace, with its entry; 0: there is none. A line that
  * cannot be read may be the one: -errno. */
@@ -187,7 +188,8 @@ int index_find(struct index *index, const uint8_t trace_id[16], struct index_ent
 	return find_slot(index, trace_id, ret_entry, &slot);
 }
 
-static int remember(struct index *index, const uint8_t trace_id[16], uint64_t place, bool recent)
+static int remember(struct index *index, const uint8_t trace_id[16], uint64_t place,
+		    bool recent)
 {
 	struct index_slot *slot;
 	struct index_entry old;
@@ -251,7 +253,7 @@ int index_sync(struct index *index)
 	return r;
 }
 
-/* --- opening -------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------ */
 
 /* Remembers the whole lines of `text`, which stands at `offset` of the file;
  * how many bytes they take. */
@@ -284,7 +286,8 @@ static int read_all(struct index *index)
 	ssize_t n = text ? 0 : -ENOMEM;
 
 	while (n >= 0) {
-		n = env->ops->pread(env, index->fd, text, INDEX_READ_BYTES, (off_t)index->length);
+		n = env->ops->pread(env, index->fd, text, INDEX_READ_BYTES,
+				    (off_t)index->length);
 		if (n <= 0)
 			break;
 		n = read_lines(index, text, (size_t)n, index->length);
@@ -340,7 +343,7 @@ int index_each(const struct index *index, index_entry_fn *each, void *arg)
 	return r;
 }
 
-/* --- compaction ------------------------------------------------------------------ */
+/* --- compaction --------------------------------------------------------- */
 
 static int copy_line(void *arg, const struct index_entry *entry)
 {

@@ -48,7 +48,7 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 	return 0;
 }
 
-/* --- listing the directory -------------------------------------------------------- */
+/* --- listing the directory ---------------------------------------------- */
 
 struct names {
 	struct name *at;
@@ -160,8 +160,8 @@ static int complete_index(struct archive *archive, const struct names *names)
 		struct index_entry entry = {.name = names->at[i]};
 		uint64_t hash = hash_name(&entry.name);
 
-		if (known.count && bsearch(&hash, known.at, known.count, sizeof(hash),
-					   hash_compare))
+		if (known.count &&
+		    bsearch(&hash, known.at, known.count, sizeof(hash), hash_compare))
 			continue;
 		if (spool_trace_id(&archive->directory, entry.name.text, entry.trace_id) < 0)
 			continue; /* not an archive of ours */
@@ -175,9 +175,10 @@ static int complete_index(struct archive *archive, const struct names *names)
 	return r;
 }
 
-/* --- taking up runs ------------------------------------------------------------------ */
+/* --- taking up runs ----------------------------------------------------- */
 
-static void note_span(void *arg, const struct span_facts *facts, const struct finished_span *span)
+static void note_span(void *arg, const struct span_facts *facts,
+		      const struct finished_span *span)
 {
 	(void)span;
 	run_note(arg, facts);
@@ -340,7 +341,7 @@ int recover_scan(struct archive *archive)
 	return r;
 }
 
-/* --- a directory that was removed or replaced ------------------------------------------ */
+/* --- a directory that was removed or replaced --------------------------- */
 
 static int move_run(struct run *run, struct archive_dir *old)
 {

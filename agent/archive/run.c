@@ -10,7 +10,7 @@
 
 #define KEPT_MAX 100000
 
-/* --- the table ----------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static uint32_t bucket_of(const struct archive *archive, const uint8_t trace_id[16])
 {
@@ -138,7 +138,7 @@ void run_mark_idle(struct run *run)
 		run->busy_next->busy_prev = run->busy_prev;
 }
 
-/* --- the name ------------------------------------------------------------------- */
+/* --- the name ----------------------------------------------------------- */
 
 void run_set_name(struct run *run, const struct name *name)
 {
@@ -204,7 +204,7 @@ static int settle_name(struct run *run)
 	return r < 0 ? r : 0;
 }
 
-/* --- its files ------------------------------------------------------------------- */
+/* --- its files ---------------------------------------------------------- */
 
 int file_identify(struct archive *archive, int fd, struct file_identity *ret_file)
 {

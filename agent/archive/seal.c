@@ -61,7 +61,8 @@ static int flush_out(struct seal *seal)
 	if (seal->compare)
 		r = compare_out(seal);
 	else
-		r = file_write(seal_env(seal), seal->fd, seal->out.at, seal->out.len, seal->size);
+		r = file_write(seal_env(seal), seal->fd, seal->out.at, seal->out.len,
+			       seal->size);
 	if (r < 0)
 		return r;
 	seal->crc = crc32c(seal->crc, seal->out.at, seal->out.len);

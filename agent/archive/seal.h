@@ -8,8 +8,8 @@
 
 struct seal {
 	struct spool *spool;
-	int fd;	       /* borrowed */
-	bool compare;  /* with what is in the file, instead of writing it */
+	int fd;	      /* borrowed */
+	bool compare; /* with what is in the file, instead of writing it */
 	uint32_t *order;
 	uint32_t count; /* spans of the spool when it was begun */
 	uint32_t next;	/* in `order` */

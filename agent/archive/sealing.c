@@ -47,8 +47,8 @@ static void forget_spans(struct run *run)
 	spool_fini(&run->spool);
 	run->has_spool = false;
 	run->unsafe_number = 0;
-	run->known_number = run->last_number > run->known_number ? run->last_number
-								 : run->known_number;
+	run->known_number =
+		run->last_number > run->known_number ? run->last_number : run->known_number;
 	run->archived = 0;
 	/* One that was asked for spans that are still to come stays asked for. */
 	run->seal_wanted = run->seal_wanted && run->seal_number > archive->pushed;

@@ -86,7 +86,7 @@ int spool_fd(struct spool *spool)
 	return r;
 }
 
-/* --- by span id --------------------------------------------------------------------- */
+/* --- by span id --------------------------------------------------------- */
 
 #define NO_ENTRY UINT32_MAX
 
@@ -136,7 +136,7 @@ static int by_id_make(struct spool *spool)
 	return 0;
 }
 
-/* --- its life and its lines ------------------------------------------------------------- */
+/* --- its life and its lines --------------------------------------------- */
 
 void spool_init(struct spool *spool, struct spool_files *files, const char *name)
 {
@@ -271,7 +271,8 @@ int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
 	if (offset + len > spool_length(spool))
 		return -ENODATA;
 	if (offset < spool->written) {
-		in_file = spool->written - offset < len ? (size_t)(spool->written - offset) : len;
+		in_file =
+			spool->written - offset < len ? (size_t)(spool->written - offset) : len;
 		fd = spool_fd(spool);
 		if (fd < 0)
 			return fd;
@@ -311,8 +312,12 @@ void spool_swap(struct spool *a, struct spool *b)
 	*a = *b;
 	*b = other;
 	/* The list of open files has their addresses. */
-	for (uint32_t i = 0; i < files->count; i++)
-		files->open[i] = files->open[i] == a ? b : files->open[i] == b ? a : files->open[i];
+	for (uint32_t i = 0; i < files->count; i++) {
+		if (files->open[i] == a)
+			files->open[i] = b;
+		else if (files->open[i] == b)
+			files->open[i] = a;
+	}
 }
 
 int spool_remove(struct spool *spool)
@@ -404,8 +409,9 @@ int spool_restore(struct spool *spool, struct archive_dir *old)
 
 	if (!spool->exists)
 		return 0;
-	from = spool->fd >= 0 ? spool->fd
-			      : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
+	from = spool->fd >= 0
+		       ? spool->fd
+		       : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
 	if (from < 0)
 		return from;
 	to = env->ops->open(env, spool->files->directory->fd, spool->name,

@@ -103,8 +103,8 @@ struct spool_damage {
  * each. -EISDIR: not a file. */
 typedef void spool_span_fn(void *arg, const struct span_facts *facts,
 			   const struct finished_span *span);
-int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span, void *arg,
-	       struct spool_damage *ret_damage);
+int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span,
+	       void *arg, struct spool_damage *ret_damage);
 
 /* The trace id of a spool's first line. -ENODATA: it has none. */
 int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16]);

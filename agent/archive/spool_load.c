@@ -183,8 +183,8 @@ static int add_odd_lines(struct line *line)
 	return r;
 }
 
-int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span, void *arg,
-	       struct spool_damage *ret_damage)
+int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span,
+	       void *arg, struct spool_damage *ret_damage)
 {
 	struct line line = {
 		.spool = spool, .trace_id = trace_id, .on_span = on_span, .arg = arg};
@@ -255,9 +255,9 @@ int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_
 		/* Little at first: the id stands near the front as a rule. */
 		size_t step = text.len ? text.len : 8192;
 
-		n = buf_reserve(&text, step) < 0
-			    ? -ENOMEM
-			    : env->ops->pread(env, fd, text.at + text.len, step, (off_t)text.len);
+		n = buf_reserve(&text, step) < 0 ? -ENOMEM
+						 : env->ops->pread(env, fd, text.at + text.len,
+								   step, (off_t)text.len);
 		if (n <= 0)
 			break;
 		text.len += (size_t)n;

@@ -113,13 +113,15 @@ void world_start(struct archive_world *world)
 {
 	struct archive_ops ops = {on_state, on_sealed, on_log, world};
 
-	assert_int_equal(archive_new(&world->archive, &world->env.env, &world->options, &ops), 0);
+	assert_int_equal(archive_new(&world->archive, &world->env.env, &world->options, &ops),
+			 0);
 	/* Twice: a real log holds older frames of the same runs as well. */
 	for (unsigned i = 0; i < 2 * world->logged_count; i++) {
 		const struct world_frame *frame = &world->logged[i % world->logged_count];
 
 		assert_int_equal(archive_recover(world->archive, frame->trace_id,
-						 buf_bytes(&frame->payload), 1), 0);
+						 buf_bytes(&frame->payload), 1),
+				 0);
 	}
 	assert_int_equal(archive_recovered(world->archive), 0);
 	world->pushed = archive_first_number(world->archive);
@@ -150,7 +152,7 @@ void world_stop(struct archive_world *world)
 	file_env_init(&world->env, 7);
 }
 
-/* --- spans ------------------------------------------------------------------------ */
+/* --- spans -------------------------------------------------------------- */
 
 static void put_attribute(struct buf *out, uint32_t field, const char *key, struct bytes text)
 {
@@ -226,7 +228,7 @@ void world_seal(struct archive_world *world, uint8_t trace, uint64_t number, boo
 	seal->requested = false;
 }
 
-/* --- working ------------------------------------------------------------------------ */
+/* --- working ------------------------------------------------------------ */
 
 void world_turn(struct archive_world *world)
 {
@@ -265,7 +267,7 @@ bool world_work(struct archive_world *world, unsigned turns)
 	return false;
 }
 
-/* --- looking ------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -347,9 +349,9 @@ void world_each_span(json_t *root, world_span_fn *fn, void *arg)
 	json_t *resource, *scope, *span;
 	size_t i, j, k;
 
-	json_array_foreach(json_object_get(root, "resourceSpans"), i, resource)
-		json_array_foreach(json_object_get(resource, "scopeSpans"), j, scope)
-			json_array_foreach(json_object_get(scope, "spans"), k, span)
+	json_array_foreach (json_object_get(root, "resourceSpans"), i, resource)
+		json_array_foreach (json_object_get(resource, "scopeSpans"), j, scope)
+			json_array_foreach (json_object_get(scope, "spans"), k, span)
 				fn(arg, resource, scope, span);
 }
 
