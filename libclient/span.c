@@ -284,6 +284,8 @@ int spanring_span_attributes(struct spanring_span *span,
 	r = client_enter(span->epoch, &thread);
 	if (r < 0)
 		return r;
+	if (!attributes)
+		return refused(thread, -EINVAL);
 	if (count > 1) {
 		uint64_t bytes = span_attributes_bytes(attributes, count);
 
@@ -310,7 +312,7 @@ static int write_event(struct thread *thread, const struct spanring_span *span,
 	uint64_t length;
 	int error, r;
 
-	if (!name || name_length > NAME_LENGTH_MAX)
+	if (!name || name_length > NAME_LENGTH_MAX || (count && !attributes))
 		return -EINVAL;
 	length = sizeof record + name_length +
 		 attributes_entries_bytes(attributes, count, &record.dropped_attributes, &error);
@@ -388,6 +390,8 @@ int spanring_span_link(struct spanring_span *span, const struct spanring_link *l
 	r = client_enter(span->epoch, &thread);
 	if (r < 0)
 		return r;
+	if (!link)
+		return refused(thread, -EINVAL);
 	r = span_write_links(thread, span, link, 1);
 	if (thread->block)
 		writer_commit(thread);

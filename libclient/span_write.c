@@ -54,7 +54,8 @@ int span_write_link(struct thread *thread, const struct spanring_span *span,
 	int error, r;
 
 	if (!context || !context_is_valid(context) ||
-	    context->tracestate_length > SPANRING_TRACESTATE_MAX)
+	    context->tracestate_length > SPANRING_TRACESTATE_MAX ||
+	    (link->attribute_count && !link->attributes))
 		return -EINVAL;
 	length = sizeof record + context->tracestate_length +
 		 attributes_entries_bytes(link->attributes, link->attribute_count,

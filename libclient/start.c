@@ -269,6 +269,8 @@ static int check_arguments(const char *name, size_t name_length,
 	if (!name || name_length > NAME_LENGTH_MAX)
 		return -EINVAL;
 	if ((unsigned)options->kind > SPANRING_KIND_CONSUMER ||
+	    (options->attribute_count && !options->attributes) ||
+	    (options->link_count && !options->links) ||
 	    (options->trace_id && is_zero(options->trace_id, 16)) ||
 	    (options->span_id && is_zero(options->span_id, 8)) ||
 	    (options->remote_parent &&

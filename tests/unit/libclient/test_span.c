@@ -196,7 +196,11 @@ static void bad_arguments_are_refused_and_counted(void **state)
 	assert_int_equal(spanring_start(&span, name, NULL), -EINVAL);
 	assert_int_equal(spanring_start_with(&span, "x", .span_id = zero), -EINVAL);
 	assert_int_equal(spanring_start_with(&span, "x", .kind = (enum spanring_kind)9), -EINVAL);
+	assert_int_equal(spanring_start_with(&span, "x", .attribute_count = 1), -EINVAL);
 	assert_int_equal(spanring_start(&span, "", NULL), 0);
+	assert_int_equal(spanring_set_attributes(&span, NULL, 1), -EINVAL);
+	assert_int_equal(spanring_add_event(&span, "e", NULL, 1), -EINVAL);
+	assert_int_equal(spanring_add_link(&span, NULL), -EINVAL);
 	assert_int_equal(spanring_set_string(&span, NULL, "v"), -EINVAL);
 	assert_int_equal(spanring_set_string(&span, "", "v"), -EINVAL);
 	assert_int_equal(spanring_set_string(&span, "k", NULL), -EINVAL);
@@ -205,7 +209,7 @@ static void bad_arguments_are_refused_and_counted(void **state)
 	assert_int_equal(spanring_set_status(&span, (enum spanring_status)3, NULL), -EINVAL);
 	assert_int_equal(spanring_update_name(&span, NULL), -EINVAL);
 	spanring_state(&asked);
-	assert_int_equal(asked.refused_invalid, 11);
+	assert_int_equal(asked.refused_invalid, 15);
 	free(name);
 }
 
