@@ -67,7 +67,16 @@ $(BUILD)/libspanring.so.$(SOVERSION): $(CLIENT_OBJ) libclient/spanring.map
 $(BUILD)/libspanring.so: $(BUILD)/libspanring.so.$(SOVERSION)
 	ln -sf $(notdir $<) $@
 
+# One object with the public names alone, so that a program that links it may
+# call its own functions what it likes.
 $(BUILD)/libspanring.a: $(CLIENT_OBJ)
+	rm -f $@
+	$(LD) -r -o $(BUILD)/obj/libspanring.o $(CLIENT_OBJ)
+	$(OBJCOPY) --localize-hidden $(BUILD)/obj/libspanring.o
+	$(AR) rcs $@ $(BUILD)/obj/libspanring.o
+
+# What our own tests link: with its insides.
+$(BUILD)/libclient.a: $(CLIENT_OBJ)
 	rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/libagent.a: $(AGENT_OBJ)
@@ -130,7 +139,7 @@ $(BUILD)/obj/examples/%.o: examples/%.c
 # Tests see the insides: they link the static archives, of which the linker
 # takes only what each test names.
 TEST_ARCHIVES = $(if $(SUPPORT_SRC),$(BUILD)/libsupport.a) $(if $(CLI_SRC),$(BUILD)/libcli.a) \
-		$(BUILD)/libagent.a $(BUILD)/libspanring.a
+		$(BUILD)/libagent.a $(BUILD)/libclient.a
 
 $(UNIT_BIN) $(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_ARCHIVES)
 	@mkdir -p $(@D)
@@ -220,6 +229,7 @@ install: all
 	$(if $(wildcard $(EXAMPLE_BIN)),install -d $(DESTDIR)$(PREFIX)/lib/spanring/examples && \
 		install -m 755 $(filter %/agento_plan %/agento_ingest %/agento_revise,$(EXAMPLE_BIN)) \
 		$(DESTDIR)$(PREFIX)/lib/spanring/examples)
+	$(if $(DESTDIR),,-ldconfig $(LIBDIR) 2>/dev/null)
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's,/usr/local,$(PREFIX),' deploy/systemd/spanringd.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/spanringd.service

@@ -3,6 +3,8 @@
 
 CC ?= cc
 AR ?= ar
+LD ?= ld
+OBJCOPY ?= objcopy
 PKG_CONFIG ?= pkg-config
 PYTHON ?= /usr/bin/python3
 
