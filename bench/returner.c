@@ -23,7 +23,7 @@ static struct {
 
 static void nap(void)
 {
-	(void)nanosleep(&(struct timespec){0, 20000}, NULL);
+	(void)nanosleep(&(struct timespec){0, 200000}, NULL);
 }
 
 /* The name of a finished ring in the directory; false while there is none. */

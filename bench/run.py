@@ -158,19 +158,27 @@ def print_counts(build):
     if not shutil.which("strace"):
         print("  system calls per span: not counted (strace is needed)")
         return
-    calls = []
-    for spans in (few, many):
-        with tempfile.NamedTemporaryFile("r") as log:
-            client(build, "first-lap", 4, 1, spans, SPANRING_RING_MAX="512M",
-                   wrap=("strace", "-f", "-c", "-o", log.name))
-            lines = log.read().split("\n")
-            calls.append(sum(int(line.split()[3]) for line in lines
-                             if line.strip() and line.split()[-1] == "madvise"))
-            total = [line for line in lines if line.endswith(" total")][0].split()
-            calls.append(int(total[2] if len(total) == 4 else total[3 - 1]))
-    blocks = calls[2] - calls[0]
-    print(f"  system calls per span on the first lap: {(calls[3] - calls[1]) / (many - few):.6f}"
-          f" ({blocks} of {calls[3] - calls[1]} are madvise, one a new block)")
+    counted = [syscalls(build, spans) for spans in (few, many)]
+    total = sum(counted[1].values()) - sum(counted[0].values())
+    blocks = counted[1].get("madvise", 0) - counted[0].get("madvise", 0)
+    print(f"  system calls per span on the first lap: {total / (many - few):.4f}"
+          f" ({blocks} of {total} make a new block real)")
+    recycled = [sum(syscalls(build, spans, "recycled").values()) for spans in (few, many)]
+    print(f"  system calls per span, recycled blocks: {(recycled[1] - recycled[0]) / (many - few):.4f}"
+          " (with those of the thread that stands for the agent)")
+
+
+def syscalls(build, spans, case="first-lap"):
+    """{name: calls} of a whole run."""
+    counts = {}
+    with tempfile.NamedTemporaryFile("r") as log:
+        client(build, case, 4, 1, spans, SPANRING_RING_MAX="512M",
+               wrap=("strace", "-f", "-c", "-o", log.name))
+        for line in log.read().split("\n"):
+            fields = line.split()
+            if len(fields) >= 5 and fields[3].isdigit() and fields[-1] != "total":
+                counts[fields[-1]] = int(fields[3])
+    return counts
 
 
 # ---- the agent -------------------------------------------------------------
