@@ -207,7 +207,7 @@ uint64_t attributes_entries_bytes(const struct spanring_attribute *attributes, s
 	uint32_t bad = 0;
 	int error = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; attributes && i < count; i++) {
 		int64_t r = attribute_value_bytes(&attributes[i]);
 
 		if (r >= 0) {
