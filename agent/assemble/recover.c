@@ -406,6 +406,14 @@ static uint64_t span_start_wall_ns(struct bytes span)
 	return 0;
 }
 
+/* The START of this span lay in a segment that has gone; what is left of its
+ * records was counted when it came, in an earlier life. */
+static void forget_remnants(struct assemble *a, struct open_span *span)
+{
+	a->counters.records -= span->parked;
+	apply_forget_span(a, span);
+}
+
 void assemble_recover_span(struct assemble *a, const struct finished_span *finished,
 			   const uint8_t instance[16], const uint8_t span_id[8])
 {
@@ -413,7 +421,9 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	struct open_span *span = source ? map_get(&source->spans, span_id) : NULL;
 	struct trace_run *run;
 
-	if (span && span->run) {
+	if (span && !span->run) {
+		forget_remnants(a, span);
+	} else if (span) {
 		/* It was counted as started when its records were replayed. */
 		a->counters.finished++;
 		trace_run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
@@ -448,8 +458,13 @@ void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
 	while (at = 0, map_next(&source->spans, &at, &span)) {
 		struct open_span *open = span;
 
-		if (open->run)
+		/* What was not finished by now was refused in an earlier life. */
+		if (open->run) {
 			trace_run_span_closed(&a->runs, open->run, 0, a->clock.mono_ns);
+			a->counters.dropped_invalid++;
+		} else {
+			a->counters.dropped_late += open->parked;
+		}
 		apply_forget_span(a, open);
 	}
 	stage_forget_source(a, source);

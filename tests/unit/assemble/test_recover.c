@@ -397,6 +397,39 @@ static void carrying_stops_when_the_log_is_full_and_goes_on_later(void **state)
 	scene_fini(&scene);
 }
 
+static void the_ledgers_hold_when_the_segment_of_a_start_has_gone(void **state)
+{
+	struct buf r = BUF_INIT;
+	struct scene scene;
+
+	(void)state;
+	scene_init(&scene);
+	scene_ring(&scene, 0);
+	put_start(&r, 7, 1, 0, 0);
+	put_start(&r, 7, 2, 1, 1);
+	scene_push(&scene, 0, 1, &r);
+	scene.segment = 2;
+	put_status(&r, 2, 2, "failed");
+	put_end(&r, 2, 6);
+	scene_push(&scene, 0, 1, &r);
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->finished, 1);
+	assert_int_equal(assemble_carry(scene.assemble, 1), 0);
+	scene_drop_segments(&scene, 1);
+	scene_restart(&scene);
+	scene_check_ledger(&scene);
+	assert_int_equal(assemble_counters(scene.assemble)->dropped_late, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->open, 1);
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
+	say_dead(&scene, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->dropped_late, 0);
+	scene_check_ledger(&scene);
+	assert_int_equal(scene_span_times(&scene, 2), 1);
+	scene_fini(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_state_that_is_none_is_refused),
 		cmocka_unit_test(a_closed_ring_is_forgotten_with_everything),
 		cmocka_unit_test(carrying_stops_when_the_log_is_full_and_goes_on_later),
+		cmocka_unit_test(the_ledgers_hold_when_the_segment_of_a_start_has_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
