@@ -87,7 +87,7 @@ static void agent_part(struct writer *w, struct pipeline *p)
 	text(w, "state_dir", bytes_of(p->options->state_dir));
 	text(w, "archive_dir",
 	     bytes_of(p->options->archive_enabled ? p->options->archive_dir : ""));
-	text(w, "io", bytes_of(env_linux_uses_uring(p->env) ? "io_uring" : "pwrite"));
+	text(w, "io", bytes_of(env_linux_uses_uring(p->env) ? "io_uring" : "thread"));
 	truth(w, "stopping", p->stopping);
 	close_with(w, '}');
 }

@@ -152,11 +152,7 @@ static ssize_t linux_pwritev(struct env *env, int fd, const struct iovec *iov, i
 {
 	ssize_t written;
 
-	if (of(env)->uring.usable) {
-		written = env_uring_pwritev(&of(env)->uring, fd, iov, n, offset);
-		if (written != -EOPNOTSUPP)
-			return written;
-	}
+	(void)env;
 	do
 		written = pwritev(fd, iov, n, offset);
 	while (written < 0 && errno == EINTR);

@@ -1,9 +1,8 @@
 /* The real world behind struct env (see env.h): clocks, files, sockets and
  * epoll of this Linux.
  *
- * Writes and background syncs go through io_uring where the kernel allows it;
- * where it does not (ENOSYS, EPERM: containers block it) by pwritev and a
- * helper thread. Helper threads own no state: one waits in fdatasync, one in
+ * Background syncs go through io_uring where the kernel allows it; where it does
+ * not (ENOSYS, EPERM: containers block it) by a helper thread. Helper threads own no state: one waits in fdatasync, one in
  * getaddrinfo (apart, so that a slow name server never delays durability), one
  * sleeps on the doorbell. Each starts when first needed, takes no signals, and
  * its results come back through wait() on the agent's thread.
@@ -33,7 +32,7 @@ int env_linux_new(struct env **ret_env, const struct env_linux_options *options)
  * given out stay the caller's. A getaddrinfo() in progress is waited for. */
 void env_linux_free(struct env *env);
 
-/* Whether writes go through io_uring: for `status`. */
+/* Whether syncs go through io_uring: for `status`. */
 bool env_linux_uses_uring(const struct env *env);
 
 /* Calls `fn` from wait() when somebody wakes the futex `word`. Its value means

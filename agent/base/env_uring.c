@@ -8,9 +8,6 @@
 #define URING_ENTRIES 32
 #define URING_SUBMIT_TRIES 100
 
-/* user_data of the one write; a sync's is its job. */
-#define URING_WRITE 1
-
 int env_uring_init(struct env_uring *uring)
 {
 	int r;
@@ -36,8 +33,7 @@ close:
 	return r;
 }
 
-/* A sync is over: its callback waits for the loop, because nobody expects to
- * be called back from inside a write. */
+/* A sync is over: its callback comes when all completions are taken. */
 static void sync_over(struct env_uring *uring, struct env_job *job, int result)
 {
 	job->result = result;
@@ -48,35 +44,18 @@ static void sync_over(struct env_uring *uring, struct env_job *job, int result)
 	uring->finished[uring->finished_count++] = job;
 }
 
-/* Takes what the kernel has completed; 1 if the write was among it. */
-static int completions_take(struct env_uring *uring, ssize_t *ret_written)
+/* Takes what the kernel has completed. */
+static void completions_take(struct env_uring *uring)
 {
 	struct io_uring_cqe *cqe;
-	int seen = 0;
 
 	while (io_uring_peek_cqe(&uring->ring, &cqe) == 0) {
-		uint64_t who = cqe->user_data;
+		struct env_job *job = (struct env_job *)(uintptr_t)cqe->user_data;
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&uring->ring, cqe);
-		if (who == URING_WRITE) {
-			*ret_written = result;
-			seen = 1;
-		} else {
-			sync_over(uring, (struct env_job *)(uintptr_t)who, result);
-		}
+		sync_over(uring, job, result);
 	}
-	return seen;
-}
-
-static void tell(struct env_uring *uring)
-{
-	uint64_t one = 1;
-	ssize_t n;
-
-	do
-		n = write(uring->event_fd, &one, sizeof one);
-	while (n < 0 && errno == EINTR);
 }
 
 /* Submits the one prepared entry. False: the kernel refuses, and the ring is
@@ -93,41 +72,6 @@ static bool submit(struct env_uring *uring)
 	}
 	uring->usable = false;
 	return false;
-}
-
-/* Waits until the write is over: only its completion says that the kernel no
- * longer reads the caller's bytes. */
-static ssize_t write_wait(struct env_uring *uring)
-{
-	struct io_uring_cqe *cqe;
-	ssize_t written = -EIO;
-
-	while (!completions_take(uring, &written))
-		(void)io_uring_wait_cqe(&uring->ring, &cqe); /* -EINTR: again */
-	return written;
-}
-
-ssize_t env_uring_pwritev(struct env_uring *uring, int fd, const struct iovec *iov, int n,
-			  off_t offset)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-	ssize_t written = -EOPNOTSUPP;
-
-	/* Every entry is submitted at once, so the queue is never full. */
-	if (!sqe)
-		return -EOPNOTSUPP;
-	io_uring_prep_writev(sqe, fd, iov, (unsigned)n, (uint64_t)offset);
-	io_uring_sqe_set_data64(sqe, URING_WRITE);
-
-	/* The write is waited for here and needs no wake of the loop; a sync
-	 * that completes meanwhile is told by hand. */
-	(void)io_uring_cq_eventfd_toggle(&uring->ring, false);
-	if (submit(uring))
-		written = write_wait(uring);
-	(void)io_uring_cq_eventfd_toggle(&uring->ring, true);
-	if (uring->finished_count > 0 || io_uring_cq_ready(&uring->ring) > 0)
-		tell(uring);
-	return written == -EINTR ? -EAGAIN : written;
 }
 
 int env_uring_sync(struct env_uring *uring, struct env_job *job)
@@ -162,15 +106,14 @@ void env_uring_cancel(struct env_uring *uring, void *arg)
 void env_uring_collect(void *arg, uint32_t events)
 {
 	struct env_uring *uring = arg;
-	ssize_t written, n;
 	uint64_t count;
+	ssize_t n;
 
 	(void)events;
-	/* EAGAIN: the completions of this telling were taken by a write. */
 	do
 		n = read(uring->event_fd, &count, sizeof count);
 	while (n < 0 && errno == EINTR);
-	(void)completions_take(uring, &written);
+	completions_take(uring);
 	while (uring->finished_count > 0) {
 		struct env_job *job = uring->finished[0];
 
@@ -184,7 +127,6 @@ void env_uring_collect(void *arg, uint32_t events)
 void env_uring_fini(struct env_uring *uring)
 {
 	struct io_uring_cqe *cqe;
-	ssize_t written;
 	int r;
 
 	if (!uring->open)
@@ -193,7 +135,7 @@ void env_uring_fini(struct env_uring *uring)
 		r = io_uring_wait_cqe(&uring->ring, &cqe);
 		if (r < 0 && r != -EINTR)
 			break;
-		(void)completions_take(uring, &written);
+		completions_take(uring);
 	}
 	for (unsigned i = 0; i < uring->finished_count; i++)
 		env_job_free(uring->finished[i]);
