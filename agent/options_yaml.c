@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <yaml.h>
 
 /* Every key of the file, by group. The struct, its schema and the walk over
  * what was read are made from these lists, so a key is named once. */
@@ -14,19 +15,20 @@
 #define ASSEMBLE_KEYS(X) X(assemble, memory_max) X(assemble, open_spans_max)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define EXPORT_KEYS(X)                                                                   \
-	X(export, enabled)                                                               \
-	X(export, endpoint) X(export, headers) X(export, timeout) X(export, batch_spans) \
-		X(export, batch_bytes) X(export, delay) X(export, streams)               \
-			X(export, request_max) X(export, response_max)
+#define EXPORT_KEYS(X)                                                                      \
+	X(export, enabled)                                                                  \
+	X(export, endpoint)                                                                 \
+	X(export, headers) X(export, timeout) X(export, batch_spans) X(export, batch_bytes) \
+		X(export, delay) X(export, streams) X(export, request_max)                  \
+			X(export, response_max)
 #define REDACT_KEYS(X) X(redact, enabled)
 #define AGENT_KEYS(X) X(agent, io_uring) X(agent, log_level) X(agent, shutdown_deadline)
 
-#define GROUPS(X)                                                                      \
-	X(ring, RING_KEYS)                                                             \
-	X(state, STATE_KEYS) X(wal, WAL_KEYS) X(assemble, ASSEMBLE_KEYS)               \
-		X(archive, ARCHIVE_KEYS) X(export, EXPORT_KEYS) X(redact, REDACT_KEYS) \
-			X(agent, AGENT_KEYS)
+#define GROUPS(X)                                                            \
+	X(ring, RING_KEYS)                                                   \
+	X(state, STATE_KEYS)                                                 \
+	X(wal, WAL_KEYS) X(assemble, ASSEMBLE_KEYS) X(archive, ARCHIVE_KEYS) \
+		X(export, EXPORT_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
 struct yaml_ring {
@@ -96,14 +98,101 @@ struct sayer {
 	const char *path;
 	options_say_fn *say;
 	void *arg;
+	char unknown_key[128]; /* "": none */
 };
 
+/* ---- where an unknown key stands -------------------------------------------- */
+
+#define DEPTH_MAX 32
+
+struct place {
+	bool in_mapping[DEPTH_MAX];
+	bool key_next[DEPTH_MAX];
+	int depth;
+};
+
+/* Every second node of a mapping is a key. */
+static bool node_is_key(struct place *place)
+{
+	bool is_key = place->in_mapping[place->depth] && place->key_next[place->depth];
+
+	place->key_next[place->depth] = !place->key_next[place->depth];
+	return is_key;
+}
+
+/* True if the event is this key. */
+static bool take_event(struct place *place, const yaml_event_t *event, const char *key)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return node_is_key(place) &&
+		       strcmp((const char *)event->data.scalar.value, key) == 0;
+	case YAML_MAPPING_START_EVENT:
+	case YAML_SEQUENCE_START_EVENT:
+		(void)node_is_key(place);
+		place->depth++;
+		place->in_mapping[place->depth] = event->type == YAML_MAPPING_START_EVENT;
+		place->key_next[place->depth] = true;
+		return false;
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		place->depth--;
+		return false;
+	default:
+		return false;
+	}
+}
+
+static bool find_key(FILE *file, const char *key, yaml_mark_t *ret_mark)
+{
+	struct place place = {.depth = 0};
+	yaml_parser_t parser;
+	yaml_event_t event;
+	bool found = false, over = false;
+
+	if (!yaml_parser_initialize(&parser))
+		return false;
+	yaml_parser_set_input_file(&parser, file);
+	while (!found && !over && place.depth < DEPTH_MAX - 1) {
+		if (!yaml_parser_parse(&parser, &event))
+			break;
+		found = take_event(&place, &event, key);
+		over = event.type == YAML_STREAM_END_EVENT;
+		if (found)
+			*ret_mark = event.start_mark;
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	return found;
+}
+
+/* libcyaml's own position is that of the value before. */
+static void say_unknown_key(const struct sayer *sayer)
+{
+	FILE *file = fopen(sayer->path, "re");
+	yaml_mark_t mark = {0};
+	char line[512];
+
+	if (file && find_key(file, sayer->unknown_key, &mark))
+		(void)snprintf(line, sizeof line, "%s:%zu:%zu: unknown key '%s'", sayer->path,
+			       mark.line + 1, mark.column + 1, sayer->unknown_key);
+	else
+		(void)snprintf(line, sizeof line, "%s: unknown key '%s'", sayer->path,
+			       sayer->unknown_key);
+	if (file)
+		(void)fclose(file);
+	sayer->say(sayer->arg, line);
+}
+
 /* libcyaml reports an error and then a backtrace of keys with line and column;
- * both are passed on under the file's name. */
+ * both are passed on under the file's name, except for an unknown key, which is
+ * looked for afterwards. */
 static void say_cyaml(cyaml_log_t level, void *arg, const char *format, va_list args)
 {
-	const struct sayer *sayer = arg;
+	static const char unexpected[] = "Unexpected key: ";
+	struct sayer *sayer = arg;
 	char text[256], line[512];
+	const char *key;
 	size_t n;
 
 	if (level < CYAML_LOG_ERROR)
@@ -112,7 +201,11 @@ static void say_cyaml(cyaml_log_t level, void *arg, const char *format, va_list 
 	n = strlen(text);
 	while (n && (text[n - 1] == '\n' || text[n - 1] == ' '))
 		text[--n] = '\0';
-	if (n == 0)
+	key = strstr(text, unexpected);
+	if (key)
+		(void)snprintf(sayer->unknown_key, sizeof sayer->unknown_key, "%s",
+			       key + sizeof unexpected - 1);
+	if (n == 0 || *sayer->unknown_key)
 		return;
 	(void)snprintf(line, sizeof line, "%s: %s", sayer->path, text);
 	sayer->say(sayer->arg, line);
@@ -144,7 +237,7 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 int options_yaml_load(const char *path, options_visit_fn *visit, void *visit_arg,
 		      options_say_fn *say, void *say_arg)
 {
-	struct sayer sayer = {path, say, say_arg};
+	struct sayer sayer = {.path = path, .say = say, .arg = say_arg};
 	cyaml_config_t config = {
 		.log_fn = say_cyaml,
 		.log_ctx = &sayer,
@@ -158,6 +251,10 @@ int options_yaml_load(const char *path, options_visit_fn *visit, void *visit_arg
 	if (access(path, R_OK) < 0)
 		return -errno;
 	error = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL);
+	if (*sayer.unknown_key) {
+		say_unknown_key(&sayer);
+		return -EINVAL;
+	}
 	if (error != CYAML_OK || !file) {
 		char line[512];
 
