@@ -123,7 +123,7 @@ static int endpoint_fill(struct endpoint *endpoint, const char *host, const char
 	(void)snprintf(endpoint->host, sizeof(endpoint->host), "%s", host);
 	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port);
 	(void)snprintf(endpoint->authority, sizeof(endpoint->authority),
-		       v6 ? "[%s]:%s" : "%s:%s", host, port);
+		       v6 ? "[%s]:%s" : "%s:%s", endpoint->host, endpoint->port);
 	memcpy(endpoint->path, path, path_len);
 	endpoint->path[path_len] = '\0';
 	return 0;

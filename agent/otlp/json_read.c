@@ -221,7 +221,7 @@ static bool leaves_out_default(const ProtobufCFieldDescriptor *field)
 static int read_number_field(struct reading *reading, const ProtobufCFieldDescriptor *field,
 			     json_t *value, const struct place *place)
 {
-	uint64_t bits;
+	uint64_t bits = 0;
 	int r;
 
 	r = read_number(reading, field, value, place, &bits);
