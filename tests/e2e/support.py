@@ -53,7 +53,7 @@ def program(name):
     return str(path)
 
 
-def helper(name):
+def tool(name):
     """A C program of tests/e2e."""
     return program(f"tests/e2e/{name}")
 
@@ -234,7 +234,7 @@ class Puppet:
     """tests/e2e/puppet.c: one command per line, one answer per command."""
 
     def __init__(self, place, **environment):
-        self.process = subprocess.Popen([helper("puppet")], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([tool("puppet")], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, bufsize=1,
                                         env=place.environment(**environment))
 
