@@ -117,10 +117,11 @@ static int endpoint_fill(struct endpoint *endpoint, const char *host, const char
 			 const char *path, size_t path_len)
 {
 	bool v6 = strchr(host, ':') != NULL;
+	size_t host_len = strlen(host);
 
-	if (strlen(host) >= sizeof(endpoint->host) || path_len >= sizeof(endpoint->path))
+	if (host_len >= sizeof(endpoint->host) || path_len >= sizeof(endpoint->path))
 		return -ENAMETOOLONG;
-	(void)snprintf(endpoint->host, sizeof(endpoint->host), "%s", host);
+	memcpy(endpoint->host, host, host_len + 1);
 	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port);
 	(void)snprintf(endpoint->authority, sizeof(endpoint->authority),
 		       v6 ? "[%s]:%s" : "%s:%s", endpoint->host, endpoint->port);
