@@ -97,6 +97,15 @@ static const char *const refusals[WIRE_REFUSED_COUNT] = {
 	"inherited", "invalid",	  "limit",     "end_lost",
 };
 
+static void refused_part(struct writer *w, const uint64_t *refused)
+{
+	open_with(w, "refused", '{');
+	for (int i = 0; i < WIRE_REFUSED_COUNT; i++)
+		if (refused[i])
+			number(w, refusals[i], refused[i]);
+	close_with(w, '}');
+}
+
 static void ring_part(struct writer *w, const struct ring_identity *identity,
 		      const struct drain_ring_counters *counters, bool alive)
 {
@@ -113,11 +122,7 @@ static void ring_part(struct writer *w, const struct ring_identity *identity,
 	number(w, "dropped_damaged", counters->dropped_damaged);
 	number(w, "dropped_too_large", counters->dropped_too_large);
 	number(w, "bytes", counters->bytes);
-	open_with(w, "refused", '{');
-	for (int i = 0; i < WIRE_REFUSED_COUNT; i++)
-		if (counters->refused[i])
-			number(w, refusals[i], counters->refused[i]);
-	close_with(w, '}');
+	refused_part(w, counters->refused);
 	close_with(w, '}');
 }
 
@@ -178,6 +183,8 @@ static void drain_part(struct writer *w, struct pipeline *p)
 	number(w, "rings_ignored", counters->rings_ignored);
 	number(w, "blocks_returned", counters->blocks_returned);
 	number(w, "bytes", counters->bytes);
+	/* Of dead processes: the living have theirs in their ring. */
+	refused_part(w, counters->refused);
 	close_with(w, '}');
 }
 

@@ -84,7 +84,7 @@ static void print_refused(json_t *ring)
 
 static void print_rings(json_t *status)
 {
-	json_t *rings = json_object_get(status, "rings"), *ring;
+	json_t *rings = json_object_get(status, "rings"), *ring, *gone;
 	size_t i;
 
 	printf("\nprocesses (%zu)\n", json_array_size(rings));
@@ -101,6 +101,12 @@ static void print_rings(json_t *status)
 		       number(ring, "dropped_abandoned") + number(ring, "dropped_damaged") +
 			       number(ring, "dropped_too_large"));
 		print_refused(ring);
+		putchar('\n');
+	}
+	gone = json_object_get(status, "drain");
+	if (json_object_size(json_object_get(gone, "refused"))) {
+		printf("  gone:");
+		print_refused(gone);
 		putchar('\n');
 	}
 }

@@ -1,6 +1,7 @@
 #include "drain/drain.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +319,26 @@ static int quarantined_tick(struct drain *drain, struct ring *ring, uint64_t now
 	return ring->lock_free;
 }
 
+/* What a dead process could not record is forgotten with its ring's file, and
+ * nobody may have looked while it lived. */
+static void keep_refused(struct drain *drain, const struct ring *ring)
+{
+	uint64_t refused[WIRE_REFUSED_SLOTS], calls = 0;
+
+	if (!ring->map.live)
+		return;
+	ring_refused(ring, refused);
+	for (int i = 0; i < WIRE_REFUSED_SLOTS; i++) {
+		drain->counters.refused[i] += refused[i];
+		calls += refused[i];
+	}
+	if (calls)
+		stage_log(drain, LOG_WARNING,
+			  "%" PRIu64 " calls of pid %" PRIu32 ", now gone, were refused, %" PRIu64
+			  " of them by a full ring",
+			  calls, ring->identity.pid, refused[WIRE_REFUSED_RING_FULL]);
+}
+
 static int dying_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
 	bool known = true;
@@ -332,6 +353,7 @@ static int dying_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	ring->phase = RING_DEAD;
 	ring->due_ns = UINT64_MAX;
 	drain->counters.rings_dead++;
+	keep_refused(drain, ring);
 	drain->ops.ring_dead(drain->ops.arg, ring->index, &ring->death);
 	return 1;
 }
@@ -592,11 +614,8 @@ bool drain_ring(const struct drain *drain, uint32_t index, struct ring_identity 
 	ret_counters->written = ring_written(ring);
 	ret_counters->held = ring_held(ring);
 	*ret_alive = !ring->lock_free;
-	/* Relaxed: counts. */
 	if (ring->map.live)
-		for (int i = 0; i < WIRE_REFUSED_SLOTS; i++)
-			ret_counters->refused[i] = atomic_load_explicit(
-				&ring->map.live->refused[i], memory_order_relaxed);
+		ring_refused(ring, ret_counters->refused);
 	return true;
 }
 

@@ -89,6 +89,7 @@ struct drain_ring_counters {
 struct drain_counters {
 	uint64_t rings_seen, rings_dead, rings_quarantined, rings_ignored;
 	uint64_t blocks_returned, bytes;
+	uint64_t refused[16]; /* as drain_ring_counters, of the rings that died */
 };
 
 /* The payload of a RING frame, version 1: a state head, then `blocks` times a

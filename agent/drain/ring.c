@@ -285,3 +285,11 @@ uint64_t ring_written(const struct ring *ring)
 			   ring->threads[i].held;
 	return written;
 }
+
+void ring_refused(const struct ring *ring, uint64_t ret_refused[WIRE_REFUSED_SLOTS])
+{
+	/* Relaxed: counts. */
+	for (int i = 0; i < WIRE_REFUSED_SLOTS; i++)
+		ret_refused[i] = atomic_load_explicit(&ring->map.live->refused[i],
+						      memory_order_relaxed);
+}

@@ -175,5 +175,7 @@ void ring_thread_ready(struct ring *ring, uint32_t thread);
 
 uint64_t ring_written(const struct ring *ring);
 uint64_t ring_held(const struct ring *ring);
+/* What the client counted, while the ring is mapped. */
+void ring_refused(const struct ring *ring, uint64_t ret_refused[WIRE_REFUSED_SLOTS]);
 
 #endif

@@ -267,6 +267,36 @@ static void a_shutdown_ends_the_ring_of_a_living_process(void **state)
 	waitpid(pid, &status, 0);
 }
 
+static void be_refused_and_die(void)
+{
+	static char huge[17 << 20];
+	struct spanring_span span;
+
+	memset(huge, 'x', sizeof huge);
+	spanring_start(&span, "step", NULL);
+	spanring_set_string_n(&span, "huge", huge, sizeof huge);
+	spanring_set_string(&span, NULL, "no key");
+	spanring_set_string(&span, NULL, "no key");
+	raise(SIGKILL);
+}
+
+static void what_a_dead_process_was_refused_stays_counted(void **state)
+{
+	struct house *house = *state;
+	const struct drain_counters *counters = drain_counters(house->drain);
+	pid_t pid;
+
+	in_child(house, be_refused_and_die, &pid);
+	waitpid(pid, NULL, 0);
+	tick_until(house, first_is_dead);
+	drain_remove(house->drain, 0);
+	assert_int_equal(house_files(house), 0);
+	assert_int_equal(counters->refused[WIRE_REFUSED_TOO_LARGE], 1);
+	assert_int_equal(counters->refused[WIRE_REFUSED_INVALID], 2);
+	assert_int_equal(counters->refused[WIRE_REFUSED_RING_FULL], 0);
+	assert_non_null(strstr(house->said, "3 calls of pid"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -276,6 +306,7 @@ int main(void)
 		TEST(processes_killed_at_any_moment_leave_no_damage),
 		TEST(a_flush_succeeds_once_the_log_has_it),
 		TEST(a_shutdown_ends_the_ring_of_a_living_process),
+		TEST(what_a_dead_process_was_refused_stays_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
