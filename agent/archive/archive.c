@@ -126,7 +126,11 @@ int archive_recovered(struct archive *archive)
 {
 	int r = recover_scan(archive);
 
+	/* Reading many runs takes longer than one may stay alone. */
 	archive->started_ns = archive->env->ops->mono_ns(archive->env);
+	for (struct run *run = archive->runs; run; run = run->next)
+		if (run->alone_due_ns)
+			run->alone_due_ns = archive->started_ns + archive->options.alone_ns;
 	/* Later ticks try again; until then runs wait in the log. */
 	if (r < 0)
 		(void)archive_fail(archive, "", r);
@@ -236,10 +240,16 @@ static void span_taken(struct run *run, uint64_t number)
 
 static void span_done(struct run *run, uint64_t number)
 {
+	struct archive *archive = run->archive;
+	uint64_t now_ns;
+
 	run->last_number = number;
-	if (run->alone_due_ns)
-		run->alone_due_ns = run->archive->env->ops->mono_ns(run->archive->env) +
-				    run->archive->options.alone_ns;
+	if (run->alone_due_ns || run->doubtful) {
+		now_ns = archive->env->ops->mono_ns(archive->env);
+		/* One that was sealed too early is left to itself again. */
+		if (run->alone_due_ns || now_ns < archive->started_ns + STARTING_NS)
+			run->alone_due_ns = now_ns + archive->options.alone_ns;
+	}
 	if (run->seal_wanted && run->seal_number <= number)
 		run_mark_busy(run);
 }
@@ -311,6 +321,13 @@ static void seal_if_alone(struct run *run, uint64_t now_ns)
 {
 	if (!run->alone_due_ns || now_ns < run->alone_due_ns || run->phase != RUN_OPEN)
 		return;
+	/* Asked for, and the log is still handing out what it waits for. */
+	if (run->seal_wanted && run->seal_number > run->archive->pushed &&
+	    run->alone_pushed != run->archive->pushed) {
+		run->alone_pushed = run->archive->pushed;
+		run->alone_due_ns = now_ns + run->archive->options.alone_ns;
+		return;
+	}
 	run->alone_due_ns = 0;
 	run->seal_wanted = true;
 	if (run->seal_number > run->archive->pushed)

@@ -254,7 +254,9 @@ struct index_entry sealing_entry(const struct run *run)
 				    .crc = run->seal.crc,
 				    .crc_known = true,
 				    .complete = run->complete,
-				    .recent = true};
+				    /* Sealed before all of an earlier life's spans were
+				     * pushed again: they may still come. */
+				    .recent = !run->doubtful};
 
 	memcpy(entry.trace_id, run->trace_id, 16);
 	return entry;

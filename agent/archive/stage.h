@@ -71,6 +71,7 @@ struct run {
 	uint64_t copy_number;  /* last_number when the copy was begun */
 	bool indexed;	       /* the index has the newest seal (or there is none) */
 	uint64_t alone_due_ns; /* after a restart: sealed then if nobody asks; 0: never */
+	uint64_t alone_pushed; /* how far pushing was when that was last looked at */
 
 	bool sync_wanted, syncing, synced;
 	uint64_t sync_number;	   /* last_number when the sync began */

@@ -325,6 +325,39 @@ static void a_spool_the_log_does_not_know_is_sealed_by_itself(void **state)
 	world_fini(&world);
 }
 
+/* The log is long and its reader slow: an earlier life's runs are alone before
+ * their spans come again. */
+static void a_run_sealed_before_its_spans_come_again_has_each_of_them_once(void **state)
+{
+	struct archive_world world;
+
+	(void)state;
+	world_init(&world);
+	world.log_full = true; /* no frame says what is in the spool */
+	world_start(&world);
+	for (uint64_t id = 1; id <= 3; id++)
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	world.log_full = false;
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 4, .start_ns = START + 4});
+	world_start(&world);
+	world_seal(&world, 1, 4, false);
+	world.pushed = world.span_count;
+	for (int i = 0; i < 60; i++)
+		world_turn(&world);
+	assert_int_equal(count_names(&world, ".otlp.json"), 1);
+	world.pushed = 0;
+	for (int i = 0; i < 80; i++)
+		world_turn(&world);
+	assert_int_equal(count_names(&world, ".partial"), 0);
+	for (uint64_t id = 1; id <= 4; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	world_fini(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +369,8 @@ int main(void)
 		cmocka_unit_test(a_torn_tail_of_a_spool_is_cut),
 		cmocka_unit_test(lines_of_a_spool_that_others_wrote_are_used_too),
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
+		cmocka_unit_test(
+			a_run_sealed_before_its_spans_come_again_has_each_of_them_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
