@@ -9,33 +9,13 @@
 #include <unistd.h>
 
 #include "export/endpoint.h"
+#include "options_table.h"
 #include "options_value.h"
 #include "options_yaml.h"
 
-enum setting_type {
-	TYPE_TEXT,
-	TYPE_BOOL,
-	TYPE_COUNT,	 /* uint32_t, at least 1 */
-	TYPE_SIZE,	 /* uint64_t bytes: 64MiB, 2G, 4096 */
-	TYPE_DURATION,	 /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
-	TYPE_SYNC,	 /* interval | each */
-	TYPE_AUTO_NEVER, /* auto | never */
-	TYPE_LEVEL,	 /* error | warning | info | debug */
-	TYPE_LIST,	 /* archive.roots */
-};
-
-struct setting {
-	const char *key;
-	enum setting_type type;
-	size_t offset;
-	const char *fallback; /* NULL: found at run time */
-	const char *environment[3];
-	const char *help;
-};
-
 #define AT(member) offsetof(struct options, member)
 
-static const struct setting settings[] = {
+const struct setting settings[] = {
 	{"ring.dir",
 	 TYPE_TEXT,
 	 AT(ring_dir),
@@ -196,7 +176,7 @@ static const struct setting settings[] = {
 	 {NULL},
 	 "how long SIGTERM may drain and send"},
 };
-#define SETTINGS (sizeof settings / sizeof settings[0])
+const size_t settings_count = sizeof settings / sizeof settings[0];
 
 /* Short names of what one types often. */
 static const struct {
@@ -210,7 +190,7 @@ static const struct {
 
 static const struct setting *setting_find(const char *key, size_t len)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
+	for (size_t i = 0; i < settings_count; i++)
 		if (strlen(settings[i].key) == len && memcmp(settings[i].key, key, len) == 0)
 			return &settings[i];
 	return NULL;
@@ -335,7 +315,7 @@ static int load_yaml_value(void *arg, const char *key, const char *value)
 
 static int load_defaults(struct loader *loader)
 {
-	for (size_t i = 0; i < SETTINGS; i++) {
+	for (size_t i = 0; i < settings_count; i++) {
 		if (!settings[i].fallback)
 			continue;
 		if (load_value(loader, &settings[i], settings[i].fallback) < 0)
@@ -394,7 +374,7 @@ static void load_exporter_choice(struct loader *loader)
 
 static void load_environment(struct loader *loader)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
+	for (size_t i = 0; i < settings_count; i++)
 		load_environment_value(loader, &settings[i]);
 	load_exporter_choice(loader);
 	loader->failed = 0; /* a bad variable is told and ignored */
@@ -621,115 +601,11 @@ int options_load(struct options *options, int argc, char **argv, options_say_fn 
 
 void options_fini(struct options *options)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
+	for (size_t i = 0; i < settings_count; i++)
 		if (settings[i].type == TYPE_TEXT)
 			free(*(char **)((char *)options + settings[i].offset));
 	for (uint32_t i = 0; i < options->archive_root_count; i++)
 		free(options->archive_roots[i]);
 	free(options->private_dir);
 	memset(options, 0, sizeof *options);
-}
-
-/* ---- showing --------------------------------------------------------------- */
-
-static void help_setting(const struct setting *setting, void (*put)(void *, const char *),
-			 void *arg)
-{
-	char line[512];
-
-	(void)snprintf(line, sizeof line, "  %-26s %s%s%s%s\n", setting->key, setting->help,
-		       setting->fallback ? " [" : "",
-		       setting->fallback ? setting->fallback : "",
-		       setting->fallback ? "]" : "");
-	put(arg, line);
-	for (int i = 0; i < 3 && setting->environment[i]; i++) {
-		(void)snprintf(line, sizeof line, "  %-26s   %s\n", "",
-			       setting->environment[i]);
-		put(arg, line);
-	}
-}
-
-void options_help(void (*put)(void *arg, const char *text), void *arg)
-{
-	put(arg,
-	    "spanringd - drains the rings of traced processes, keeps them in a log, streams\n"
-	    "finished spans to an OTLP collector and leaves one OTLP-JSON file per run.\n\n"
-	    "usage: spanringd [--config FILE] [--set KEY=VALUE]...\n\n"
-	    "  --config FILE     YAML file [/etc/spanring/spanringd.yaml, if it is there]\n"
-	    "  --set KEY=VALUE   any setting below\n"
-	    "  --ring-dir DIR  --state-dir DIR  --archive-dir DIR  --endpoint URL\n"
-	    "  --log-level LEVEL  --no-export  --no-archive\n"
-	    "  --private DIR     serve DIR/ring alone with the log in DIR/state, leave when "
-	    "no\n"
-	    "                    process uses it any more, and remove DIR\n"
-	    "  --check-config    say what is wrong, or show every setting, and leave\n"
-	    "  --version  --help\n\n"
-	    "Settings, with [default] and the environment variables that give them. The\n"
-	    "command line wins over the environment, that over the file. In the file a\n"
-	    "key's first part is the group:\n\n"
-	    "    archive:\n"
-	    "      dir: /data\n"
-	    "      idle_timeout: 30s\n\n");
-	for (size_t i = 0; i < SETTINGS; i++)
-		help_setting(&settings[i], put, arg);
-	put(arg,
-	    "\nSignals: TERM and INT drain, seal and leave within agent.shutdown_deadline.\n"
-	    "Exit codes: 0 ok, 1 failed, 2 usage, 78 bad configuration.\n");
-}
-
-static void show_value(const struct options *options, const struct setting *setting, char *line,
-		       size_t size)
-{
-	const void *at = (const char *)options + setting->offset;
-
-	switch (setting->type) {
-	case TYPE_TEXT:
-		/* Headers carry credentials: they are shown as set or not set. */
-		if (strcmp(setting->key, "export.headers") == 0)
-			(void)snprintf(line, size, "%s", *(char *const *)at ? "(set)" : "");
-		else
-			(void)snprintf(line, size, "%s", *(char *const *)at ?: "");
-		break;
-	case TYPE_BOOL:
-		(void)snprintf(line, size, "%s", *(const bool *)at ? "true" : "false");
-		break;
-	case TYPE_SYNC:
-		(void)snprintf(line, size, "%s", *(const bool *)at ? "each" : "interval");
-		break;
-	case TYPE_AUTO_NEVER:
-		(void)snprintf(line, size, "%s", *(const bool *)at ? "auto" : "never");
-		break;
-	case TYPE_COUNT:
-		(void)snprintf(line, size, "%u", *(const uint32_t *)at);
-		break;
-	case TYPE_LEVEL:
-		(void)snprintf(line, size, "%s",
-			       *(const uint32_t *)at == LOG_ERR	      ? "error"
-			       : *(const uint32_t *)at == LOG_WARNING ? "warning"
-			       : *(const uint32_t *)at == LOG_INFO    ? "info"
-								      : "debug");
-		break;
-	case TYPE_SIZE:
-		(void)snprintf(line, size, "%llu", (unsigned long long)*(const uint64_t *)at);
-		break;
-	case TYPE_DURATION:
-		(void)snprintf(line, size, "%llums",
-			       (unsigned long long)(*(const uint64_t *)at / 1000000));
-		break;
-	case TYPE_LIST:
-		(void)snprintf(line, size, "%u names", options->archive_root_count);
-		break;
-	}
-}
-
-void options_show(const struct options *options, void (*put)(void *arg, const char *text),
-		  void *arg)
-{
-	char value[384], line[512];
-
-	for (size_t i = 0; i < SETTINGS; i++) {
-		show_value(options, &settings[i], value, sizeof value);
-		(void)snprintf(line, sizeof line, "%-26s %s\n", settings[i].key, value);
-		put(arg, line);
-	}
 }

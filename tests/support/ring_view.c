@@ -312,3 +312,36 @@ const struct ring_record *ring_view_nth(const struct ring_view *view,
 			return &view->records[i];
 	return NULL;
 }
+
+static bool text_is(struct record_text text, const char *expected)
+{
+	return text.length == strlen(expected) && !memcmp(text.at, expected, text.length);
+}
+
+const struct ring_record *ring_view_start(const struct ring_view *view, const char *name)
+{
+	const struct ring_record *record;
+
+	for (size_t n = 0; (record = ring_view_nth(view, WIRE_START, n)); n++)
+		if (text_is(record_get_start(record->bytes).name, name))
+			return record;
+	return NULL;
+}
+
+struct record_text ring_view_text(const struct ring_view *view, const uint8_t span_id[8],
+				  const char *key)
+{
+	struct record_text found = {NULL, 0};
+	const struct ring_record *record;
+
+	for (size_t n = 0; (record = ring_view_nth(view, WIRE_ATTRIBUTE, n)); n++) {
+		struct record_attribute attribute = record_get_attribute(record->bytes);
+		struct record_text name = {attribute.entry.key, attribute.entry.key_length};
+
+		if (!memcmp(attribute.span_id, span_id, 8) && text_is(name, key) &&
+		    attribute.entry.type == WIRE_STRING)
+			found = (struct record_text){attribute.entry.value,
+						     attribute.entry.value_length};
+	}
+	return found;
+}

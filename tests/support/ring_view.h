@@ -50,4 +50,11 @@ size_t ring_view_count(const struct ring_view *view, enum wire_record_type type)
 const struct ring_record *ring_view_nth(const struct ring_view *view,
 					enum wire_record_type type, size_t n);
 
+/* The START of the first span of this name, or NULL. */
+const struct ring_record *ring_view_start(const struct ring_view *view, const char *name);
+
+/* The last text set under this key on the span; NULL bytes: none. */
+struct record_text ring_view_text(const struct ring_view *view, const uint8_t span_id[8],
+				  const char *key);
+
 #endif

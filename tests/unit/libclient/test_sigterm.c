@@ -1,4 +1,4 @@
-#include "ring_reader.h"
+#include "ring_view.h"
 #include "spanring.h"
 
 #include <errno.h>

@@ -1,0 +1,31 @@
+/* The table of settings: what options.c reads and options_show.c prints. */
+#ifndef AGENT_OPTIONS_TABLE_H
+#define AGENT_OPTIONS_TABLE_H
+
+#include "options.h"
+
+enum setting_type {
+	TYPE_TEXT,
+	TYPE_BOOL,
+	TYPE_COUNT,	 /* uint32_t, at least 1 */
+	TYPE_SIZE,	 /* uint64_t bytes: 64MiB, 2G, 4096 */
+	TYPE_DURATION,	 /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
+	TYPE_SYNC,	 /* interval | each */
+	TYPE_AUTO_NEVER, /* auto | never */
+	TYPE_LEVEL,	 /* error | warning | info | debug */
+	TYPE_LIST,	 /* archive.roots */
+};
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;
+	const char *fallback; /* NULL: found at run time */
+	const char *environment[3];
+	const char *help;
+};
+
+extern const struct setting settings[];
+extern const size_t settings_count;
+
+#endif
