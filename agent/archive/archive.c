@@ -17,6 +17,9 @@
 #define STARTING_NS UINT64_C(60000000000)
 /* The first interval between checkpoints, as a share of all later ones. */
 #define CHECKPOINT_FIRST_SHARE 64
+/* Of files made, written and renamed in one turn, so that with thousands of runs
+ * the rings are still drained and flushes answered. */
+#define TURN_NS UINT64_C(10000000)
 /* In all spools together, before a checkpoint is brought forward. */
 #define UNFLUSHED_BYTES_MAX (UINT64_C(16) << 20)
 
@@ -116,6 +119,7 @@ void archive_free(struct archive *archive)
 		run_free(archive->runs);
 	}
 	free(archive->buckets);
+	free(archive->name_buckets);
 	spool_files_fini(&archive->files);
 	index_fini(&archive->index);
 	archive_dir_fini(&archive->directory);
@@ -364,7 +368,7 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 	for (struct run *run = archive->runs; run; run = run->next)
 		seal_if_alone(run, now_ns);
 	if (r >= 0)
-		r = checkpoint_begin(archive);
+		checkpoint_begin(archive);
 	/* A longer index is slower to read, nothing more. */
 	(void)index_compact(&archive->index);
 	return r;
@@ -388,39 +392,44 @@ static int step(struct run *run)
 }
 
 /* Each run that has something to do goes one step on; one that fails does not
- * keep the others. */
-static int step_all(struct archive *archive, int *ret_error)
+ * keep the others. A turn that takes too long is gone on with in the next. */
+static int step_all(struct archive *archive, uint64_t until_ns, int *ret_error)
 {
-	int work = 0;
+	struct run *run;
+	int work = 0, r;
 
-	for (struct run *run = archive->busy, *next; run; run = next) {
-		int r;
-
-		next = run->busy_next;
+	if (!archive->step_at)
+		archive->step_at = archive->busy;
+	while ((run = archive->step_at) != NULL) {
+		archive->step_at = run->busy_next;
 		r = step(run);
 		if (r >= 0)
 			work += r;
 		else
 			*ret_error = archive_fail(archive, run->name.text, r);
-		if (!run->busy || run->phase != RUN_SEALED || run->seal_wanted)
-			continue;
-		run_mark_idle(run);
+		if (run->busy && run->phase == RUN_SEALED && !run->seal_wanted)
+			run_mark_idle(run);
+		if (r != 0 && archive->env->ops->mono_ns(archive->env) >= until_ns)
+			break;
 	}
 	return work;
 }
 
 static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 {
+	uint64_t until_ns = now_ns + TURN_NS;
 	int n, r;
 
 	r = archive->scanned ? 0 : recover_scan(archive);
 	if (r >= 0)
 		r = periodic(archive, now_ns);
+	if (r >= 0)
+		r = checkpoint_go_on(archive, until_ns);
 	if (r < 0) {
 		*ret_error = archive_fail(archive, "", r);
 		return 0;
 	}
-	n = step_all(archive, ret_error);
+	n = step_all(archive, until_ns, ret_error);
 	r = checkpoint_directory(archive, now_ns);
 	n += r > 0;
 	if (r >= 0 && now_ns >= archive->mark_due_ns) {
@@ -463,6 +472,8 @@ uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 {
 	if (archive->failing)
 		return archive->retry_due_ns;
+	if (archive->checkpoint_at || archive->step_at)
+		return now_ns;
 	for (const struct run *run = archive->busy; run; run = run->busy_next)
 		if (can_step(run))
 			return now_ns;

@@ -117,21 +117,36 @@ static int flush_run(struct run *run)
 	return 0;
 }
 
-int checkpoint_begin(struct archive *archive)
+void checkpoint_begin(struct archive *archive)
 {
+	if (!archive->checkpoint_at)
+		archive->checkpoint_at = archive->runs;
+	archive->unflushed_bytes = 0;
+}
+
+static bool needs_flush(const struct run *run)
+{
+	if (!run->unsafe_number || run->phase != RUN_OPEN)
+		return false;
+	/* Safe as soon as it is sealed. */
+	return !run->seal_wanted || run->seal_number > run->archive->pushed;
+}
+
+int checkpoint_go_on(struct archive *archive, uint64_t until_ns)
+{
+	struct run *run;
 	int r;
 
-	for (struct run *run = archive->runs, *next; run; run = next) {
-		next = run->next;
-		if (!run->unsafe_number || run->phase != RUN_OPEN)
+	while ((run = archive->checkpoint_at) != NULL) {
+		archive->checkpoint_at = run->next;
+		if (!needs_flush(run))
 			continue;
-		if (run->seal_wanted && run->seal_number <= archive->pushed)
-			continue; /* safe as soon as it is sealed */
 		r = flush_run(run);
 		if (r < 0)
 			return r;
+		if (archive->env->ops->mono_ns(archive->env) >= until_ns)
+			break;
 	}
-	archive->unflushed_bytes = 0;
 	return 0;
 }
 

@@ -1,7 +1,5 @@
 #include "archive/stage.h"
 
-#include "base/crc32c.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,24 +33,50 @@ struct run *run_find(struct archive *archive, const uint8_t trace_id[16])
 	return NULL;
 }
 
+static void link_name(struct run *run)
+{
+	struct run **bucket =
+		&run->archive->name_buckets[run->name_hash & run->archive->bucket_mask];
+
+	run->name_next = *bucket;
+	*bucket = run;
+}
+
+static void unlink_name(struct run *run)
+{
+	struct run **link =
+		&run->archive->name_buckets[run->name_hash & run->archive->bucket_mask];
+
+	while (*link != run)
+		link = &(*link)->name_next;
+	*link = run->name_next;
+}
+
 static int table_grow(struct archive *archive)
 {
 	uint32_t size = archive->buckets ? (archive->bucket_mask + 1) * 2 : ARCHIVE_BUCKETS_MIN;
-	struct run **buckets;
+	struct run **buckets, **name_buckets;
 
 	if (archive->buckets && archive->run_count <= archive->bucket_mask)
 		return 0;
 	buckets = calloc(size, sizeof(struct run *));
-	if (!buckets)
+	name_buckets = calloc(size, sizeof(struct run *));
+	if (!buckets || !name_buckets) {
+		free(buckets);
+		free(name_buckets);
 		return -ENOMEM;
+	}
 	free(archive->buckets);
+	free(archive->name_buckets);
 	archive->buckets = buckets;
+	archive->name_buckets = name_buckets;
 	archive->bucket_mask = size - 1;
 	for (struct run *run = archive->runs; run; run = run->next) {
 		uint32_t bucket = bucket_of(archive, run->trace_id);
 
 		run->hash_next = buckets[bucket];
 		buckets[bucket] = run;
+		link_name(run);
 	}
 	return 0;
 }
@@ -76,6 +100,7 @@ int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_i
 	bucket = bucket_of(archive, trace_id);
 	run->hash_next = archive->buckets[bucket];
 	archive->buckets[bucket] = run;
+	link_name(run);
 	run->next = archive->runs;
 	if (run->next)
 		run->next->prev = run;
@@ -99,6 +124,9 @@ void run_free(struct run *run)
 	while (*link != run)
 		link = &(*link)->hash_next;
 	*link = run->hash_next;
+	unlink_name(run);
+	if (archive->checkpoint_at == run)
+		archive->checkpoint_at = run->next;
 	if (run->prev)
 		run->prev->next = run->next;
 	else
@@ -130,6 +158,8 @@ void run_mark_idle(struct run *run)
 	if (!run->busy)
 		return;
 	run->busy = false;
+	if (run->archive->step_at == run)
+		run->archive->step_at = run->busy_next;
 	if (run->busy_prev)
 		run->busy_prev->busy_next = run->busy_next;
 	else
@@ -140,15 +170,31 @@ void run_mark_idle(struct run *run)
 
 /* --- the name ----------------------------------------------------------- */
 
+/* Seeded: services are a module's choice, it must not choose buckets. */
+static uint64_t hash_of_name(const struct archive *archive, const struct name *name)
+{
+	uint64_t hash = archive->hash_seed[0] ^ UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = name->text; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+	return hash ^ hash >> 32;
+}
+
 void run_set_name(struct run *run, const struct name *name)
 {
+	unlink_name(run);
 	run->name = *name;
-	run->name_hash = crc32c(0, name->text, strlen(name->text));
+	run->name_hash = hash_of_name(run->archive, name);
+	link_name(run);
 }
 
 static bool name_in_use(const struct run *run)
 {
-	for (const struct run *other = run->archive->runs; other; other = other->next)
+	const struct archive *archive = run->archive;
+
+	for (const struct run *other =
+		     archive->name_buckets[run->name_hash & archive->bucket_mask];
+	     other; other = other->name_next)
 		if (other != run && other->name_hash == run->name_hash &&
 		    strcmp(other->name.text, run->name.text) == 0)
 			return true;

@@ -37,7 +37,7 @@ struct file_identity {
 
 struct run {
 	struct archive *archive;
-	struct run *hash_next;
+	struct run *hash_next, *name_next;
 	struct run *prev, *next;	   /* all runs */
 	struct run *busy_prev, *busy_next; /* those with something to do */
 	bool busy;
@@ -101,11 +101,13 @@ struct archive {
 	uint64_t started_ns;
 	bool scanned; /* the directory was looked through after the start */
 
-	struct run **buckets;
+	struct run **buckets, **name_buckets; /* by trace id, by name */
 	uint32_t bucket_mask;
 	uint64_t hash_seed[2]; /* ids are a module's choice: it must not choose buckets */
 	uint32_t run_count;
 	struct run *runs, *busy;
+	struct run *step_at;	   /* of `busy`: the next one, when a turn was too short */
+	struct run *checkpoint_at; /* of `runs`: the same for a checkpoint */
 
 	uint64_t pushed;
 	uint64_t mark, mark_segment;
@@ -179,7 +181,9 @@ _Static_assert(sizeof(struct archive_frame) == 24, "ARCHIVE payload");
 #define FRAME_SEAL_WANTED 0x02u
 #define FRAME_SETTLED 0x04u /* the name is the run's own */
 
-int checkpoint_begin(struct archive *archive);
+/* A checkpoint flushes every open run, as many in one turn as time allows. */
+void checkpoint_begin(struct archive *archive);
+int checkpoint_go_on(struct archive *archive, uint64_t until_ns);
 int checkpoint_step(struct run *run);
 int checkpoint_directory(struct archive *archive, uint64_t now_ns);
 /* Appends the run's ARCHIVE frame: that it is sealed, or (again) that it is
