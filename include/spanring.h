@@ -576,7 +576,7 @@ struct spanring_run_options {
 	/* What the run is for: the root span becomes an agent's
 	 * (openinference.span.kind=AGENT) with this as `user_goal`. NULL: neither. */
 	const char *goal;
-	/* About the run as a whole; archived with it. */
+	/* About the run as a whole: the root span's, after those of `start`. */
 	const struct spanring_attribute *attributes;
 	size_t attribute_count;
 	/* Where the root's context goes, replacing what an earlier run left

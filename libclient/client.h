@@ -126,8 +126,7 @@ void client_report_refusal(int error);
 /* ---- for other parts of the library ---------------------------------------- */
 
 /* Writes a RUN record: `which` is WIRE_RUN_BEGIN or WIRE_RUN_END. */
-int client_say_run(unsigned which, const uint8_t trace_id[16],
-		   const struct spanring_attribute *attributes, size_t count);
+int client_say_run(unsigned which, const uint8_t trace_id[16]);
 
 /* Writes a PROCESS_END record, even where the gate is shut for this thread
  * because a signal handler interrupted it. `code` is the signal or, for

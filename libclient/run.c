@@ -105,12 +105,14 @@ int spanring_run_begin(struct spanring_span *ret_root, const char *name,
 	if (beginning.rest_count)
 		(void)spanring_set_attributes(ret_root, beginning.rest,
 					      beginning.rest_count); /* counted there */
+	if (beginning.run.attribute_count)
+		(void)spanring_set_attributes(ret_root, beginning.run.attributes,
+					      beginning.run.attribute_count); /* and there */
 	if (beginning.joins)
 		return 0;
 	if (spanring_is_recording(ret_root)) {
 		ret_root->marks |= CLIENT_MARK_RUN;
-		(void)client_say_run(WIRE_RUN_BEGIN, ret_root->trace_id,
-				     beginning.run.attributes, beginning.run.attribute_count);
+		(void)client_say_run(WIRE_RUN_BEGIN, ret_root->trace_id);
 	}
 	leave_context(ret_root, beginning.run.context_file);
 	return 0;
@@ -125,7 +127,7 @@ int spanring_run_end(struct spanring_span *root)
 	 * the root and must not say that its run is over. */
 	if (!is_run || (r < 0 && r != -ENOBUFS))
 		return r;
-	s = client_say_run(WIRE_RUN_END, root->trace_id, NULL, 0);
+	s = client_say_run(WIRE_RUN_END, root->trace_id);
 	return r < 0 ? r : s;
 }
 
