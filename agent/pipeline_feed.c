@@ -180,7 +180,22 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 				(unsigned long long)destination->dropped_backlog);
 		}
 		destination->skipped_number = last;
+		/* At once: the segment goes only when the log says so. */
+		(void)mark_cursor(p, destination, destination_done(destination));
 	}
+}
+
+/* On a small disk the log is small, and is cleaned accordingly early. What is
+ * open is appended again by cleaning: a log that holds little else would be
+ * written round and round without getting smaller. */
+static uint64_t clean_above(const struct pipeline *p)
+{
+	const struct assemble_counters *counters = assemble_counters(p->assemble);
+	uint64_t half = wal_max_bytes(p->wal) / 2;
+	uint64_t open = 2 * (counters->memory_bytes + counters->spilled_bytes);
+	uint64_t least = half < CLEAN_ABOVE_BYTES ? half : CLEAN_ABOVE_BYTES;
+
+	return open > least ? open : least;
 }
 
 void pipeline_keep_log_small(struct pipeline *p)
@@ -188,9 +203,7 @@ void pipeline_keep_log_small(struct pipeline *p)
 	struct wal_oldest oldest = wal_oldest(p->wal);
 	uint64_t max = wal_max_bytes(p->wal);
 
-	/* On a small disk the log is small, and is cleaned accordingly early. */
-	if (oldest.active ||
-	    wal_bytes(p->wal) < (max / 2 < CLEAN_ABOVE_BYTES ? max / 2 : CLEAN_ABOVE_BYTES) ||
+	if (oldest.active || wal_bytes(p->wal) < clean_above(p) ||
 	    oldest.segment == p->released_segment)
 		return;
 	if (!everybody_passed(p, oldest.last_span_number)) {
