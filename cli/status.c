@@ -214,10 +214,13 @@ static void print_ledgers(json_t *status)
 	       number(spans, "closed_by_death"), number(spans, "open"),
 	       number(spans, "dropped_invalid"));
 	if (archive)
-		printf("archive  taken %" PRIu64 " = archived %" PRIu64 " + waiting %" PRIu64
-		       " + filtered %" PRIu64 " + invalid %" PRIu64 "\n",
-		       number(archive, "spans"), number(archive, "archived"),
-		       number(archive, "waiting"), number(archive, "dropped_filtered"),
+		/* What could not be printed as JSON was never taken. */
+		printf("archive  taken %" PRIu64 " + recovered %" PRIu64 " = archived %" PRIu64
+		       " + waiting %" PRIu64 " + filtered %" PRIu64 " + lost %" PRIu64
+		       "; invalid %" PRIu64 "\n",
+		       number(archive, "spans"), number(archive, "recovered"),
+		       number(archive, "archived"), number(archive, "waiting"),
+		       number(archive, "dropped_filtered"), number(archive, "dropped_lost"),
 		       number(archive, "dropped_invalid"));
 }
 
