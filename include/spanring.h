@@ -64,8 +64,11 @@
  *   -ENOMEM	The file system of the ring directory is full.
  *   -EBUSY	See Signals.
  *   -ECHILD	See Fork. Also a span from before spanring_shutdown().
- *   -EINVAL	A key or a name is missing or is longer than 65,535 bytes, a
- *		value is nested deeper than 60 arrays and maps. */
+ *   -EINVAL	A name is NULL, a key NULL or empty, either longer than 65,535
+ *		bytes; a text is NULL, or bytes or an array that have a length
+ *		(a NULL within an array of strings is the empty value); an
+ *		enumeration has no such value; more than 60 arrays and maps
+ *		within each other. */
 #ifndef SPANRING_H
 #define SPANRING_H
 
@@ -166,7 +169,7 @@ struct spanring_options {
  * -ENOMEM, -EFBIG, -ENOSPC, ... the ring could not be made. */
 int spanring_init(const struct spanring_options *options);
 
-/* Ends tracing: says to the agent that this ring is complete, and unmaps it once
+/* Ends tracing: tells the agent that this ring is complete, and unmaps it once
  * no other thread is inside a call (waiting 50 ms at most, else it stays mapped
  * until exit). Spans that are still open are ended by the agent, with their
  * status as it is. Later calls do nothing; spanring_init() may begin anew. Not
@@ -599,7 +602,9 @@ int spanring_run_begin(struct spanring_span *ret_root, const char *name,
 		       const struct spanring_run_options *options);
 
 /* Ends the root span and marks the run complete. Spans of other processes that
- * are still open, or come later, are not lost: they reopen the file. */
+ * are still open, or come later, are not lost: they reopen the file.
+ * -ENOBUFS	no room for the mark, or for the end's time: the root is ended all
+ *		the same, and the file is closed after a while without the mark. */
 int spanring_run_end(struct spanring_span *root);
 
 /* The same, after setting `agent.final_response` and `expected_response` on
