@@ -188,11 +188,10 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 /* On a small disk the log is small, and is cleaned accordingly early. What is
  * open is appended again by cleaning: a log that holds little else would be
  * written round and round without getting smaller. */
-static uint64_t clean_above(const struct pipeline *p)
+static uint64_t clean_above(const struct pipeline *p, uint64_t open_bytes)
 {
-	const struct assemble_counters *counters = assemble_counters(p->assemble);
 	uint64_t half = wal_max_bytes(p->wal) / 2;
-	uint64_t open = 2 * (counters->memory_bytes + counters->spilled_bytes);
+	uint64_t open = 2 * open_bytes;
 	uint64_t least = half < CLEAN_ABOVE_BYTES ? half : CLEAN_ABOVE_BYTES;
 
 	return open > least ? open : least;
@@ -200,10 +199,13 @@ static uint64_t clean_above(const struct pipeline *p)
 
 void pipeline_keep_log_small(struct pipeline *p)
 {
+	const struct assemble_counters *counters = assemble_counters(p->assemble);
+	uint64_t open_bytes = counters->memory_bytes + counters->spilled_bytes;
 	struct wal_oldest oldest = wal_oldest(p->wal);
 	uint64_t max = wal_max_bytes(p->wal);
 
-	if (oldest.active || wal_bytes(p->wal) < clean_above(p) ||
+	wal_set_open_bytes(p->wal, open_bytes);
+	if (oldest.active || wal_bytes(p->wal) < clean_above(p, open_bytes) ||
 	    oldest.segment == p->released_segment)
 		return;
 	if (!everybody_passed(p, oldest.last_span_number)) {

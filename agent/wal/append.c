@@ -42,9 +42,13 @@ static uint64_t segment_capacity(const struct wal *wal, uint64_t need)
  * oldest segments must come from somewhere. */
 static bool log_is_full(const struct wal *wal, uint64_t capacity)
 {
-	uint64_t max = wal->max_bytes;
+	uint64_t max = wal->max_bytes + wal->max_bytes / 4;
+	uint64_t open = wal->open_bytes < wal->disk_bytes / 3 ? wal->open_bytes * 3
+							      : wal->disk_bytes;
 
-	return wal_bytes(wal) + capacity > max + max / 4 + 2 * capacity;
+	if (max < open)
+		max = open;
+	return wal_bytes(wal) + capacity > max + 2 * capacity;
 }
 
 static int segment_plan(struct wal *wal, uint64_t need)

@@ -41,6 +41,8 @@ struct wal {
 	struct env *env;
 	struct wal_options options;
 	uint64_t max_bytes; /* see wal_max_bytes() */
+	uint64_t disk_bytes; /* half of what the disk has for us; nothing gives way to more */
+	uint64_t open_bytes; /* see wal_set_open_bytes() */
 	int dir_fd;
 	int lock_fd;
 	bool recovered;

@@ -145,10 +145,12 @@ void wal_set_limits(struct wal *wal)
 	uint64_t left, total;
 
 	wal->max_bytes = wal->options.max_bytes ? wal->options.max_bytes : UINT64_MAX / 4;
+	wal->disk_bytes = UINT64_MAX / 4;
 	/* The other half is for whoever shares the disk with us. */
-	if (wal->env->ops->space(wal->env, wal->dir_fd, &left, &total) == 0 &&
-	    wal->max_bytes > (left + wal_bytes(wal)) / 2) {
-		wal->max_bytes = (left + wal_bytes(wal)) / 2;
+	if (wal->env->ops->space(wal->env, wal->dir_fd, &left, &total) == 0)
+		wal->disk_bytes = (left + wal_bytes(wal)) / 2;
+	if (wal->max_bytes > wal->disk_bytes) {
+		wal->max_bytes = wal->disk_bytes;
 		if (wal->options.max_bytes)
 			wal_log(wal, LOG_NOTICE,
 				"the disk of %s is small: the log takes %llu MiB at most",
@@ -219,6 +221,11 @@ uint64_t wal_logged_sequence(const struct wal *wal)
 uint64_t wal_synced_sequence(const struct wal *wal)
 {
 	return wal->synced_sequence;
+}
+
+void wal_set_open_bytes(struct wal *wal, uint64_t bytes)
+{
+	wal->open_bytes = bytes;
 }
 
 uint64_t wal_max_bytes(const struct wal *wal)

@@ -133,6 +133,12 @@ uint64_t wal_bytes(const struct wal *wal);
  * for the log when it was recovered. */
 uint64_t wal_max_bytes(const struct wal *wal);
 
+/* How many bytes of what the log holds are open spans: no cleaning makes the
+ * log smaller than those, and a span that cannot be ended because its records
+ * are refused would be open for ever. So the limit gives way to three times as
+ * much, up to half of the disk. */
+void wal_set_open_bytes(struct wal *wal, uint64_t bytes);
+
 /* Lets the oldest segment go as soon as everything added up to now is
  * synced. Only when nobody needs it: no unread span, no open state, no last
  * position of a ring lies there. Readers pass over it from now on. Anything

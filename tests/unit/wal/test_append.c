@@ -193,6 +193,35 @@ static void records_are_refused_when_the_log_is_over_its_size_but_states_are_not
 	wal_fixture_fini(&f);
 }
 
+static void open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk(void **state)
+{
+	struct wal_fixture f;
+	int r = 0, i;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	f.options.max_bytes = 1 << 20;
+	file_env_init(&f.world, 1);
+	f.world.space = 8 << 20;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	wal_set_open_bytes(f.wal, 1 << 20);
+	for (i = 0; i < 20000 && r == 0; i++) {
+		r = wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL);
+		assert_int_equal(wal_commit(f.wal), 0);
+	}
+	assert_int_equal(r, -ENOBUFS);
+	assert_in_range(wal_bytes(f.wal), 3 << 20, 7 << 19);
+
+	wal_set_open_bytes(f.wal, UINT64_C(1) << 40);
+	for (i = 0, r = 0; i < 20000 && r == 0; i++) {
+		r = wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL);
+		assert_int_equal(wal_commit(f.wal), 0);
+	}
+	assert_int_equal(r, -ENOBUFS);
+	assert_in_range(wal_bytes(f.wal), 7 << 19, 5 << 20);
+	wal_fixture_fini(&f);
+}
+
 static void the_log_takes_half_of_a_small_disk_in_small_segments(void **state)
 {
 	struct wal_fixture f;
@@ -402,6 +431,7 @@ int main(void)
 		cmocka_unit_test(what_is_too_long_or_too_much_is_refused_and_nothing_is_added),
 		cmocka_unit_test(
 			records_are_refused_when_the_log_is_over_its_size_but_states_are_not),
+		cmocka_unit_test(open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk),
 		cmocka_unit_test(the_log_takes_half_of_a_small_disk_in_small_segments),
 		cmocka_unit_test(slices_come_back_one_by_one_and_where_they_were_said_to_be),
 		cmocka_unit_test(a_record_payload_cut_anywhere_is_refused_or_ends_at_a_slice),
