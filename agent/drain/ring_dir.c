@@ -10,6 +10,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 #define TEMPORARY_AGE_S 60
 
 /* ---- the directory itself -------------------------------------------------- */
@@ -257,15 +259,6 @@ int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])
 {
 	uint8_t instance[16];
@@ -274,7 +267,7 @@ bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])
 	    strcmp(name + 32, WIRE_RING_SUFFIX) != 0)
 		return false;
 	for (int i = 0; i < 16; i++) {
-		int high = hex_digit(name[2 * i]), low = hex_digit(name[2 * i + 1]);
+		int high = hex_digit_lower(name[2 * i]), low = hex_digit_lower(name[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

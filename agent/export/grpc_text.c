@@ -2,22 +2,12 @@
 
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 
 #define RETRY_INFO_TYPE "google.rpc.RetryInfo"
 #define DELAY_NS_MAX ((uint64_t)INT64_MAX)
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
 
 void grpc_text_unescape(char *ret, size_t len, const char *escaped)
 {

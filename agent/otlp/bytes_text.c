@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/hex.h"
+
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -23,16 +25,6 @@ int bytes_text_hex(struct buf *out, struct bytes bytes)
 	return 0;
 }
 
-static int hex_value(uint8_t digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit |= 0x20;
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -1;
-}
-
 int bytes_text_unhex(struct buf *out, struct bytes text)
 {
 	uint8_t *at;
@@ -43,7 +35,7 @@ int bytes_text_unhex(struct buf *out, struct bytes text)
 		return -ENOMEM;
 	at = out->at + out->len;
 	for (size_t i = 0; i < text.len; i += 2) {
-		int high = hex_value(text.at[i]), low = hex_value(text.at[i + 1]);
+		int high = hex_digit((char)text.at[i]), low = hex_digit((char)text.at[i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;
