@@ -216,6 +216,19 @@ static int stream_span(struct stream *s)
 	return s->each(s->arg, &s->finished);
 }
 
+/* The items of an array, one at least, and what closes it. */
+static int stream_items(struct stream *s, int (*item)(struct stream *s), const char *close)
+{
+	int r;
+
+	do {
+		r = item(s);
+		if (r >= 0)
+			r = take(s, ',');
+	} while (r > 0);
+	return r < 0 ? r : expect(s, close);
+}
+
 static int stream_scope(struct stream *s)
 {
 	size_t url;
@@ -234,13 +247,7 @@ static int stream_scope(struct stream *s)
 		s->finished.scope = buf_bytes(&s->scope);
 		s->finished.scope_schema_url = url_at(s, url);
 	}
-	do {
-		r = stream_span(s);
-		if (r >= 0)
-			r = take(s, ',');
-	} while (r > 0);
-	if (r >= 0)
-		r = expect(s, "]");
+	r = stream_items(s, stream_span, "]");
 	return r < 0 ? r : take_url(s, url);
 }
 
@@ -262,13 +269,7 @@ static int stream_resource(struct stream *s)
 		s->finished.resource = buf_bytes(&s->resource);
 		s->finished.resource_schema_url = url_at(s, url);
 	}
-	do {
-		r = stream_scope(s);
-		if (r >= 0)
-			r = take(s, ',');
-	} while (r > 0);
-	if (r >= 0)
-		r = expect(s, "]");
+	r = stream_items(s, stream_scope, "]");
 	return r < 0 ? r : take_url(s, url);
 }
 
@@ -283,13 +284,7 @@ static int stream_file(struct stream *s, bool emit)
 	r = expect(s, GROUP_OPEN);
 	if (r < 0)
 		return r;
-	do {
-		r = stream_resource(s);
-		if (r >= 0)
-			r = take(s, ',');
-	} while (r > 0);
-	if (r >= 0)
-		r = expect(s, GROUP_CLOSE);
+	r = stream_items(s, stream_resource, GROUP_CLOSE);
 	if (r < 0)
 		return r;
 	r = peek(s);
