@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <syslog.h>
 
+#include "base/log.h"
 #include "options_table.h"
 
 static void help_setting(const struct setting *setting, void (*put)(void *, const char *),
@@ -78,11 +78,7 @@ static void show_value(const struct options *options, const struct setting *sett
 		(void)snprintf(line, size, "%u", *(const uint32_t *)at);
 		break;
 	case TYPE_LEVEL:
-		(void)snprintf(line, size, "%s",
-			       *(const uint32_t *)at == LOG_ERR	      ? "error"
-			       : *(const uint32_t *)at == LOG_WARNING ? "warning"
-			       : *(const uint32_t *)at == LOG_INFO    ? "info"
-								      : "debug");
+		(void)snprintf(line, size, "%s", log_level_name((int)*(const uint32_t *)at));
 		break;
 	case TYPE_SIZE:
 		(void)snprintf(line, size, "%llu", (unsigned long long)*(const uint64_t *)at);
