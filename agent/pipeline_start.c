@@ -8,6 +8,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/hex.h"
 #include "base/log.h"
 
 #define DRAIN_BATCH_BYTES (UINT64_C(1) << 20)
@@ -105,11 +106,6 @@ static int start_drain(struct pipeline *p)
 	return r;
 }
 
-static int hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Which boot this is: ticks of another one mean nothing here. Zero: unknown. */
 static void read_boot_id(struct env *env, uint8_t ret_id[16])
 {
@@ -124,7 +120,7 @@ static void read_boot_id(struct env *env, uint8_t ret_id[16])
 	n = env->ops->pread(env, fd, text, sizeof text, 0);
 	(void)env->ops->close(env, fd);
 	for (ssize_t i = 0; i < n && digits < 32; i++) {
-		int value = hex_value(text[i]);
+		int value = hex_digit_lower(text[i]);
 
 		if (value < 0)
 			continue;
@@ -283,6 +279,7 @@ void pipeline_fini(struct pipeline *p)
 		if (p->destinations[i].started)
 			export_fini(&p->destinations[i].export);
 		wal_reader_free(p->destinations[i].reader);
+		headers_fini(&p->destinations[i].headers);
 	}
 	wal_reader_free(p->archive_reader);
 	archive_free(p->archive);
