@@ -192,6 +192,25 @@ clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(B
 
 tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
 
+# The fault matrix: what becomes of every fault in tests/fault/rows.
+.PHONY: test-fault soak fault-build
+test-fault:
+	@deploy/needs.sh build test
+	@$(MAKE) --no-print-directory fault-build
+	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan
+
+# The long tier; SEED=n replays one seed of the simulation.
+SEED ?=
+soak:
+	@deploy/needs.sh build test
+	@$(MAKE) --no-print-directory fault-build
+	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan --tier N $(if $(SEED),--seed $(SEED))
+
+fault-build:
+	$(MAKE) --no-print-directory -s -j$(JOBS) all examples tools
+	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan \
+		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" $(BUILD)-asan/spanringd
+
 .PHONY: bench bench-build
 bench:
 	@deploy/needs.sh build bench
@@ -237,6 +256,8 @@ install: all
 help:
 	@echo 'make demo      install what is missing, build, and see it work'
 	@echo 'make test      install what is missing, build, and run the quick tests'
+	@echo 'make test-fault  run the fault matrix: what becomes of every fault we know'
+	@echo 'make soak      its long tier; SEED=n replays one seed of the simulation'
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'

@@ -2,7 +2,8 @@
 """Runs the quick tier and closes with `N passed, N failed, N skipped`.
 
 A test is an executable file: a cmocka program under <build>/tests, or a script
-under tests/lint, tests/model, tests/e2e whose name begins with test_. Exit code
+under tests/lint, tests/model, tests/e2e whose name begins with test_. The fault
+matrix has a runner of its own: tests/fault/run.py. Exit code
 77 means skipped, with the reason as its last line. Programs get BUILD (absolute)
 in their environment and a private TMPDIR that is removed afterwards.
 """
@@ -26,7 +27,7 @@ PASSED = re.compile(rb"\[  PASSED  \] (\d+) test")
 FAILED = re.compile(rb"\[  FAILED  \] (\d+) test")
 SKIPPED = re.compile(rb"\[  SKIPPED \] (\d+) test")
 # These use the whole machine or measure deaths: one at a time, after the rest.
-ALONE = re.compile(r"/(e2e|stress|fault)/")
+ALONE = re.compile(r"/(e2e|stress)/")
 
 
 class Result:
@@ -45,7 +46,7 @@ class Result:
 
 def discover(build, sanitized):
     for directory in [build] + sanitized:
-        for part in ("unit", "fault", "stress"):
+        for part in ("unit", "stress"):
             for path in sorted((directory / "tests" / part).rglob("*")):
                 if path.is_file() and os.access(path, os.X_OK):
                     yield path, directory
@@ -55,17 +56,22 @@ def discover(build, sanitized):
                 yield path, build
 
 
-def run(item):
-    path, build = item
-    scratch = tempfile.mkdtemp(prefix="spanring-test-", dir=SHM)
-    environment = dict(os.environ, BUILD=str(build), TMPDIR=scratch,
+def test_environment(build, scratch):
+    """The caller's, without its tracing."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith(("OTEL_", "SPANRING_", "TRACE"))
+                   or name.startswith("SPANRING_TEST_")}
+    environment.update(BUILD=str(build), TMPDIR=scratch,
                        ASAN_OPTIONS="detect_leaks=1:abort_on_error=0",
                        UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
                        TSAN_OPTIONS="halt_on_error=1")
-    for name in [name for name in environment if name.startswith("OTEL_")]:
-        del environment[name]
-    environment.pop("SPANRING_DIR", None)
-    environment.pop("TRACEPARENT", None)
+    return environment
+
+
+def run(item):
+    path, build = item
+    scratch = tempfile.mkdtemp(prefix="spanring-test-", dir=SHM)
+    environment = test_environment(build, scratch)
     began = time.monotonic()
     try:
         done = subprocess.run([path], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
@@ -118,4 +124,5 @@ def main():
     return 1 if failed or not passed else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -517,5 +517,13 @@ int main(void)
 			a_handler_that_jumps_out_of_a_write_stops_tracing_for_a_moment_only),
 	};
 
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+	int failed = cmocka_run_group_tests(tests, make_directory, remove_directory);
+
+	if (failed == 0) {
+		puts("row M1 passed: after each instruction the committed prefix, to the byte");
+		puts("row M3 passed: a handler at each instruction writes its span or is "
+		     "counted");
+		puts("row M4 passed: a handler that jumps out stops tracing for a moment only");
+	}
+	return failed;
 }
