@@ -12,6 +12,7 @@
 
 #include "base/env_linux.h"
 #include "base/log.h"
+#include "harden.h"
 #include "notify.h"
 #include "options.h"
 #include "pipeline.h"
@@ -140,6 +141,7 @@ static int run(const struct options *options)
 	int r;
 
 	(void)umask(0027);
+	harden();
 	log_init(&log_options);
 	r = env_linux_new(&env, &env_options);
 	if (r < 0) {

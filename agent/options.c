@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -104,7 +105,7 @@ const struct setting settings[] = {
 	  "OTEL_EXPORTER_ENDPOINT"},
 	 "OTLP/gRPC server"},
 	{"export.headers",
-	 TYPE_TEXT,
+	 TYPE_SECRET,
 	 AT(export_headers),
 	 NULL,
 	 {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
@@ -250,6 +251,7 @@ static const char *setting_parse(struct options *options, const struct setting *
 
 	switch (setting->type) {
 	case TYPE_TEXT:
+	case TYPE_SECRET:
 		return parse_text(at, text);
 	case TYPE_BOOL:
 		return parse_flag(at, text, truth, "true or false");
@@ -278,6 +280,7 @@ struct loader {
 	options_say_fn *say;
 	void *say_arg;
 	const char *source; /* for messages */
+	bool secret;	    /* the file gave one */
 	int failed;
 };
 
@@ -307,10 +310,26 @@ static int load_yaml_value(void *arg, const char *key, const char *value)
 	struct loader *loader = arg;
 	const struct setting *setting = setting_find(key, strlen(key));
 
+	if (!setting)
+		return 0;
+	loader->secret |= setting->type == TYPE_SECRET;
 	/* All wrong values are told in one go, so the walk goes on. */
-	if (setting)
-		(void)load_value(loader, setting, value);
+	(void)load_value(loader, setting, value);
 	return 0;
+}
+
+/* Only a warning: secrets mounted into a container look like this, too. */
+static void check_secret_file(const struct loader *loader, const char *path)
+{
+	char line[512];
+	struct stat st;
+
+	if (!loader->secret || stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
+		return;
+	(void)snprintf(line, sizeof line,
+		       "%s holds export.headers and everybody can read it; chmod 0640 it",
+		       path);
+	loader->say(loader->say_arg, line);
 }
 
 static int load_defaults(struct loader *loader)
@@ -337,6 +356,7 @@ static int load_file(struct loader *loader, const char *path, bool asked_for)
 		(void)snprintf(line, sizeof line, "%s: cannot be read: %s", path, strerror(-r));
 		loader->say(loader->say_arg, line);
 	}
+	check_secret_file(loader, path);
 	return r < 0 ? EXIT_CONFIG : loader->failed;
 }
 
@@ -474,6 +494,19 @@ static int arguments_parse(struct loader *loader, struct arguments *arguments, i
 	return 0;
 }
 
+/* Every user of the machine can read a command line. */
+static int arguments_secret(const struct loader *loader, const struct setting *setting)
+{
+	char line[512];
+
+	(void)snprintf(line, sizeof line,
+		       "%s may hold secrets, which everybody could read from the command line; "
+		       "write it into the configuration file or into %s",
+		       setting->key, setting->environment[1]);
+	loader->say(loader->say_arg, line);
+	return EXIT_USAGE;
+}
+
 static int load_arguments(struct loader *loader, const struct arguments *arguments)
 {
 	const struct setting *setting;
@@ -483,6 +516,8 @@ static int load_arguments(struct loader *loader, const struct arguments *argumen
 		setting = setting_find(arguments->keys[i], arguments->key_lengths[i]);
 		if (!setting)
 			return arguments_fail(loader, "unknown setting", arguments->keys[i]);
+		if (setting->type == TYPE_SECRET)
+			return arguments_secret(loader, setting);
 		(void)load_value(loader, setting, arguments->values[i]);
 	}
 	return loader->failed;
@@ -571,7 +606,7 @@ static int check_ranges(struct loader *loader)
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
 		 void *say_arg)
 {
-	struct loader loader = {options, say, say_arg, "defaults", 0};
+	struct loader loader = {options, say, say_arg, "defaults", false, 0};
 	struct arguments arguments = {.count = 0};
 	int r;
 
@@ -599,11 +634,19 @@ int options_load(struct options *options, int argc, char **argv, options_say_fn 
 	return check_ranges(&loader);
 }
 
+/* Whether it was a secret need not be known. */
+static void free_text(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void options_fini(struct options *options)
 {
 	for (size_t i = 0; i < settings_count; i++)
-		if (settings[i].type == TYPE_TEXT)
-			free(*(char **)((char *)options + settings[i].offset));
+		if (settings[i].type == TYPE_TEXT || settings[i].type == TYPE_SECRET)
+			free_text(*(char **)((char *)options + settings[i].offset));
 	for (uint32_t i = 0; i < options->archive_root_count; i++)
 		free(options->archive_roots[i]);
 	free(options->private_dir);

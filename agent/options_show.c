@@ -2,7 +2,6 @@
 #include "options.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "options_table.h"
@@ -59,11 +58,10 @@ static void show_value(const struct options *options, const struct setting *sett
 
 	switch (setting->type) {
 	case TYPE_TEXT:
-		/* Headers carry credentials: they are shown as set or not set. */
-		if (strcmp(setting->key, "export.headers") == 0)
-			(void)snprintf(line, size, "%s", *(char *const *)at ? "(set)" : "");
-		else
-			(void)snprintf(line, size, "%s", *(char *const *)at ?: "");
+		(void)snprintf(line, size, "%s", *(char *const *)at ?: "");
+		break;
+	case TYPE_SECRET:
+		(void)snprintf(line, size, "%s", *(char *const *)at ? "(set)" : "");
 		break;
 	case TYPE_BOOL:
 		(void)snprintf(line, size, "%s", *(const bool *)at ? "true" : "false");
