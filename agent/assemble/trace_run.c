@@ -280,7 +280,8 @@ static int trace_run_table_say_over(struct trace_run_table *table, struct list *
 	while ((node = list_first(list))) {
 		struct trace_run *run = list_entry(node, struct trace_run, state);
 
-		if (now_ns - run->active_mono_ns < timeout_ns &&
+		/* `now_ns` may lie before: it is from the beginning of the turn. */
+		if (now_ns < run->active_mono_ns + timeout_ns &&
 		    table->quiet_count <= RUNS_QUIET_MAX)
 			break;
 		trace_run_say_over(table, run);
@@ -305,7 +306,7 @@ static void trace_run_table_forget(struct trace_run_table *table, uint64_t now_n
 	while ((node = list_first(&table->over))) {
 		struct trace_run *run = list_entry(node, struct trace_run, state);
 
-		if (now_ns - run->active_mono_ns < table->forget_ns &&
+		if (now_ns < run->active_mono_ns + table->forget_ns &&
 		    table->over_count <= RUNS_OVER_MAX)
 			break;
 		trace_run_forget(table, run);

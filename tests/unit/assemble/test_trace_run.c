@@ -77,6 +77,21 @@ static void a_run_is_over_after_the_timeout_and_not_before(void **state)
 	assert_int_equal(scene_run(&scene, 7)->over, 1);
 }
 
+/* The pipeline takes the time once a turn, before the drain hands anything in. */
+static void a_turn_that_began_before_a_runs_last_span_does_not_say_it_over(void **state)
+{
+	uint64_t turn_ns = scene.env.mono_ns;
+
+	(void)state;
+	test_env_advance_ms(&scene.env, 1);
+	push_whole_span(7, 1);
+	two_rounds();
+	(void)assemble_tick(scene.assemble, turn_ns);
+	assert_int_equal(scene_run(&scene, 7)->over, 0);
+	wait_ms(10000);
+	assert_int_equal(scene_run(&scene, 7)->over, 1);
+}
+
 static void next_due_is_when_the_first_quiet_run_is_over(void **state)
 {
 	uint64_t due;
@@ -333,6 +348,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(a_run_is_seen_with_its_first_span),
 		T(a_run_is_over_after_the_timeout_and_not_before),
+		T(a_turn_that_began_before_a_runs_last_span_does_not_say_it_over),
 		T(next_due_is_when_the_first_quiet_run_is_over),
 		T(an_open_span_keeps_its_run_open_for_ever),
 		T(an_explicit_end_is_complete_as_soon_as_nothing_is_open),
