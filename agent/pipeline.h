@@ -143,6 +143,7 @@ int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 		       uint64_t *ret_segment);
+bool news_run_awaited(void *arg, const uint8_t trace_id[16]);
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete);
 /* Adds a frame that begins with a wal_key; `sub` may be NULL. */

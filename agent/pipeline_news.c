@@ -255,6 +255,13 @@ int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state
 	return add_state(arg, WAL_ARCHIVE, trace_id, NULL, state, ret_segment);
 }
 
+bool news_run_awaited(void *arg, const uint8_t trace_id[16])
+{
+	struct pipeline *p = arg;
+
+	return assemble_run_awaited(p->assemble, trace_id);
+}
+
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete)
 {

@@ -176,6 +176,7 @@ static int start_archive(struct pipeline *p)
 	struct archive_ops ops = {
 		.state = news_archive_state,
 		.sealed = news_sealed,
+		.awaited = news_run_awaited,
 		.log = log_archive,
 		.arg = p,
 	};

@@ -325,6 +325,11 @@ static void seal_if_alone(struct run *run, uint64_t now_ns)
 {
 	if (!run->alone_due_ns || now_ns < run->alone_due_ns || run->phase != RUN_OPEN)
 		return;
+	if (run->archive->ops.awaited &&
+	    run->archive->ops.awaited(run->archive->ops.arg, run->trace_id)) {
+		run->alone_due_ns = now_ns + run->archive->options.alone_ns;
+		return;
+	}
 	/* Asked for, and the log is still handing out what it waits for. */
 	if (run->seal_wanted && run->seal_number > run->archive->pushed &&
 	    run->alone_pushed != run->archive->pushed) {

@@ -48,6 +48,9 @@ struct archive_ops {
 	/* A file was sealed. */
 	void (*sealed)(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		       bool complete);
+	/* Whether somebody will still ask to seal this run: a span of it is open,
+	 * or it was not silent for long enough. NULL: never. */
+	bool (*awaited)(void *arg, const uint8_t trace_id[16]);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };

@@ -379,6 +379,13 @@ void assemble_flush(struct assemble *a)
 	update_gauges(a);
 }
 
+bool assemble_run_awaited(const struct assemble *a, const uint8_t trace_id[16])
+{
+	const struct trace_run *run = trace_run_find(&a->runs, trace_id);
+
+	return run && !(run->flags & RUN_OVER);
+}
+
 void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct bytes service,
 		       uint64_t number, uint64_t start_wall_ns)
 {

@@ -145,6 +145,9 @@ uint64_t assemble_next_due(const struct assemble *assemble, uint64_t now_ns);
 /* Says every run over that can be (shutdown of the agent): with no open span. */
 void assemble_flush(struct assemble *assemble);
 
+/* Whether run_over will still be called for this run. */
+bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_id[16]);
+
 /* Received spans (a later stage) join their run here. */
 void assemble_received(struct assemble *assemble, const uint8_t trace_id[16],
 		       struct bytes service, uint64_t number, uint64_t start_wall_ns);

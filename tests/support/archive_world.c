@@ -94,6 +94,14 @@ static void on_sealed(void *arg, const uint8_t trace_id[16], const char *path, u
 	world->sealed_count++;
 }
 
+static bool on_awaited(void *arg, const uint8_t trace_id[16])
+{
+	const struct archive_world *world = arg;
+
+	(void)trace_id;
+	return world->awaited;
+}
+
 static void on_log(void *arg, int priority, const char *line)
 {
 	struct archive_world *world = arg;
@@ -111,7 +119,13 @@ void world_commit(struct archive_world *world)
 
 void world_start(struct archive_world *world)
 {
-	struct archive_ops ops = {on_state, on_sealed, on_log, world};
+	struct archive_ops ops = {
+		.state = on_state,
+		.sealed = on_sealed,
+		.awaited = on_awaited,
+		.log = on_log,
+		.arg = world,
+	};
 
 	assert_int_equal(archive_new(&world->archive, &world->env.env, &world->options, &ops),
 			 0);

@@ -46,6 +46,7 @@ struct archive_world {
 	bool keep_no_frames;	 /* for tests with more runs than keys */
 	bool assembly_forgets;	 /* seals asked for once are not asked for again */
 	bool log_full;		 /* ops.state answers -ENOBUFS */
+	bool awaited;		 /* assembly knows of open spans: what ops.awaited answers */
 	struct buf said;	 /* all log lines */
 	char sealed_path[512];	 /* the newest */
 	uint64_t sealed_spans;

@@ -358,6 +358,32 @@ static void a_run_sealed_before_its_spans_come_again_has_each_of_them_once(void 
 	world_fini(&world);
 }
 
+static void a_run_found_after_a_restart_is_not_sealed_while_a_span_of_it_is_open(void **state)
+{
+	struct archive_world world;
+
+	(void)state;
+	world_init(&world);
+	world_start(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	world.awaited = true;
+	world_start(&world);
+	for (int i = 0; i < 120; i++)
+		world_turn(&world);
+	assert_int_equal(count_names(&world, ".otlp.json"), 0);
+	assert_int_equal(count_names(&world, ".partial"), 1);
+	/* Its last span ended and nobody asked: it is alone. */
+	world.awaited = false;
+	for (int i = 0; i < 120; i++)
+		world_turn(&world);
+	assert_int_equal(count_names(&world, ".partial"), 0);
+	assert_int_equal(world_count(&world, 1), 1);
+	world_fini(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +397,8 @@ int main(void)
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
 		cmocka_unit_test(
 			a_run_sealed_before_its_spans_come_again_has_each_of_them_once),
+		cmocka_unit_test(
+			a_run_found_after_a_restart_is_not_sealed_while_a_span_of_it_is_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
