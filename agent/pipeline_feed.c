@@ -17,13 +17,16 @@
 /* Cleaning re-appends what is open; below this the log is small enough. */
 #define CLEAN_ABOVE_BYTES (UINT64_C(4) * WAL_SEGMENT_BYTES)
 
-static void reader_failed(const char *who, int error)
+/* Cleared when every reader has got on. */
+static void reader_failed(struct pipeline *p, const char *who, int error)
 {
-	log_line(LOG_ERR, "wal", "cannot be read for %s: %s; trying again", who,
-		 strerror(-error));
+	condition_raise(&p->conditions, CONDITION_LOG_READ_FAILING,
+			"the log in %s cannot be read for %s: %s; trying again: %s",
+			p->options->state_dir, who, strerror(-error), condition_remedy(error));
+	p->read_failed = true;
 }
 
-static int feed_destination(struct destination *destination)
+static int feed_destination(struct pipeline *p, struct destination *destination)
 {
 	int fed = 0, r;
 
@@ -31,7 +34,7 @@ static int feed_destination(struct destination *destination)
 		if (!destination->has_waiting) {
 			r = wal_reader_next(destination->reader, &destination->waiting);
 			if (r < 0)
-				reader_failed(destination->name, r);
+				reader_failed(p, destination->name, r);
 			if (r <= 0)
 				break;
 			destination->has_waiting = true;
@@ -53,7 +56,7 @@ static int feed_archive(struct pipeline *p)
 		if (!p->archive_has_waiting) {
 			r = wal_reader_next(p->archive_reader, &p->archive_waiting);
 			if (r < 0)
-				reader_failed("the archive", r);
+				reader_failed(p, "the archive", r);
 			if (r <= 0)
 				break;
 			p->archive_has_waiting = true;
@@ -70,10 +73,13 @@ int pipeline_feed(struct pipeline *p)
 {
 	int work = 0;
 
+	p->read_failed = false;
 	for (uint32_t i = 0; i < p->destination_count; i++)
-		work += feed_destination(&p->destinations[i]);
+		work += feed_destination(p, &p->destinations[i]);
 	if (p->archive)
 		work += feed_archive(p);
+	if (!p->read_failed)
+		condition_clear(&p->conditions, CONDITION_LOG_READ_FAILING);
 	return work;
 }
 

@@ -49,6 +49,12 @@ static void log_export(void *arg, int priority, const char *line)
 	log_text(priority, "export", line);
 }
 
+static void log_condition(void *arg, int priority, const char *stage, const char *line)
+{
+	(void)arg;
+	log_text(priority, stage, line);
+}
+
 static int start_wal(struct pipeline *p)
 {
 	char dir[4096];
@@ -58,6 +64,7 @@ static int start_wal(struct pipeline *p)
 		.memory_bytes_max = p->options->wal_memory_bytes,
 		.sync_interval_ns = p->options->wal_sync_interval_ns,
 		.sync_each = p->options->wal_sync_each,
+		.conditions = &p->conditions,
 		.log = log_wal,
 	};
 	int r;
@@ -81,6 +88,7 @@ static int start_drain(struct pipeline *p)
 		.batch_bytes_max = DRAIN_BATCH_BYTES,
 		.round_bytes_max = DRAIN_ROUND_BYTES,
 		.rings_max = p->options->ring_max_rings,
+		.conditions = &p->conditions,
 	};
 	struct drain_ops ops = {
 		.ring_seen = news_ring_seen,
@@ -172,6 +180,7 @@ static int start_archive(struct pipeline *p)
 		.alone_ns = p->options->archive_idle_timeout_ns,
 		.checkpoint_ns = 1000000000,
 		.open_files_max = OPEN_FILES_MAX,
+		.conditions = &p->conditions,
 	};
 	struct archive_ops ops = {
 		.state = news_archive_state,
@@ -256,6 +265,7 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	p->env = env;
 	p->options = options;
 	p->started_wall_ns = env->ops->wall_ns(env);
+	conditions_init(&p->conditions, env, log_condition, NULL);
 	r = redact_init(&p->redact, &(struct redact_options){options->redact_enabled});
 	if (r == 0)
 		r = start_wal(p);

@@ -92,6 +92,24 @@ static void agent_part(struct writer *w, struct pipeline *p)
 	close_with(w, '}');
 }
 
+/* What is wrong now; empty when all is well. */
+static void conditions_part(struct writer *w, struct pipeline *p)
+{
+	open_with(w, "conditions", '[');
+	for (int i = 0; i < CONDITIONS; i++) {
+		const struct condition_state *state = &p->conditions.of[i];
+
+		if (!state->raised)
+			continue;
+		open_with(w, NULL, '{');
+		text(w, "name", bytes_of(condition_name(i)));
+		number(w, "since_unix_nano", state->since_wall_ns);
+		text(w, "text", bytes_of(state->text));
+		close_with(w, '}');
+	}
+	close_with(w, ']');
+}
+
 static const char *const refusals[WIRE_REFUSED_COUNT] = {
 	"ring_full", "too_large", "no_memory", "reentrant",
 	"inherited", "invalid",	  "limit",     "end_lost",
@@ -204,7 +222,7 @@ static void log_part(struct writer *w, struct pipeline *p)
 	number(w, "damaged_frames", counters->damaged_frames);
 	number(w, "corrupt_segments", counters->corrupt_segments);
 	number(w, "segments_deleted", counters->segments_deleted);
-	truth(w, "failing", p->log_failing);
+	truth(w, "failing", condition_is_raised(&p->conditions, CONDITION_LOG_WRITE_FAILING));
 	close_with(w, '}');
 }
 
@@ -321,6 +339,7 @@ int pipeline_status(struct pipeline *p, struct buf *out)
 
 	open_with(&w, NULL, '{');
 	agent_part(&w, p);
+	conditions_part(&w, p);
 	rings_part(&w, p);
 	open_spans_part(&w, p);
 	drain_part(&w, p);

@@ -73,6 +73,25 @@ static void print_agent(json_t *status)
 	       *text(agent, "archive_dir") ? text(agent, "archive_dir") : "off");
 }
 
+/* First of all: what is wrong. */
+static void print_conditions(json_t *status)
+{
+	json_t *conditions = json_object_get(status, "conditions"), *one;
+	uint64_t now = number(json_object_get(status, "agent"), "now_unix_nano");
+	char since[32];
+	size_t i;
+
+	json_array_foreach(conditions, i, one)
+	{
+		age(now - number(one, "since_unix_nano"), since, sizeof since);
+		printf("ALARM    %s, for %s:\n         ", text(one, "name"), since);
+		put_safe(text(one, "text"), 1000);
+		putchar('\n');
+	}
+	if (json_array_size(conditions))
+		putchar('\n');
+}
+
 static void print_refused(json_t *ring)
 {
 	const char *reason;
@@ -266,6 +285,7 @@ int status_main(int argc, char **argv)
 		(void)json_dumpf(status, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 		putchar('\n');
 	} else {
+		print_conditions(status);
 		print_agent(status);
 		print_rings(status);
 		print_open_spans(status);

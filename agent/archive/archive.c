@@ -38,29 +38,13 @@ void archive_say(struct archive *archive, int priority, const char *format, ...)
 	archive->ops.log(archive->ops.arg, priority, line);
 }
 
-static const char *what_to_do(int error)
-{
-	switch (error) {
-	case -ENOSPC:
-	case -EDQUOT:
-		return "free some space or move archive.dir";
-	case -EACCES:
-	case -EPERM:
-		return "let the agent's user write there or set archive.dir";
-	case -EROFS:
-		return "mount it writable or set archive.dir";
-	default:
-		return "check the disk or set archive.dir";
-	}
-}
-
 int archive_fail(struct archive *archive, const char *what, int error)
 {
 	archive->counters.failures++;
-	if (!archive->trouble)
-		archive_say(archive, LOG_ERR,
-			    "cannot write %s/%s: %s; runs wait in the log: %s",
-			    archive->options.dir, what, strerror(-error), what_to_do(error));
+	condition_raise(archive->options.conditions, CONDITION_ARCHIVE_FAILING,
+			"cannot write %s/%s: %s; runs wait in the log, export goes on: %s, or set "
+			"archive.dir",
+			archive->options.dir, what, strerror(-error), condition_remedy(error));
 	if (!archive->trouble)
 		archive->retry_ns = RETRY_NS_MIN;
 	else if (archive->retry_ns < RETRY_NS_MAX)
@@ -72,10 +56,8 @@ int archive_fail(struct archive *archive, const char *what, int error)
 
 static void work_again(struct archive *archive)
 {
-	if (!archive->trouble)
-		return;
 	archive->trouble = false;
-	archive_say(archive, LOG_NOTICE, "%s can be written again", archive->options.dir);
+	condition_clear(archive->options.conditions, CONDITION_ARCHIVE_FAILING);
 }
 
 /* --- life --------------------------------------------------------------- */

@@ -24,6 +24,7 @@
 #ifndef ARCHIVE_ARCHIVE_H
 #define ARCHIVE_ARCHIVE_H
 
+#include "base/condition.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 
@@ -39,6 +40,7 @@ struct archive_options {
 	uint64_t alone_ns;
 	uint64_t checkpoint_ns;	      /* how often spools are synced and marked, 1 s */
 	uint32_t open_files_max;      /* spools kept open; others are reopened by name */
+	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 };
 
 struct archive_ops {

@@ -122,7 +122,7 @@ struct archive {
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
 	bool failing; /* nothing is tried before retry_due_ns */
-	bool trouble; /* and this was said; until something was written again */
+	bool trouble; /* until something was written again */
 	uint64_t writes;
 	uint64_t retry_due_ns, retry_ns;
 };

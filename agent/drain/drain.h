@@ -23,6 +23,7 @@
 
 #include <stdatomic.h>
 
+#include "base/condition.h"
 #include "base/env.h"
 #include "base/slice.h"
 
@@ -73,6 +74,7 @@ struct drain_options {
 	uint64_t batch_bytes_max;    /* of one batch call, about 1 MiB (one larger value goes alone) */
 	uint64_t round_bytes_max;    /* of one ring per tick: a flooder waits its turn */
 	uint32_t rings_max;
+	struct conditions *conditions; /* what is wrong with the directory; NULL: silent */
 };
 
 struct drain_ring_counters {

@@ -292,8 +292,12 @@ int find_rings(struct drain *drain, uint64_t now_ns)
 			walk.found += r;
 	}
 	if (r < 0)
-		stage_log(drain, LOG_ERR, "the ring directory cannot be read: %s",
-			  strerror(-r));
+		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FAILING,
+				"the ring directory cannot be read: %s; new processes are not "
+				"found, known ones are served: %s",
+				strerror(-r), condition_remedy(r));
+	else if (list)
+		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FAILING);
 	return walk.found;
 }
 
@@ -369,9 +373,19 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		if (r < 0)
 			ctl_close(&ring->ctl, drain->env);
 	}
-	if (r < 0)
-		stage_log(drain, LOG_WARNING, "%s cannot be written, its blocks stay: %s", name,
-			  strerror(-r));
+	if (r == -ENOSPC || r == -EDQUOT)
+		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FULL,
+				"no room for %s in the ring directory: what its process writes is "
+				"kept, but its blocks are not given back and fill: make the mount "
+				"larger",
+				name);
+	else if (r < 0)
+		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FAILING,
+				"%s cannot be written in the ring directory: %s; its blocks are "
+				"not given back and fill: %s",
+				name, strerror(-r), condition_remedy(r));
+	else
+		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FULL);
 }
 
 bool find_attach(struct drain *drain, struct ring *ring, uint64_t now_ns)

@@ -84,8 +84,16 @@ static int room_for(struct wal *wal, enum wal_kind kind, uint64_t need)
 	int r;
 
 	assert(wal->recovered); /* otherwise numbers would be given twice */
-	if (wal->pending_bytes && wal->pending_bytes + need > wal->options.memory_bytes_max)
+	if (wal->pending_bytes && wal->pending_bytes + need > wal->options.memory_bytes_max) {
+		/* Otherwise a commit makes room. */
+		if (wal->write_failing)
+			condition_raise(wal->options.conditions, CONDITION_LOG_MEMORY_FULL,
+					"%s cannot be written and wal.memory_max is used up; "
+					"rings are not drained, full ones refuse and count: make "
+					"%s writable or raise wal.memory_max",
+					wal->options.dir, wal->options.dir);
 		return -ENOBUFS;
+	}
 	if (!segment || segment_end(segment) + need > segment->capacity) {
 		if (kind == WAL_RECORD && log_is_full(wal, segment_capacity(wal, need)))
 			return -ENOBUFS;

@@ -2,6 +2,7 @@
  * with one write. Until a write has succeeded nothing of it counts, and the
  * next try writes the same bytes to the same place. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "wal/internal.h"
@@ -51,13 +52,22 @@ static void segment_trim(struct wal *wal, struct wal_segment *segment)
 	buf_fini(&segment->pending);
 }
 
-static void said_failing(struct wal *wal, int error)
+static void failed(struct wal *wal, int error)
 {
 	wal->counters.commit_failures++;
-	if (!wal->write_failing)
-		wal_log(wal, LOG_ERR, "cannot write to %s: %s; keeping frames in memory",
-			wal->options.dir, strerror(-error));
 	wal->write_failing = true;
+	condition_raise(wal->options.conditions, CONDITION_LOG_WRITE_FAILING,
+			"cannot write to %s: %s; frames are held in memory up to %" PRIu64
+			" MiB, then the rings fill and refuse: %s",
+			wal->options.dir, strerror(-error), wal->options.memory_bytes_max >> 20,
+			condition_remedy(error));
+}
+
+static void succeeded(struct wal *wal)
+{
+	wal->write_failing = false;
+	condition_clear(wal->options.conditions, CONDITION_LOG_MEMORY_FULL);
+	condition_clear(wal->options.conditions, CONDITION_LOG_WRITE_FAILING);
 }
 
 int wal_commit(struct wal *wal)
@@ -71,7 +81,7 @@ int wal_commit(struct wal *wal)
 		if (segment->pending.len > 0) {
 			r = pending_write(wal, segment);
 			if (r < 0) {
-				said_failing(wal, r);
+				failed(wal, r);
 				return r;
 			}
 			wal->counters.commits++;
@@ -81,8 +91,6 @@ int wal_commit(struct wal *wal)
 			wal_segment_close_idle(wal, segment);
 		}
 	}
-	if (wal->write_failing)
-		wal_log(wal, LOG_NOTICE, "writing to %s again", wal->options.dir);
-	wal->write_failing = false;
+	succeeded(wal);
 	return wal->options.sync_each ? wal_sync_now(wal) : 0;
 }

@@ -73,12 +73,11 @@ static int segment_replace(struct wal *wal, struct wal_segment *segment)
 static void sync_failed(struct wal *wal, int error)
 {
 	wal->counters.sync_failures++;
-	if (!wal->sync.failing)
-		wal_log(wal, LOG_ERR,
-			"cannot sync %s: %s; frames are logged but a power "
-			"loss would take them; trying again",
-			wal->options.dir, strerror(-error));
 	wal->sync.failing = true;
+	condition_raise(wal->options.conditions, CONDITION_LOG_SYNC_FAILING,
+			"cannot sync %s: %s; frames are written, but a power loss would take "
+			"them; writing them again into fresh files: %s",
+			wal->options.dir, strerror(-error), condition_remedy(error));
 }
 
 void wal_segment_close_idle(struct wal *wal, struct wal_segment *segment)
@@ -133,9 +132,8 @@ static void round_end(struct wal *wal)
 	}
 	wal->sync.round = false;
 	wal->synced_sequence = wal->sync.sequence;
-	if (wal->sync.failing)
-		wal_log(wal, LOG_NOTICE, "syncing %s again", wal->options.dir);
 	wal->sync.failing = false;
+	condition_clear(wal->options.conditions, CONDITION_LOG_SYNC_FAILING);
 }
 
 /* What the round must sync next: 1 something, 0 it is over. */
@@ -282,8 +280,14 @@ static int delete_released(struct wal *wal)
 	while (may_delete_first(wal)) {
 		segment_name(wal->segments[0]->number, name);
 		r = wal->env->ops->unlink(wal->env, wal->dir_fd, name, 0);
-		if (r < 0 && r != -ENOENT)
+		if (r < 0 && r != -ENOENT) {
+			condition_raise(wal->options.conditions, CONDITION_LOG_CLEAN_FAILING,
+					"cannot remove %s/%s: %s; the log grows: %s",
+					wal->options.dir, name, strerror(-r),
+					condition_remedy(r));
 			break;
+		}
+		condition_clear(wal->options.conditions, CONDITION_LOG_CLEAN_FAILING);
 		list_remove_first(wal);
 		wal->directory_dirty = true;
 		wal->counters.segments_deleted++;

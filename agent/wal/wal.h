@@ -11,6 +11,7 @@
 #define WAL_WAL_H
 
 #include "base/buf.h"
+#include "base/condition.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/slice.h"
@@ -27,6 +28,7 @@ struct wal_options {
 	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES, less if max_bytes is small */
 	uint64_t sync_interval_ns;  /* 250 ms */
 	bool sync_each;		    /* commit waits for fdatasync */
+	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 	/* Says once what happened; NULL: silent. priority as syslog(3). */
 	void (*log)(void *arg, int priority, const char *line);
 	void *log_arg;

@@ -13,10 +13,18 @@
 
 #include <cmocka.h>
 
+static void on_condition(void *arg, int priority, const char *stage, const char *line)
+{
+	struct archive_world *world = arg;
+
+	(void)buf_printf(&world->said, "<%d>%s: %s\n", priority, stage, line);
+}
+
 void world_init(struct archive_world *world)
 {
 	memset(world, 0, sizeof(*world));
 	file_env_init(&world->env, 7);
+	conditions_init(&world->conditions, &world->env.env, on_condition, world);
 	world->root = test_directory_new();
 	snprintf(world->dir, sizeof(world->dir), "%s/deep/data", world->root);
 	snprintf(world->state_dir, sizeof(world->state_dir), "%s/state", world->root);
@@ -26,6 +34,7 @@ void world_init(struct archive_world *world)
 		.min_spans = 1,
 		.checkpoint_ns = UINT64_C(1000000000),
 		.open_files_max = 8,
+		.conditions = &world->conditions,
 	};
 	world->spans = calloc(WORLD_SPANS_MAX, sizeof(*world->spans));
 	assert_non_null(world->spans);

@@ -35,6 +35,7 @@ struct archive_world {
 	char *root;
 	char dir[256], state_dir[256];
 	struct archive_options options;
+	struct conditions conditions;
 	struct archive *archive;
 	struct world_span *spans;
 	uint64_t span_count;

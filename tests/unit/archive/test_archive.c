@@ -576,7 +576,7 @@ static void a_full_disk_is_said_once_and_got_over(void **state)
 	seal_all(1);
 	for (unsigned i = 1; i <= 6; i++)
 		assert_int_equal(world_count(&world, i), 1);
-	assert_non_null(memmem(world.said.at, world.said.len, "can be written again", 20));
+	assert_non_null(memmem(world.said.at, world.said.len, "runs are archived again", 23));
 }
 
 static void the_directory_may_vanish_and_comes_back(void **state)
