@@ -6,7 +6,7 @@
 
 enum setting_type {
 	TYPE_TEXT,
-	TYPE_SECRET,	 /* as TEXT; never shown, not taken from the command line */
+	TYPE_SECRET, /* as TEXT; never shown, not taken from the command line */
 	TYPE_BOOL,
 	TYPE_COUNT,	 /* uint32_t, at least 1 */
 	TYPE_SIZE,	 /* uint64_t bytes: 64MiB, 2G, 4096 */
