@@ -29,16 +29,7 @@
 
 struct ring *stage_ring_find(struct drain *drain, const uint8_t instance[16])
 {
-	for (uint32_t i = 0; i < drain->ring_count; i++) {
-		uint32_t at = (drain->hint + i) % drain->ring_count;
-
-		if (drain->rings[at] &&
-		    memcmp(drain->rings[at]->identity.instance, instance, 16) == 0) {
-			drain->hint = at;
-			return drain->rings[at];
-		}
-	}
-	return NULL;
+	return map_get(&drain->by_instance, instance);
 }
 
 static int table_slot(struct drain *drain, uint32_t *ret_index)
@@ -46,7 +37,8 @@ static int table_slot(struct drain *drain, uint32_t *ret_index)
 	struct ring **rings;
 	uint32_t cap = drain->ring_cap ? drain->ring_cap * 2 : 16;
 
-	for (uint32_t i = 0; i < drain->ring_count && drain->rings_used < drain->ring_count; i++)
+	for (uint32_t i = 0; i < drain->ring_count && drain->rings_used < drain->ring_count;
+	     i++)
 		if (!drain->rings[i]) {
 			*ret_index = i;
 			return 0;
@@ -75,6 +67,8 @@ int stage_ring_add(struct drain *drain, const uint8_t instance[16], struct ring 
 	if (!ring)
 		return -ENOMEM;
 	r = table_slot(drain, &index);
+	if (r == 0)
+		r = map_put(&drain->by_instance, instance, ring);
 	if (r < 0) {
 		free(ring);
 		return r;
@@ -99,6 +93,7 @@ static void ring_close(struct drain *drain, struct ring *ring)
 
 void stage_ring_drop(struct drain *drain, struct ring *ring)
 {
+	(void)map_remove(&drain->by_instance, ring->identity.instance);
 	ring_close(drain, ring);
 	drain->rings[ring->index] = NULL;
 	drain->rings_used--;
@@ -334,8 +329,8 @@ static void keep_refused(struct drain *drain, const struct ring *ring)
 	}
 	if (calls)
 		stage_log(drain, LOG_WARNING,
-			  "%" PRIu64 " calls of pid %" PRIu32 ", now gone, were refused, %" PRIu64
-			  " of them by a full ring",
+			  "%" PRIu64 " calls of pid %" PRIu32
+			  ", now gone, were refused, %" PRIu64 " of them by a full ring",
 			  calls, ring->identity.pid, refused[WIRE_REFUSED_RING_FULL]);
 }
 
@@ -389,10 +384,15 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 	      const struct drain_ops *ops)
 {
 	struct drain *drain = calloc(1, sizeof *drain);
+	uint64_t seed = 0;
 	int r;
 
 	if (!drain)
 		return -ENOMEM;
+	/* Without randomness the table is as good as any other: ids that a
+	 * hostile process chose cost a file each. */
+	(void)env->ops->random(env, &seed, sizeof seed);
+	map_init(&drain->by_instance, 16, seed);
 	drain->env = env;
 	drain->options = *options;
 	drain->options.dir = NULL; /* borrowed for this call only */
@@ -409,13 +409,18 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 		return r;
 	}
 	if (drain->directory.inotify_fd >= 0)
-		(void)env->ops->watch(env, drain->directory.inotify_fd, EPOLLIN, on_news, drain);
+		(void)env->ops->watch(env, drain->directory.inotify_fd, EPOLLIN, on_news,
+				      drain);
 	if (!drain->directory.on_tmpfs)
-		stage_log(drain, LOG_WARNING, "%s is not on tmpfs: rings will be slow, and "
-			  "programs may refuse it", options->dir);
+		stage_log(drain, LOG_WARNING,
+			  "%s is not on tmpfs: rings will be slow, and "
+			  "programs may refuse it",
+			  options->dir);
 	if (!drain->directory.owned)
-		stage_log(drain, LOG_WARNING, "%s belongs to another user: rings of other users "
-			  "cannot be removed", options->dir);
+		stage_log(drain, LOG_WARNING,
+			  "%s belongs to another user: rings of other users "
+			  "cannot be removed",
+			  options->dir);
 	collect_init(&drain->collect, env, &drain->ops, options->batch_bytes_max,
 		     &drain->counters);
 	*ret_drain = drain;
@@ -434,6 +439,7 @@ void drain_free(struct drain *drain)
 					     NULL);
 	ring_dir_close(&drain->directory);
 	collect_fini(&drain->collect);
+	map_fini(&drain->by_instance);
 	free(drain->rings);
 	free(drain->ignored);
 	free(drain);
@@ -486,8 +492,9 @@ static void ring_logged(struct drain *drain, struct ring *ring, uint64_t sequenc
 		ring->returning_head = block->next;
 		if (ring->returning_head == RING_NONE)
 			ring->returning_tail = RING_NONE;
-		*block = (struct ring_block){
-			.generation = block->generation, .next = RING_NONE, .phase = BLOCK_FREE};
+		*block = (struct ring_block){.generation = block->generation,
+					     .next = RING_NONE,
+					     .phase = BLOCK_FREE};
 		ctl_return(&ring->ctl, index, block->generation);
 		drain->counters.blocks_returned++;
 	}

@@ -1,6 +1,5 @@
 /* What the log says of rings, before the first tick. */
 #include <errno.h>
-#include <string.h>
 #include <syslog.h>
 
 #include "drain/ring_state.h"
@@ -46,7 +45,6 @@ int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct 
 	r = ring_state_read(ring, state);
 	if (r < 0)
 		return r;
-	memcpy(ring->identity.instance, instance, 16);
 	ring->in_log = true;
 	ring->closed = false;
 	ring->state_segment = segment;

@@ -179,7 +179,8 @@ int ring_state_read(struct ring *ring, struct bytes state)
 	want = sizeof head + (uint64_t)head.blocks * sizeof(struct drain_state_block) +
 	       (uint64_t)head.threads * sizeof(struct drain_state_thread);
 	if (head.version != DRAIN_STATE_VERSION || state.len != want ||
-	    head.block_count > BLOCKS_MAX)
+	    head.block_count > BLOCKS_MAX ||
+	    memcmp(head.instance, ring->identity.instance, sizeof head.instance) != 0)
 		return -EBADMSG;
 	ring_fini(ring);
 	identity_read(&ring->identity, &head);

@@ -4,6 +4,7 @@
 #ifndef DRAIN_STAGE_H
 #define DRAIN_STAGE_H
 
+#include "base/map.h"
 #include "drain/collect.h"
 #include "drain/ring_dir.h"
 #include "drain/ring.h"
@@ -18,7 +19,7 @@ struct drain {
 	struct ring **rings; /* by index; NULL: free */
 	uint32_t ring_count, ring_cap;
 	uint32_t rings_used;
-	uint32_t hint; /* index of the ring looked up last */
+	struct map by_instance; /* the same rings */
 	struct collect collect;
 	struct drain_counters counters;
 	bool recovered;

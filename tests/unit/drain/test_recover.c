@@ -338,6 +338,10 @@ static void a_damaged_state_is_refused(void **state)
 	copy[0] = 9; /* the version */
 	assert_true(drain_recover_state(house->drain, writer.instance,
 					(struct bytes){copy, good.len}, 1, &identity) < 0);
+	memcpy(copy, good.at, good.len);
+	copy[offsetof(struct drain_state_head, instance)] ^= 1; /* another ring's */
+	assert_true(drain_recover_state(house->drain, writer.instance,
+					(struct bytes){copy, good.len}, 1, &identity) < 0);
 	free(copy);
 	ring_writer_close(&writer);
 }
