@@ -51,6 +51,26 @@ static bool log_is_full(const struct wal *wal, uint64_t capacity)
 	return wal_bytes(wal) + capacity > max + 2 * capacity;
 }
 
+/* A frame longer than the limit goes alone. */
+static bool memory_is_full(const struct wal *wal, enum wal_kind kind, uint64_t need)
+{
+	uint64_t max = wal->options.memory_bytes_max;
+
+	if (kind != WAL_RECORD && wal->write_failing)
+		max += max / 4;
+	if (!wal->pending_bytes || wal->pending_bytes + need <= max)
+		return false;
+	/* Otherwise a commit makes room. */
+	if (wal->write_failing)
+		condition_raise(
+			wal->options.conditions, CONDITION_LOG_MEMORY_FULL,
+			"%s cannot be written and wal.memory_max is used up; rings are not "
+			"drained, full ones refuse and count: make %s writable or raise "
+			"wal.memory_max",
+			wal->options.dir, wal->options.dir);
+	return true;
+}
+
 static int segment_plan(struct wal *wal, uint64_t need)
 {
 	struct wal_segment *segment;
@@ -84,16 +104,8 @@ static int room_for(struct wal *wal, enum wal_kind kind, uint64_t need)
 	int r;
 
 	assert(wal->recovered); /* otherwise numbers would be given twice */
-	if (wal->pending_bytes && wal->pending_bytes + need > wal->options.memory_bytes_max) {
-		/* Otherwise a commit makes room. */
-		if (wal->write_failing)
-			condition_raise(wal->options.conditions, CONDITION_LOG_MEMORY_FULL,
-					"%s cannot be written and wal.memory_max is used up; "
-					"rings are not drained, full ones refuse and count: make "
-					"%s writable or raise wal.memory_max",
-					wal->options.dir, wal->options.dir);
+	if (memory_is_full(wal, kind, need))
 		return -ENOBUFS;
-	}
 	if (!segment || segment_end(segment) + need > segment->capacity) {
 		if (kind == WAL_RECORD && log_is_full(wal, segment_capacity(wal, need)))
 			return -ENOBUFS;

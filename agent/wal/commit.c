@@ -10,6 +10,10 @@
 /* Memory that a burst needed is not kept. */
 #define PENDING_BYTES_KEPT (4u << 20)
 
+/* How often a disk that refuses is asked again. */
+#define RETRY_NS_MIN UINT64_C(50000000)
+#define RETRY_NS_MAX UINT64_C(1000000000)
+
 static void pending_written(struct wal *wal, struct wal_segment *segment)
 {
 	segment->logged_bytes += segment->pending.len;
@@ -55,12 +59,20 @@ static void segment_trim(struct wal *wal, struct wal_segment *segment)
 static void failed(struct wal *wal, int error)
 {
 	wal->counters.commit_failures++;
+	if (!wal->write_failing)
+		wal->write_retry_ns = RETRY_NS_MIN;
+	else if (wal->write_retry_ns < RETRY_NS_MAX)
+		wal->write_retry_ns *= 2;
+	wal->write_due_ns = wal->env->ops->mono_ns(wal->env) + wal->write_retry_ns;
 	wal->write_failing = true;
-	condition_raise(wal->options.conditions, CONDITION_LOG_WRITE_FAILING,
-			"cannot write to %s: %s; frames are held in memory up to %" PRIu64
-			" MiB, then the rings fill and refuse: %s",
-			wal->options.dir, strerror(-error), wal->options.memory_bytes_max >> 20,
-			condition_remedy(error));
+	wal->write_error = error;
+	condition_raise(
+		wal->options.conditions, CONDITION_LOG_WRITE_FAILING,
+		"cannot write to %s: %s; frames are held in memory up to %" PRIu64
+		" MiB, then the rings fill and refuse; export and archive go on, but what "
+		"they get meanwhile may come twice if the agent dies: %s",
+		wal->options.dir, strerror(-error), wal->options.memory_bytes_max >> 20,
+		condition_remedy(error));
 }
 
 static void succeeded(struct wal *wal)
@@ -76,6 +88,8 @@ int wal_commit(struct wal *wal)
 	uint32_t i;
 	int r;
 
+	if (wal->write_failing && wal->env->ops->mono_ns(wal->env) < wal->write_due_ns)
+		return wal->write_error;
 	for (i = wal_list_first_open(wal); i < wal->segment_count; i++) {
 		segment = wal->segments[i];
 		if (segment->pending.len > 0) {

@@ -35,6 +35,22 @@ void frame_cursor_begin(struct frame_cursor *cursor, int fd, uint32_t seed, uint
 	cursor->verify_until = 0;
 	cursor->window_len = 0;
 	cursor->error = 0;
+	cursor->memory = NULL;
+}
+
+/* From the file up to where memory begins, or from memory: no frame lies in
+ * both. Copied, because what is pending may move. */
+static ssize_t source_read(struct frame_cursor *cursor, size_t len, uint64_t offset)
+{
+	if (!cursor->memory)
+		return segment_read(cursor->env, cursor->fd, cursor->window, len, offset);
+	if (offset >= cursor->memory_offset) {
+		memcpy(cursor->window, cursor->memory + (offset - cursor->memory_offset), len);
+		return (ssize_t)len;
+	}
+	if (len > cursor->memory_offset - offset)
+		len = (size_t)(cursor->memory_offset - offset);
+	return segment_read(cursor->env, cursor->fd, cursor->window, len, offset);
 }
 
 /* Reads a window of at least `need` bytes, if there are as many, that begins at `offset`. */
@@ -53,7 +69,7 @@ static int window_read(struct frame_cursor *cursor, uint64_t offset, size_t need
 		len = most;
 	cursor->window_len = 0;
 	cursor->jumped = false;
-	n = segment_read(cursor->env, cursor->fd, cursor->window, (size_t)len, offset);
+	n = source_read(cursor, (size_t)len, offset);
 	if (n < 0)
 		return (int)n;
 	cursor->window_offset = offset;

@@ -15,6 +15,10 @@ struct frame_cursor {
 	bool all_kinds;
 	uint64_t offset;   /* of the next frame */
 	uint64_t end;	   /* nothing behind is looked at; may grow */
+	/* What lies at `memory_offset` and behind is not in the file yet, but
+	 * here; borrowed. NULL: all of it is in the file. */
+	const uint8_t *memory;
+	uint64_t memory_offset;
 	uint64_t sequence; /* of the frame before */
 	/* The last place known good, and how far not to trust a length alone:
 	 * see cursor_distrust(). */
@@ -30,7 +34,9 @@ struct frame_cursor {
 void frame_cursor_init(struct frame_cursor *cursor, struct env *env);
 void frame_cursor_fini(struct frame_cursor *cursor);
 
-/* Starts at a segment's first frame. `end` may be moved on later. */
+/* Starts at a segment's first frame. `end` may be moved on later, and so may
+ * `memory` and `memory_offset`: between calls all three must say the truth. `fd` may
+ * be -1 when nothing is in the file. */
 void frame_cursor_begin(struct frame_cursor *cursor, int fd, uint32_t seed, uint64_t offset,
 			uint64_t end, uint64_t first_sequence);
 

@@ -62,7 +62,11 @@ struct wal {
 	uint64_t synced_sequence;
 	uint64_t next_span_number;
 	uint64_t pending_bytes;
+	/* While writing fails, it is tried again at `write_due_ns`, not at every
+	 * commit, and what is pending is read by readers as if it were logged. */
 	bool write_failing;
+	int write_error;
+	uint64_t write_retry_ns, write_due_ns;
 
 	struct scopes scopes; /* of the segment being written */
 	struct frame_cursor load_cursor;
@@ -84,6 +88,14 @@ void wal_set_limits(struct wal *wal);
 static inline struct wal_segment *wal_writing(const struct wal *wal)
 {
 	return wal->writing ? wal->segments[wal->segment_count - 1] : NULL;
+}
+
+/* Up to where readers may read the segment. While the disk refuses, finished
+ * spans go out from memory: the log keeps nobody waiting who can do without it. */
+static inline uint64_t wal_readable_end(const struct wal *wal,
+					const struct wal_segment *segment)
+{
+	return wal->write_failing ? segment_end(segment) : segment->logged_bytes;
 }
 
 /* -ENOMEM; the segment then still belongs to the caller. */

@@ -63,10 +63,9 @@ void wal_reader_free(struct wal_reader *reader)
 	free(reader);
 }
 
-static bool place_readable(const struct wal_segment *segment)
+static bool place_readable(const struct wal *wal, const struct wal_segment *segment)
 {
-	return segment->readable && !segment->released && segment->created &&
-	       segment->logged_bytes > 0;
+	return segment->readable && !segment->released && wal_readable_end(wal, segment) > 0;
 }
 
 /* The first readable segment with a number of at least `number`. */
@@ -77,7 +76,7 @@ static const struct wal_segment *place_from(const struct wal *wal, uint64_t numb
 
 	while (i > 0 && wal->segments[i - 1]->number >= number) {
 		i--;
-		if (place_readable(wal->segments[i]))
+		if (place_readable(wal, wal->segments[i]))
 			found = wal->segments[i];
 	}
 	return found;
@@ -90,7 +89,7 @@ static const struct wal_segment *place_of_span(const struct wal *wal, uint64_t a
 	uint32_t i;
 
 	for (i = wal->segment_count; i > 0; i--) {
-		if (!place_readable(wal->segments[i - 1]))
+		if (!place_readable(wal, wal->segments[i - 1]))
 			continue;
 		found = wal->segments[i - 1];
 		if (found->first_span_number <= after + 1)
@@ -99,24 +98,52 @@ static const struct wal_segment *place_of_span(const struct wal *wal, uint64_t a
 	return found;
 }
 
-static int place_enter(struct wal_reader *reader, const struct wal_segment *segment)
+static int place_open(struct wal_reader *reader, const struct wal_segment *segment)
 {
 	struct wal *wal = reader->wal;
 	char name[SEGMENT_NAME_BYTES];
 	int fd;
 
-	place_leave(reader);
 	segment_name(segment->number, name);
 	fd = wal->env->ops->open(wal->env, wal->dir_fd, name, O_RDONLY | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return fd;
-	frame_cursor_begin(&reader->cursor, fd, segment->seed, segment->frames_offset,
-			   segment->logged_bytes, segment->first_sequence);
+	reader->cursor.fd = fd;
+	return 0;
+}
+
+/* Tells the cursor how much there is by now, and where. */
+static int place_renew(struct wal_reader *reader)
+{
+	const struct wal_segment *segment = reader->place;
+
+	reader->cursor.end = wal_readable_end(reader->wal, segment);
+	reader->cursor.memory_offset = segment->logged_bytes;
+	reader->cursor.memory =
+		reader->cursor.end > segment->logged_bytes ? segment->pending.at : NULL;
+	/* Begun in memory, and written since. */
+	if (reader->cursor.fd < 0 && segment->logged_bytes > 0)
+		return place_open(reader, segment);
+	return 0;
+}
+
+static int place_enter(struct wal_reader *reader, const struct wal_segment *segment)
+{
+	int r;
+
+	place_leave(reader);
+	if (segment->logged_bytes > 0) {
+		r = place_open(reader, segment);
+		if (r < 0)
+			return r;
+	}
+	frame_cursor_begin(&reader->cursor, reader->cursor.fd, segment->seed,
+			   segment->frames_offset, 0, segment->first_sequence);
 	reader->segment = segment->number;
 	reader->place = segment;
-	reader->list_version = wal->list_version;
+	reader->list_version = reader->wal->list_version;
 	reader->file_version = segment->file_version;
-	return 0;
+	return place_renew(reader);
 }
 
 /* Whether the place where we stand is still good, although older segments may
@@ -144,8 +171,8 @@ static int place_ensure(struct wal_reader *reader)
 	int r;
 
 	if (place_holds(reader)) {
-		reader->cursor.end = reader->place->logged_bytes;
-		return 1;
+		r = place_renew(reader);
+		return r < 0 ? r : 1;
 	}
 	/* Our segment is gone or its file was replaced. What was given already
 	 * is passed over by number. */
@@ -166,7 +193,8 @@ static int place_next(struct wal_reader *reader)
 	const struct wal_segment *segment = reader->place;
 	int r;
 
-	if (segment == wal_writing(reader->wal) || segment->pending.len > 0)
+	if (segment == wal_writing(reader->wal) ||
+	    wal_readable_end(reader->wal, segment) < segment_end(segment))
 		return 0;
 	segment = place_from(reader->wal, segment->number + 1);
 	if (!segment)

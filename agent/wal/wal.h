@@ -5,8 +5,9 @@
  *
  * A commit that fails leaves the frames pending: nothing is lost while they
  * fit `memory_max`, beyond that wal_add_*() answers -ENOBUFS and the drain
- * waits. Sequences tell what is logged: a frame is when
- * wal_logged_sequence() has reached its own. */
+ * waits. A quarter more is for frames that are not RECORDs, so that what was
+ * drained can be finished, exported and archived. Sequences tell what is logged: a frame is
+ * when wal_logged_sequence() has reached its own. */
 #ifndef WAL_WAL_H
 #define WAL_WAL_H
 
@@ -101,7 +102,8 @@ int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *ins
 		 const uint8_t *span_id, uint64_t *ret_sequence);
 
 /* Writes what is pending. 0, or -errno: what wal_logged_sequence() does not
- * cover is still pending. With sync_each also syncs it; if that fails -errno
+ * cover is still pending. A disk that refused is not asked again at once: until
+ * then the answer is the same. With sync_each also syncs it; if that fails -errno
  * too, and the next commit tries again. */
 int wal_commit(struct wal *wal);
 
@@ -154,8 +156,10 @@ struct wal_reader; /* opaque */
 int wal_reader_new(struct wal_reader **ret_reader, struct wal *wal, uint64_t after_number);
 void wal_reader_free(struct wal_reader *reader);
 
-/* The next span whose frame is logged. 1 a span (borrowed until the next
- * call), 0 none yet, -errno. Damaged frames are passed over and counted; the
+/* The next span whose frame is logged, or pending while the disk refuses writes:
+ * a reader that was given such a one may be given it again in the agent's next
+ * life, under another number. 1 a span (borrowed until the next call), 0 none
+ * yet, -errno. Damaged frames are passed over and counted; the
  * numbers then show a gap. */
 int wal_reader_next(struct wal_reader *reader, struct finished_span *ret_span);
 

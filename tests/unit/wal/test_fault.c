@@ -102,8 +102,10 @@ static void scenario(struct wal_fixture *f, struct account *account)
 		(void)wal_tick(f->wal, f->world.mono_ns);
 		(void)f->world.env.ops->wait(&f->world.env, 0);
 	}
-	for (step = 0; step < STEPS && account->promised < account->added; step++)
+	for (step = 0; step < STEPS && account->promised < account->added; step++) {
 		commit(f, account);
+		file_env_advance(&f->world, UINT64_C(1000000000));
+	}
 	read_all(reader, account);
 	if (!f->world.crashed) {
 		assert_int_equal(account->promised, account->added);

@@ -1,5 +1,6 @@
 #include "wal/wal.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,6 +69,59 @@ static void a_reader_sees_what_is_logged_and_nothing_that_is_pending(void **stat
 		read_spans(reader, n + 1, n + 100);
 	}
 	assert_true(wal_counters(f.wal)->segments > 5);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
+static void while_the_disk_refuses_a_reader_is_given_what_is_pending(void **state)
+{
+	struct wal_reader *reader, *later;
+	struct wal_fixture f;
+	uint64_t n, logged;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	add_spans(&f, 1, 150);
+	assert_int_equal(wal_commit(f.wal), 0);
+	read_spans(reader, 1, 150);
+	logged = wal_logged_sequence(f.wal);
+	file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_PWRITEV,
+						       .kind = FILE_ENV_FAIL,
+						       .error = -ENOSPC,
+						       .nth = 1,
+						       .times = UINT64_MAX});
+	/* Over several segments that have no file. */
+	for (n = 150; n < 1500; n += 50) {
+		add_spans(&f, n + 1, n + 50);
+		assert_int_equal(wal_commit(f.wal), -ENOSPC);
+		read_spans(reader, n + 1, n + 50);
+	}
+	assert_int_equal(wal_logged_sequence(f.wal), logged);
+	/* One that comes only now finds all of it. */
+	assert_int_equal(wal_reader_new(&later, f.wal, 100), 0);
+	read_spans(later, 101, 1500);
+	file_env_disarm(&f.world);
+	add_spans(&f, 1501, 1550);
+	assert_int_equal(wal_commit(f.wal), -ENOSPC); /* it is not asked yet */
+	file_env_advance(&f.world, UINT64_C(2000000000));
+	assert_int_equal(wal_commit(f.wal), 0);
+	read_spans(reader, 1501, 1550);
+	read_spans(later, 1501, 1550);
+	add_spans(&f, 1551, 2000);
+	read_spans(reader, 1, 0);
+	assert_int_equal(wal_commit(f.wal), 0);
+	read_spans(reader, 1551, 2000);
+	read_spans(later, 1551, 2000);
+	wal_reader_free(reader);
+	wal_reader_free(later);
+	/* And the log holds each of them once. */
+	wal_fixture_open(&f);
+	assert_int_equal(wal_last_span_number(f.wal), 2000);
+	assert_int_equal(wal_counters(f.wal)->damaged_frames, 0);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	read_spans(reader, 1, 2000);
 	wal_reader_free(reader);
 	wal_fixture_fini(&f);
 }
@@ -235,6 +289,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reader_sees_what_is_logged_and_nothing_that_is_pending),
+		cmocka_unit_test(while_the_disk_refuses_a_reader_is_given_what_is_pending),
 		cmocka_unit_test(
 			a_reader_may_begin_behind_any_number_in_this_life_and_the_next),
 		cmocka_unit_test(spans_longer_than_a_frame_are_read_whole),
