@@ -275,7 +275,7 @@ int block_take(struct thread *thread, enum block_use use)
 		return r;
 	block_open(thread, index);
 	/* A part of the reserve: values must not use it up. */
-	if (use == BLOCK_FOR_END && budget_reserve_is_touched(thread->ring))
+	if (use != BLOCK_FOR_VALUE && budget_reserve_is_touched(thread->ring))
 		thread->limit = 0;
 	shrink_step(thread->ring);
 	return 0;

@@ -14,8 +14,9 @@
 #define RESERVE_PER_SPAN 144u
 
 enum block_use {
-	BLOCK_FOR_VALUE, /* a start, a value: leaves the reserve alone */
-	BLOCK_FOR_END,	 /* an end, a short status, a count of drops */
+	BLOCK_FOR_VALUE,       /* a start, a value: leaves the reserve alone */
+	BLOCK_FOR_END,	       /* an end, a short status, a count of drops */
+	BLOCK_FOR_PROCESS_END, /* the process's own: has blocks that no span may take */
 };
 
 /* Says that nothing follows in the thread's block, if it has one. */

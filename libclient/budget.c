@@ -7,9 +7,8 @@
 static bool swap(struct ring *ring, uint64_t *was, uint64_t is)
 {
 	/* Relaxed: see budget_now(). */
-	return atomic_compare_exchange_weak_explicit(&ring->budget, was, is,
-						     memory_order_relaxed,
-						     memory_order_relaxed);
+	return atomic_compare_exchange_weak_explicit(
+		&ring->budget, was, is, memory_order_relaxed, memory_order_relaxed);
 }
 
 /* What is open may still be ended; nothing else is worth writing. */
@@ -25,12 +24,10 @@ int budget_spend(struct ring *ring, enum block_use use)
 	uint32_t returned = budget_returned(ctl);
 	uint64_t budget = budget_now(ring);
 
-	if (use != BLOCK_FOR_END && agent_wants_no_more(ctl))
+	if (use == BLOCK_FOR_VALUE && agent_wants_no_more(ctl))
 		return -ENOBUFS;
 	do {
-		uint32_t kept = use == BLOCK_FOR_END ? 0 : budget_reserved(budget);
-
-		if (budget_free(ring, budget, returned) <= kept)
+		if (budget_free(ring, budget, returned) <= budget_kept(budget, use))
 			return -ENOBUFS;
 	} while (!swap(ring, &budget, budget + BUDGET_TAKEN_ONE));
 	return 0;
@@ -48,7 +45,7 @@ bool budget_reserve_is_touched(const struct ring *ring)
 	uint64_t budget = budget_now(ring);
 
 	return budget_free(ring, budget, budget_returned(budget_ctl(ring))) <
-	       budget_reserved(budget);
+	       budget_kept(budget, BLOCK_FOR_VALUE);
 }
 
 static int reserve(struct ring *ring)
@@ -60,7 +57,7 @@ static int reserve(struct ring *ring)
 	if (agent_wants_no_more(ctl))
 		return -ENOBUFS;
 	do {
-		if (budget_free(ring, budget, returned) <= budget_reserved(budget))
+		if (budget_free(ring, budget, returned) <= budget_kept(budget, BLOCK_FOR_VALUE))
 			return -ENOBUFS;
 	} while (!swap(ring, &budget, budget + 1));
 	return 0;
@@ -72,7 +69,7 @@ static void unreserve(struct ring *ring)
 
 	/* Threads may end more than was started since the ring is new. */
 	do {
-		if (budget_reserved(budget) == 0)
+		if (budget_of_ends(budget) == 0)
 			return;
 	} while (!swap(ring, &budget, budget - 1));
 }
@@ -137,8 +134,8 @@ void reserve_leave(struct thread *thread)
 {
 	struct ring *ring = thread->ring;
 	/* Relaxed: see reserve_take_slow(). */
-	uint32_t spare = thread->credit + atomic_exchange_explicit(&ring->spare_credit, 0,
-								   memory_order_relaxed);
+	uint32_t spare = thread->credit +
+			 atomic_exchange_explicit(&ring->spare_credit, 0, memory_order_relaxed);
 
 	thread->credit = 0;
 	for (; spare >= WIRE_BLOCK_BYTES; spare -= WIRE_BLOCK_BYTES)

@@ -13,10 +13,27 @@ static inline uint32_t budget_taken(uint64_t budget)
 	return (uint32_t)(budget >> 32);
 }
 
-/* Blocks' worth of room kept for ends. */
-static inline uint32_t budget_reserved(uint64_t budget)
+/* Two blocks are never a span's: with SIGTERM's and the exit's last words the
+ * process says that its open spans are not those of a crash. */
+#define BUDGET_OF_PROCESS_END 2u
+
+/* Blocks kept for the ends of spans. */
+static inline uint32_t budget_of_ends(uint64_t budget)
 {
 	return (uint32_t)budget;
+}
+
+/* Blocks that this use must leave free. */
+static inline uint32_t budget_kept(uint64_t budget, enum block_use use)
+{
+	switch (use) {
+	case BLOCK_FOR_PROCESS_END:
+		return 0;
+	case BLOCK_FOR_END:
+		return BUDGET_OF_PROCESS_END;
+	default:
+		return BUDGET_OF_PROCESS_END + budget_of_ends(budget);
+	}
 }
 
 static inline uint64_t budget_now(const struct ring *ring)

@@ -38,7 +38,7 @@ static int write_end(struct thread *thread, enum wire_process_end reason, int co
 		.ticks = clock_ticks(),
 		.code = code >= 0 ? code : 0,
 	};
-	int r = writer_room(thread, sizeof record, BLOCK_FOR_END);
+	int r = writer_room(thread, sizeof record, BLOCK_FOR_PROCESS_END);
 
 	if (r < 0)
 		return r;

@@ -39,7 +39,7 @@ static inline uint32_t writer_rest(const struct thread *thread)
 /* Room for `bytes` (padded) in one piece: 0, or as block_take(). */
 static inline int writer_room(struct thread *thread, uint32_t bytes, enum block_use use)
 {
-	uint32_t limit = use == BLOCK_FOR_END ? thread->limit_of_ends : thread->limit;
+	uint32_t limit = use == BLOCK_FOR_VALUE ? thread->limit : thread->limit_of_ends;
 
 	if (__builtin_expect(thread->offset + bytes > limit, 0))
 		return block_take(thread, use);

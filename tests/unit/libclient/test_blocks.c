@@ -1,4 +1,5 @@
 /* Who may take a block: full rings, the reserve, what comes back. */
+#include "client.h"
 #include "client_fixture.h"
 #include "life.h"
 #include "shrink.h"
@@ -90,7 +91,6 @@ static void *end_one(void *argument)
 	return NULL;
 }
 
-
 /* Ends on so many threads that the reserve's blocks cannot do: each thread
  * needs a block of its own. */
 static void an_end_without_room_is_noted_in_the_header_by_its_id(void **state)
@@ -118,6 +118,35 @@ static void an_end_without_room_is_noted_in_the_header_by_its_id(void **state)
 	assert_true(header->lost_end_next >= (lost < 128 ? lost : 128));
 	assert_int_equal(header->lost_end[0].ready, 1);
 	assert_memory_equal(header->lost_end[0].span_id, spans[200 - lost].span_id, 8);
+	ring_view_close(&view);
+}
+
+/* Whether open spans are those of a crash hangs on this one record. */
+static void a_process_says_its_end_in_a_ring_that_is_full(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
+	struct ring_view view;
+	pthread_t thread;
+	uint32_t lost;
+	int started;
+
+	client_fixture_init(fixture, SMALL_RING);
+	started = start_until_full();
+	/* Ends take what the reserve has, and then some. */
+	for (int i = 0; i < 200 && i < started; i++) {
+		pthread_create(&thread, NULL, end_one, &spans[i]);
+		pthread_join(thread, NULL);
+	}
+	spanring_state(&asked);
+	lost = asked.ends_lost;
+	assert_true(lost > 0);
+	assert_int_equal(client_say_process_end(WIRE_PROCESS_SIGTERM, 15), 0);
+	assert_int_equal(client_say_process_end(WIRE_PROCESS_EXIT, 0), 0);
+	spanring_state(&asked);
+	assert_int_equal(asked.ends_lost, lost);
+	client_fixture_read(fixture, &view);
+	assert_int_equal(ring_view_count(&view, WIRE_PROCESS_END), 2);
 	ring_view_close(&view);
 }
 
@@ -210,9 +239,8 @@ static void a_call_waits_for_room_where_it_may_and_that_is_counted(void **state)
 	spanring_start(&span, "span", NULL);
 	for (int i = 0; i < 9000; i++)
 		if (i == 1000)
-			assert_int_equal(pthread_create(&thread, NULL, return_blocks_later,
-							&agent),
-					 0);
+			assert_int_equal(
+				pthread_create(&thread, NULL, return_blocks_later, &agent), 0);
 		else
 			assert_int_equal(spanring_set_string(&span, "key",
 							     "so long that one thread fills "
@@ -369,7 +397,7 @@ static void spans_started_here_and_ended_there_do_not_wear_the_reserve_out(void 
 	fake_agent_close(&agent);
 }
 
-#define IN_DIRECTORY(test)                                                                     \
+#define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
 int main(void)
@@ -378,6 +406,7 @@ int main(void)
 		IN_DIRECTORY(a_full_ring_refuses_starts_whole_and_counts_them),
 		IN_DIRECTORY(every_span_that_was_started_can_be_ended_with_a_short_status),
 		IN_DIRECTORY(an_end_without_room_is_noted_in_the_header_by_its_id),
+		IN_DIRECTORY(a_process_says_its_end_in_a_ring_that_is_full),
 		IN_DIRECTORY(a_refused_span_stands_in_for_its_parent),
 		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
 		IN_DIRECTORY(a_ring_that_was_full_goes_on_when_one_block_comes_back),
