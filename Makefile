@@ -211,6 +211,14 @@ fault-build:
 	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan \
 		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" $(BUILD)-asan/spanringd
 
+# Bursts of a million spans, for whoever wants to see it: takes minutes, some GB
+# of memory and no network.
+.PHONY: stress
+stress:
+	@deploy/needs.sh build
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BUILD)/tests/stress/burst_writer
+	@BUILD=$(BUILD) tests/stress/burst.py $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench bench-build
 bench:
 	@deploy/needs.sh build bench
@@ -261,6 +269,7 @@ help:
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
+	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make clean'
 
