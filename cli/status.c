@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "agent_client.h"
+#include "numbers.h"
+#include "pipeline_view.h"
 #include "verbs.h"
 
 static const char help_text[] =
@@ -81,8 +83,7 @@ static void print_conditions(json_t *status)
 	char since[32];
 	size_t i;
 
-	json_array_foreach(conditions, i, one)
-	{
+	json_array_foreach (conditions, i, one) {
 		age(now - number(one, "since_unix_nano"), since, sizeof since);
 		printf("ALARM    %s, for %s:\n         ", text(one, "name"), since);
 		put_safe(text(one, "text"), 1000);
@@ -97,35 +98,38 @@ static void print_refused(json_t *ring)
 	const char *reason;
 	json_t *count;
 
-	json_object_foreach(json_object_get(ring, "refused"), reason, count)
+	json_object_foreach (json_object_get(ring, "refused"), reason, count)
 		printf("  refused %s %" PRIu64, reason, (uint64_t)json_integer_value(count));
+}
+
+static uint64_t dropped_of(json_t *ring)
+{
+	const struct counter_table *table = &drain_ring_counter_table;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (strncmp(table->rows[i].key, "dropped_", 8) == 0)
+			sum += number(ring, table->rows[i].key);
+	return sum;
 }
 
 static void print_rings(json_t *status)
 {
-	json_t *rings = json_object_get(status, "rings"), *ring, *gone;
+	json_t *rings = json_object_get(status, "rings"), *ring;
 	size_t i;
 
 	printf("\nprocesses (%zu)\n", json_array_size(rings));
 	if (json_array_size(rings))
 		printf("  %8s  %-7s  %10s  %10s  %6s  %8s\n", "pid", "state", "written",
 		       "drained", "held", "dropped");
-	json_array_foreach(rings, i, ring)
-	{
+	json_array_foreach (rings, i, ring) {
 		printf("  %8" PRIu64 "  %-7s  %10" PRIu64 "  %10" PRIu64 "  %6" PRIu64
 		       "  %8" PRIu64,
 		       number(ring, "pid"),
 		       json_is_true(json_object_get(ring, "alive")) ? "alive" : "dead",
 		       number(ring, "written"), number(ring, "drained"), number(ring, "held"),
-		       number(ring, "dropped_abandoned") + number(ring, "dropped_damaged") +
-			       number(ring, "dropped_too_large"));
+		       dropped_of(ring));
 		print_refused(ring);
-		putchar('\n');
-	}
-	gone = json_object_get(status, "drain");
-	if (json_object_size(json_object_get(gone, "refused"))) {
-		printf("  gone:");
-		print_refused(gone);
 		putchar('\n');
 	}
 }
@@ -138,8 +142,7 @@ static void print_open_spans(json_t *status)
 	size_t i;
 
 	printf("\nopen spans (%" PRIu64 ")\n", open);
-	json_array_foreach(spans, i, span)
-	{
+	json_array_foreach (spans, i, span) {
 		age(number(span, "age_ns"), old, sizeof old);
 		printf("  %14s  pid %-8" PRIu64 " %s  ", old, number(span, "pid"),
 		       text(span, "span_id"));
@@ -150,6 +153,22 @@ static void print_open_spans(json_t *status)
 		printf("  and %" PRIu64 " more\n", open - json_array_size(spans));
 }
 
+static void print_drain(json_t *status)
+{
+	numbers_print_others("drain", &(struct numbers){json_object_get(status, "drain"),
+							{&drain_counter_table}});
+	numbers_print_others(
+		"", &(struct numbers){
+			    json_object_get(json_object_get(status, "all_rings"), "refused"),
+			    {&drain_refused_table}});
+}
+
+static void print_spans(json_t *status)
+{
+	numbers_print_others("spans", &(struct numbers){json_object_get(status, "spans"),
+							{&assemble_span_table}});
+}
+
 static void print_log(json_t *status)
 {
 	json_t *log = json_object_get(status, "log");
@@ -157,14 +176,10 @@ static void print_log(json_t *status)
 
 	size_text(number(log, "bytes"), bytes, sizeof bytes);
 	size_text(number(log, "bytes_max"), max, sizeof max);
-	printf("\nlog      %s of %s, %" PRIu64 " spans ever, %" PRIu64 " commits, %" PRIu64
-	       " syncs%s\n",
-	       bytes, max, number(log, "last_span_number"), number(log, "commits"),
-	       number(log, "syncs"),
+	printf("log      %s of %s, %" PRIu64 " spans ever%s\n", bytes, max,
+	       number(log, "last_span_number"),
 	       json_is_true(json_object_get(log, "failing")) ? ", CANNOT BE WRITTEN" : "");
-	if (number(log, "damaged_frames") || number(log, "corrupt_segments"))
-		printf("         damaged frames %" PRIu64 ", corrupt segments %" PRIu64 "\n",
-		       number(log, "damaged_frames"), number(log, "corrupt_segments"));
+	numbers_print_others("", &(struct numbers){log, {&wal_counter_table}});
 }
 
 static void print_export(json_t *status)
@@ -174,16 +189,12 @@ static void print_export(json_t *status)
 
 	if (json_array_size(export) == 0)
 		printf("export   off\n");
-	json_array_foreach(export, i, one)
-	{
-		printf("export   %s, %s: finished %" PRIu64 " = sent %" PRIu64
-		       " + waiting %" PRIu64 " + rejected %" PRIu64 " + dropped %" PRIu64 "\n",
-		       text(one, "authority"),
+	json_array_foreach (export, i, one) {
+		printf("export   %s, %s, unsent %" PRIu64 "\n", text(one, "authority"),
 		       json_is_true(json_object_get(one, "connected")) ? "connected"
 								       : "not connected",
-		       number(one, "finished"), number(one, "sent"), number(one, "waiting"),
-		       number(one, "rejected"),
-		       number(one, "dropped_too_large") + number(one, "dropped_backlog"));
+		       number(one, "unsent"));
+		numbers_print_others("", &(struct numbers){one, {&export_counter_table}});
 		if (*text(one, "last_error")) {
 			printf("         last error: ");
 			put_safe(text(one, "last_error"), 160);
@@ -201,11 +212,7 @@ static void print_archive(json_t *status)
 		printf("archive  off\n");
 		return;
 	}
-	printf("archive  %" PRIu64 " runs sealed, %" PRIu64 " open, %" PRIu64
-	       " reopened, %" PRIu64 " kept aside, %" PRIu64 " failures\n",
-	       number(archive, "sealed"), number(archive, "open_runs"),
-	       number(archive, "reopened"), number(archive, "kept_aside"),
-	       number(archive, "failures"));
+	numbers_print_others("archive", &(struct numbers){archive, {&archive_counter_table}});
 	newest = json_object_get(archive, "newest");
 	first = json_array_size(newest) > 5 ? json_array_size(newest) - 5 : 0;
 	for (i = first; (run = json_array_get(newest, i)); i++)
@@ -216,31 +223,26 @@ static void print_archive(json_t *status)
 
 static void print_ledgers(json_t *status)
 {
-	json_t *records = json_object_get(status, "records");
-	json_t *spans = json_object_get(status, "spans");
-	json_t *archive = json_object_get(status, "archive");
+	json_t *one;
+	size_t i;
 
-	printf("\nrecords  handed in %" PRIu64 " = applied %" PRIu64 " + parked %" PRIu64
-	       " + late %" PRIu64 " + unknown %" PRIu64 " + damaged %" PRIu64
-	       " + limit %" PRIu64 " + twice %" PRIu64 "\n",
-	       number(records, "handed_in"), number(records, "applied"),
-	       number(records, "parked"), number(records, "dropped_late"),
-	       number(records, "dropped_unknown_type"), number(records, "dropped_damaged"),
-	       number(records, "dropped_limit"), number(records, "dropped_duplicate_start"));
-	printf("spans    started %" PRIu64 " = finished %" PRIu64 " (%" PRIu64
-	       " by a death) + open %" PRIu64 " + dropped %" PRIu64 "\n",
-	       number(spans, "started"), number(spans, "finished"),
-	       number(spans, "closed_by_death"), number(spans, "open"),
-	       number(spans, "dropped_invalid"));
-	if (archive)
-		/* What could not be printed as JSON was never taken. */
-		printf("archive  taken %" PRIu64 " + recovered %" PRIu64 " = archived %" PRIu64
-		       " + waiting %" PRIu64 " + filtered %" PRIu64 " + lost %" PRIu64
-		       "; invalid %" PRIu64 "\n",
-		       number(archive, "spans"), number(archive, "recovered"),
-		       number(archive, "archived"), number(archive, "waiting"),
-		       number(archive, "dropped_filtered"), number(archive, "dropped_lost"),
-		       number(archive, "dropped_invalid"));
+	printf("\nledgers\n");
+	numbers_print_ledger("rings", &(struct numbers){json_object_get(status, "all_rings"),
+							{&drain_ring_counter_table}});
+	numbers_print_ledger("records", &(struct numbers){json_object_get(status, "records"),
+							  {&assemble_record_table}});
+	numbers_print_ledger("spans", &(struct numbers){json_object_get(status, "spans"),
+							{&assemble_span_table}});
+	if (json_object_get(status, "archive"))
+		numbers_print_ledger("archive",
+				     &(struct numbers){json_object_get(status, "archive"),
+						       {&archive_counter_table}});
+	json_array_foreach (json_object_get(status, "export"), i, one) {
+		struct numbers numbers = {one,
+					  {&export_counter_table, &destination_view_table}};
+
+		numbers_print_ledger("export", &numbers);
+	}
 }
 
 static int usage(const char *argument)
@@ -289,6 +291,9 @@ int status_main(int argc, char **argv)
 		print_agent(status);
 		print_rings(status);
 		print_open_spans(status);
+		putchar('\n');
+		print_drain(status);
+		print_spans(status);
 		print_log(status);
 		print_export(status);
 		print_archive(status);

@@ -25,6 +25,7 @@
 #define ARCHIVE_ARCHIVE_H
 
 #include "base/condition.h"
+#include "base/counter.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 
@@ -100,5 +101,6 @@ uint64_t archive_mark(const struct archive *archive);
 int archive_carry(struct archive *archive, uint64_t segment);
 
 const struct archive_counters *archive_counters(const struct archive *archive);
+extern const struct counter_table archive_counter_table;
 
 #endif

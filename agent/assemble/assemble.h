@@ -48,6 +48,7 @@
 #ifndef ASSEMBLE_ASSEMBLE_H
 #define ASSEMBLE_ASSEMBLE_H
 
+#include "base/counter.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/log_place.h"
@@ -173,6 +174,9 @@ void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[1
 int assemble_carry(struct assemble *assemble, uint64_t segment);
 
 const struct assemble_counters *assemble_counters(const struct assemble *assemble);
+/* Their names: of the records, and of spans and runs. */
+extern const struct counter_table assemble_record_table;
+extern const struct counter_table assemble_span_table;
 /* Calls `each` for every open span, oldest first, at most `max`. */
 void assemble_each_open(const struct assemble *assemble, uint32_t max,
 			void (*each)(void *arg, const struct open_span_view *view), void *arg);

@@ -511,14 +511,9 @@ void drain_logged(struct drain *drain, uint64_t sequence)
 	}
 }
 
-static struct ring *ring_at(const struct drain *drain, uint32_t index)
-{
-	return index < drain->ring_count ? drain->rings[index] : NULL;
-}
-
 void drain_flush_ack(struct drain *drain, uint32_t index, uint32_t request)
 {
-	struct ring *ring = ring_at(drain, index);
+	struct ring *ring = stage_ring_at(drain, index);
 
 	if (ring && ring->ctl.fd >= 0)
 		ctl_flush_ack(&ring->ctl, request);
@@ -526,11 +521,12 @@ void drain_flush_ack(struct drain *drain, uint32_t index, uint32_t request)
 
 void drain_remove(struct drain *drain, uint32_t index)
 {
-	struct ring *ring = ring_at(drain, index);
+	struct ring *ring = stage_ring_at(drain, index);
 	int r;
 
 	if (!ring || ring->phase != RING_DEAD)
 		return;
+	stage_count_gone(drain, ring);
 	r = find_remove(drain, ring);
 	if (r < 0) {
 		stage_log(drain, LOG_ERR, "a dead ring's files cannot be removed: %s",
@@ -600,33 +596,4 @@ _Atomic uint32_t *drain_doorbell(struct drain *drain)
 void drain_wake(struct drain *drain)
 {
 	drain->woken = true;
-}
-
-/* ---- for status ------------------------------------------------------------ */
-
-uint32_t drain_ring_count(const struct drain *drain)
-{
-	return drain->ring_count;
-}
-
-bool drain_ring(const struct drain *drain, uint32_t index, struct ring_identity *ret_identity,
-		struct drain_ring_counters *ret_counters, bool *ret_alive)
-{
-	const struct ring *ring = ring_at(drain, index);
-
-	if (!ring || !ring->seen_told || ring->phase == RING_STUCK)
-		return false;
-	*ret_identity = ring->identity;
-	*ret_counters = ring->counters;
-	ret_counters->written = ring_written(ring);
-	ret_counters->held = ring_held(ring);
-	*ret_alive = !ring->lock_free;
-	if (ring->map.live)
-		ring_refused(ring, ret_counters->refused);
-	return true;
-}
-
-const struct drain_counters *drain_counters(const struct drain *drain)
-{
-	return &drain->counters;
 }

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "base/condition.h"
+#include "base/counter.h"
 #include "base/env.h"
 #include "base/slice.h"
 
@@ -189,5 +190,12 @@ bool drain_ring(const struct drain *drain, uint32_t ring, struct ring_identity *
 		struct drain_ring_counters *ret_counters, bool *ret_alive);
 uint32_t drain_ring_count(const struct drain *drain);
 const struct drain_counters *drain_counters(const struct drain *drain);
+/* Of every ring there ever was, those that are gone included. */
+void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *ret_totals);
+
+/* counters.c: the names of all these. The last is of the `refused` of both. */
+extern const struct counter_table drain_counter_table;
+extern const struct counter_table drain_ring_counter_table;
+extern const struct counter_table drain_refused_table;
 
 #endif

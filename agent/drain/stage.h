@@ -22,6 +22,7 @@ struct drain {
 	struct map by_instance; /* the same rings */
 	struct collect collect;
 	struct drain_counters counters;
+	struct drain_ring_counters gone; /* of rings that are not in the table any more */
 	bool recovered;
 	uint64_t list_due_ns;
 	uint32_t locks_asked; /* in this tick */
@@ -38,6 +39,14 @@ struct ring *stage_ring_find(struct drain *drain, const uint8_t instance[16]);
 int stage_ring_add(struct drain *drain, const uint8_t instance[16], struct ring **ret_ring);
 /* Closes, frees, forgets. */
 void stage_ring_drop(struct drain *drain, struct ring *ring);
+
+static inline struct ring *stage_ring_at(const struct drain *drain, uint32_t index)
+{
+	return index < drain->ring_count ? drain->rings[index] : NULL;
+}
+
+/* counters.c: the ring leaves the table; what it counted stays in the totals. */
+void stage_count_gone(struct drain *drain, const struct ring *ring);
 
 void stage_log(const struct drain *drain, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

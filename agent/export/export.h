@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/counter.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "export/batch.h"
@@ -109,5 +110,7 @@ uint64_t export_waiting(const struct export *export);
 void export_flush(struct export *export);
 bool export_idle(const struct export *export);
 bool export_connected(const struct export *export);
+
+extern const struct counter_table export_counter_table;
 
 #endif

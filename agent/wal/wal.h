@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/condition.h"
+#include "base/counter.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/slice.h"
@@ -150,6 +151,7 @@ void wal_set_open_bytes(struct wal *wal, uint64_t bytes);
 void wal_release(struct wal *wal, uint64_t segment);
 
 const struct wal_counters *wal_counters(const struct wal *wal);
+extern const struct counter_table wal_counter_table;
 
 /* A reader of SPAN frames in number order, for one destination. */
 struct wal_reader; /* opaque */

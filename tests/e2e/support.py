@@ -209,7 +209,7 @@ def check_ledgers(status):
     The status was taken when nothing was being written any more."""
     for ring in status["rings"]:
         check(ring["written"] == ring["drained"] + ring["held"] + ring["dropped_abandoned"]
-              + ring["dropped_damaged"], f"a ring's records do not add up: {ring}")
+              + ring["dropped_damaged"] + ring["dropped_too_large"], f"a ring's records do not add up: {ring}")
     records = status["records"]
     check(records["handed_in"] == records["applied"] + records["parked"]
           + sum(count for name, count in records.items() if name.startswith("dropped_")),

@@ -1,0 +1,131 @@
+/* What the drain counts, by name, and in sum. */
+#include "drain/stage.h"
+
+#define ROW(member, kind, metric, help) \
+	COUNTER_ROW(drain_counters, member, kind, LEDGER_NONE, NULL, metric, NULL, help)
+
+static const struct counter drain_rows[] = {
+	ROW(rings_seen, COUNTER_TOTAL, "spanring_rings_seen", "Rings taken up."),
+	ROW(rings_dead, COUNTER_TOTAL, "spanring_rings_dead",
+	    "Rings whose process is gone and that are read to their end."),
+	ROW(rings_quarantined, COUNTER_TOTAL, "spanring_rings_quarantined",
+	    "Rings that broke the rules and are not read any more."),
+	ROW(rings_ignored, COUNTER_TOTAL, "spanring_ring_dir_ignored_files",
+	    "Names in the ring directory that are no rings."),
+	ROW(blocks_returned, COUNTER_TOTAL, "spanring_ring_blocks_returned",
+	    "Blocks given back to their process."),
+	ROW(bytes, COUNTER_TOTAL, "spanring_drained_bytes", "Bytes of records drained."),
+};
+
+const struct counter_table drain_counter_table = {drain_rows,
+						  sizeof drain_rows / sizeof drain_rows[0]};
+
+#undef ROW
+#define ROW(member, kind, side, word, metric, label, help) \
+	COUNTER_ROW(drain_ring_counters, member, kind, side, word, metric, label, help)
+#define DROPPED(reason, word)                                          \
+	ROW(dropped_##reason, COUNTER_TOTAL, LEDGER_OUT, word,         \
+	    "spanring_ring_records_dropped", "reason=\"" #reason "\"", \
+	    "Records in rings that were not handed on, by reason.")
+
+static const struct counter ring_rows[] = {
+	ROW(written, COUNTER_TOTAL, LEDGER_IN, NULL, "spanring_ring_records_written", NULL,
+	    "Records that processes wrote, by their own numbers."),
+	ROW(drained, COUNTER_TOTAL, LEDGER_OUT, NULL, "spanring_ring_records_drained", NULL,
+	    "Records handed on to the log."),
+	ROW(held, COUNTER_NOW, LEDGER_OUT, NULL, "spanring_ring_records_held", NULL,
+	    "Pieces of values that wait in a ring for the rest."),
+	DROPPED(abandoned, "abandoned"),
+	DROPPED(damaged, "damaged"),
+	DROPPED(too_large, "too large"),
+	ROW(bytes, COUNTER_TOTAL, LEDGER_NONE, NULL, NULL, NULL, "Bytes drained."),
+};
+
+const struct counter_table drain_ring_counter_table = {ring_rows,
+						       sizeof ring_rows / sizeof ring_rows[0]};
+
+/* The array has no members to name: a row's key is its reason. */
+#define REFUSED(which, reason)                                               \
+	COUNTER_SLOT(reason, which, COUNTER_TOTAL, "spanring_calls_refused", \
+		     "reason=\"" reason "\"",                                \
+		     "Calls the client refused and counted, by reason.")
+
+static const struct counter refused_rows[] = {
+	REFUSED(WIRE_REFUSED_RING_FULL, "ring_full"),
+	REFUSED(WIRE_REFUSED_TOO_LARGE, "too_large"),
+	REFUSED(WIRE_REFUSED_NO_MEMORY, "no_memory"),
+	REFUSED(WIRE_REFUSED_REENTRANT, "reentrant"),
+	REFUSED(WIRE_REFUSED_INHERITED, "inherited"),
+	REFUSED(WIRE_REFUSED_INVALID, "invalid"),
+	REFUSED(WIRE_REFUSED_LIMIT, "limit"),
+	REFUSED(WIRE_REFUSED_END_LOST, "end_lost"),
+};
+_Static_assert(sizeof refused_rows / sizeof refused_rows[0] == WIRE_REFUSED_COUNT,
+	       "every refusal has a name");
+
+const struct counter_table drain_refused_table = {refused_rows, WIRE_REFUSED_COUNT};
+
+/* ---- asking ----------------------------------------------------------------- */
+
+uint32_t drain_ring_count(const struct drain *drain)
+{
+	return drain->ring_count;
+}
+
+bool drain_ring(const struct drain *drain, uint32_t index, struct ring_identity *ret_identity,
+		struct drain_ring_counters *ret_counters, bool *ret_alive)
+{
+	const struct ring *ring = stage_ring_at(drain, index);
+
+	if (!ring || !ring->seen_told || ring->phase == RING_STUCK)
+		return false;
+	*ret_identity = ring->identity;
+	*ret_counters = ring->counters;
+	ret_counters->written = ring_written(ring);
+	ret_counters->held = ring_held(ring);
+	*ret_alive = !ring->lock_free;
+	if (ring->map.live)
+		ring_refused(ring, ret_counters->refused);
+	return true;
+}
+
+const struct drain_counters *drain_counters(const struct drain *drain)
+{
+	return &drain->counters;
+}
+
+static void add_rows(const struct counter_table *table, void *to, const void *from)
+{
+	for (size_t i = 0; i < table->count; i++)
+		*(uint64_t *)((char *)to + table->rows[i].offset) +=
+			counter_value(&table->rows[i], from);
+}
+
+void stage_count_gone(struct drain *drain, const struct ring *ring)
+{
+	struct drain_ring_counters counters;
+	struct ring_identity identity;
+	bool alive;
+
+	if (!drain_ring(drain, ring->index, &identity, &counters, &alive))
+		return;
+	add_rows(&drain_ring_counter_table, &drain->gone, &counters);
+}
+
+void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *ret_totals)
+{
+	struct drain_ring_counters counters;
+	struct ring_identity identity;
+	bool alive;
+
+	*ret_totals = drain->gone;
+	/* Of the dead they were kept when the death was reported. */
+	memcpy(ret_totals->refused, drain->counters.refused, sizeof ret_totals->refused);
+	for (uint32_t i = 0; i < drain->ring_count; i++) {
+		if (!drain_ring(drain, i, &identity, &counters, &alive))
+			continue;
+		add_rows(&drain_ring_counter_table, ret_totals, &counters);
+		if (drain->rings[i]->phase < RING_DEAD)
+			add_rows(&drain_refused_table, ret_totals->refused, counters.refused);
+	}
+}

@@ -1,0 +1,128 @@
+#include "pipeline_view.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOG_ROW(member, kind, metric, help) \
+	COUNTER_ROW(log_view, member, kind, LEDGER_NONE, NULL, metric, NULL, help)
+
+static const struct counter log_rows[] = {
+	LOG_ROW(bytes, COUNTER_NOW, "spanring_log_size_bytes", "Bytes the log takes."),
+	LOG_ROW(bytes_max, COUNTER_NOW, "spanring_log_max_size_bytes",
+		"Bytes the log may take: wal.max_size, at most half of the disk."),
+	LOG_ROW(last_span_number, COUNTER_TOTAL, "spanring_log_spans",
+		"Spans ever put into this log, by earlier agents too."),
+	LOG_ROW(failing, COUNTER_TRUTH, "spanring_log_failing",
+		"1 while the log cannot be written."),
+};
+
+const struct counter_table log_view_table = {log_rows, sizeof log_rows / sizeof log_rows[0]};
+
+#define TO_ROW(member, kind, side, word, metric, label, help) \
+	COUNTER_ROW(destination_view, member, kind, side, word, metric, label, help)
+#define TO_ALIAS(member, kind, metric, help) \
+	COUNTER_ALIAS(destination_view, member, kind, metric, NULL, help)
+
+static const struct counter destination_rows[] = {
+	TO_ROW(finished, COUNTER_TOTAL, LEDGER_IN, NULL, "spanring_export_finished_spans", NULL,
+	       "Spans this destination is to get, since the agent's start."),
+	TO_ROW(waiting, COUNTER_NOW, LEDGER_OUT, NULL, "spanring_export_waiting_spans", NULL,
+	       "Spans in the log or in a batch, for this destination."),
+	TO_ROW(dropped_backlog, COUNTER_TOTAL, LEDGER_OUT, "backlog given up",
+	       "spanring_export_backlog_dropped_spans", NULL,
+	       "Spans given up for this destination at the log's size limit."),
+	TO_ROW(unsent, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_unsent_spans", NULL,
+	       "Spans behind the last one that is done with."),
+	TO_ROW(rejected, COUNTER_TOTAL, LEDGER_NONE, NULL, NULL, NULL, "All that were."),
+	TO_ROW(connected, COUNTER_TRUTH, LEDGER_NONE, NULL, "spanring_export_connected", NULL,
+	       "1 while the collector is connected."),
+	TO_ROW(in_flight, COUNTER_NOW, LEDGER_NONE, "in flight",
+	       "otelcol_exporter_in_flight_requests", NULL,
+	       "Requests without an answer, as the OpenTelemetry Collector names them."),
+	TO_ALIAS(in_flight_spans, COUNTER_NOW, "otel_sdk_exporter_span_inflight",
+		 "Spans in batches, as OpenTelemetry names them."),
+	TO_ALIAS(waiting, COUNTER_NOW, "otel_sdk_processor_span_queue_size",
+		 "Spans that wait for this destination, as OpenTelemetry names them."),
+	TO_ALIAS(dropped_backlog, COUNTER_TOTAL, "otelcol_exporter_enqueue_failed_spans",
+		 "Spans given up, as the OpenTelemetry Collector names them."),
+};
+
+const struct counter_table destination_view_table = {
+	destination_rows, sizeof destination_rows / sizeof destination_rows[0]};
+
+static void look_at_destination(const struct pipeline *p, uint32_t i,
+				struct pipeline_view *view)
+{
+	const struct destination *destination = &p->destinations[i];
+	const struct export *export = &destination->export;
+	uint64_t last = wal_last_span_number(p->wal);
+
+	view->destinations[i] = (struct destination_view){
+		.finished = last - destination->first_number,
+		.unsent = last - destination_done(destination),
+		.waiting = export_waiting(export) + (last - destination->pushed_number),
+		.rejected =
+			export->counters.rejected_partial + export->counters.rejected_status,
+		.dropped_backlog = destination->dropped_backlog,
+		.connected = export_connected(export),
+		.in_flight = export->in_flight,
+		.in_flight_spans = export_waiting(export),
+	};
+	(void)snprintf(view->destination_labels[i], sizeof view->destination_labels[i],
+		       "exporter=\"%s\"", destination->name);
+}
+
+static void add_part(struct pipeline_view *view, const char *name, const char *labels,
+		     struct view_source first, struct view_source second)
+{
+	assert(view->part_count < VIEW_PARTS_MAX);
+	view->parts[view->part_count++] = (struct view_part){name, labels, {first, second}};
+}
+
+void pipeline_view(struct pipeline *p, struct pipeline_view *view)
+{
+	static const struct view_source none;
+	const struct assemble_counters *assembled = assemble_counters(p->assemble);
+
+	memset(view, 0, sizeof *view);
+	drain_ring_totals(p->drain, &view->rings);
+	view->log = (struct log_view){
+		.bytes = wal_bytes(p->wal),
+		.bytes_max = wal_max_bytes(p->wal),
+		.last_span_number = wal_last_span_number(p->wal),
+		.failing = condition_is_raised(&p->conditions, CONDITION_LOG_WRITE_FAILING),
+	};
+	add_part(view, "drain", "",
+		 (struct view_source){&drain_counter_table, drain_counters(p->drain)}, none);
+	add_part(view, "all_rings", "",
+		 (struct view_source){&drain_ring_counter_table, &view->rings},
+		 (struct view_source){&drain_refused_table, view->rings.refused});
+	add_part(view, "records", "", (struct view_source){&assemble_record_table, assembled},
+		 none);
+	add_part(view, "spans", "", (struct view_source){&assemble_span_table, assembled},
+		 none);
+	add_part(view, "log", "", (struct view_source){&log_view_table, &view->log},
+		 (struct view_source){&wal_counter_table, wal_counters(p->wal)});
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		look_at_destination(p, i, view);
+		add_part(view, "export", view->destination_labels[i],
+			 (struct view_source){&export_counter_table,
+					      &p->destinations[i].export.counters},
+			 (struct view_source){&destination_view_table, &view->destinations[i]});
+	}
+	if (p->archive)
+		add_part(view, "archive", "",
+			 (struct view_source){&archive_counter_table,
+					      archive_counters(p->archive)},
+			 none);
+}
+
+const struct view_part *pipeline_view_part(const struct pipeline_view *view, const char *name,
+					   uint32_t nth)
+{
+	for (uint32_t i = 0; i < view->part_count; i++)
+		if (strcmp(view->parts[i].name, name) == 0 && nth-- == 0)
+			return &view->parts[i];
+	return NULL;
+}
