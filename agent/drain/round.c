@@ -54,6 +54,26 @@ static bool window_changed(struct ring *ring, uint32_t lines)
 	return false;
 }
 
+/* The slots of lost ENDs that are filled and not yet told. */
+static void lost_look(struct ring *ring)
+{
+	const struct wire_ring_header *live = ring->map.live;
+	/* Relaxed: each slot's `ready` orders its id. */
+	uint32_t count = atomic_load_explicit(&live->lost_end_next, memory_order_relaxed);
+
+	ring->round.lost[0] = ring->round.lost[1] = 0;
+	if (count > WIRE_LOST_END_SLOTS)
+		count = WIRE_LOST_END_SLOTS;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t bit = UINT64_C(1) << (i % 64);
+
+		/* L2: acquire, pairs with the client's release of `ready`. */
+		if (!(ring->lost_told[i / 64] & bit) &&
+		    atomic_load_explicit(&live->lost_end[i].ready, memory_order_acquire) == 1)
+			ring->round.lost[i / 64] |= bit;
+	}
+}
+
 bool round_worthwhile(struct ring *ring)
 {
 	const struct wire_ring_header *live = ring->map.live;
@@ -61,15 +81,12 @@ bool round_worthwhile(struct ring *ring)
 
 	if (ring->rounds_owed > 0)
 		return true;
-	/* F2 pairs with the client's F1; here it only says that a round is due.
-	 * The count of lost ENDs is relaxed for the same reason. */
+	/* F2 pairs with the client's F1; here it only says that a round is due. */
 	if (atomic_load_explicit(&live->flush_req, memory_order_acquire) != ring->flush_told)
 		return true;
-	if (atomic_load_explicit(&live->lost_end_next, memory_order_relaxed) != 0 &&
-	    (ring->lost_told[0] & ring->lost_told[1]) != UINT64_MAX &&
-	    atomic_load_explicit(&live->lost_end_next, memory_order_relaxed) >
-		    (uint32_t)(__builtin_popcountll(ring->lost_told[0]) +
-			       __builtin_popcountll(ring->lost_told[1])))
+	/* Filled ones alone: who took a slot and died will never fill it. */
+	lost_look(ring);
+	if (ring->round.lost[0] | ring->round.lost[1])
 		return true;
 	for (uint32_t i = 0; i < ring->open_count; i++)
 		if (block_changed(ring, ring->open[i]))
@@ -236,26 +253,6 @@ static int marks_take(struct ring *ring, uint32_t lines, const char **ret_reason
 		r = fresh_insert(ring, fresh, count, ret_reason);
 	free(fresh);
 	return r < 0 ? r : 0;
-}
-
-/* The slots of lost ENDs that are filled and not yet told. */
-static void lost_look(struct ring *ring)
-{
-	const struct wire_ring_header *live = ring->map.live;
-	/* Relaxed: each slot's `ready` orders its id. */
-	uint32_t count = atomic_load_explicit(&live->lost_end_next, memory_order_relaxed);
-
-	ring->round.lost[0] = ring->round.lost[1] = 0;
-	if (count > WIRE_LOST_END_SLOTS)
-		count = WIRE_LOST_END_SLOTS;
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t bit = UINT64_C(1) << (i % 64);
-
-		/* L2: acquire, pairs with the client's release of `ready`. */
-		if (!(ring->lost_told[i / 64] & bit) &&
-		    atomic_load_explicit(&live->lost_end[i].ready, memory_order_acquire) == 1)
-			ring->round.lost[i / 64] |= bit;
-	}
 }
 
 int round_begin(struct ring *ring, struct env *env, bool final, const char **ret_reason)

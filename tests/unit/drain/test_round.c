@@ -543,6 +543,23 @@ static void an_end_without_room_is_told_once(void **state)
 	ring_writer_close(&writer);
 }
 
+/* Killed between taking a slot for a lost END and filling it. */
+static void a_death_is_seen_beside_a_lost_end_that_never_came(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	house_settle(house);
+	atomic_store_explicit(&writer.header->lost_end_next, 1, memory_order_relaxed);
+	house_settle(house);
+	ring_writer_die(&writer);
+	for (int i = 0; i < 30; i++)
+		house_tick(house, 100);
+	assert_true(house->rings[0].dead);
+	ring_writer_close(&writer);
+}
+
 static void refusals_are_shown_as_the_client_counts_them(void **state)
 {
 	struct house *house = *state;
@@ -603,6 +620,7 @@ int main(void)
 		TEST(a_flush_is_told_after_a_round_that_began_later),
 		TEST(a_bell_makes_every_ring_due),
 		TEST(an_end_without_room_is_told_once),
+		TEST(a_death_is_seen_beside_a_lost_end_that_never_came),
 		TEST(refusals_are_shown_as_the_client_counts_them),
 		TEST(a_new_threads_first_block_is_found_in_a_large_ring),
 	};
