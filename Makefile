@@ -43,6 +43,8 @@ EXAMPLE_SRC := $(wildcard examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TOOL_SRC := $(wildcard tests/e2e/*.c tests/stress/*.c tests/fault/*.c)
+FUZZ_COMMON := tests/fuzz/fuzz.c tests/fuzz/agent_world.c
+FUZZ_SRC := $(filter-out $(FUZZ_COMMON) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 
 PROTO_C := $(PROTO_SRC:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
 PROTO_H := $(PROTO_C:.c=.h)
@@ -55,6 +57,8 @@ SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
 TOOL_BIN := $(TOOL_SRC:%.c=$(BUILD)/%)
 EXAMPLE_BIN := $(EXAMPLE_SRC:%.c=$(BUILD)/%)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$(BUILD)/%)
+FUZZ_COMMON_OBJ := $(FUZZ_COMMON:%.c=$(BUILD)/obj/%.o)
 
 # --- products ---------------------------------------------------------------
 
@@ -145,6 +149,13 @@ $(UNIT_BIN) $(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_ARCHIVE
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
 
+# A fuzz target is built twice: into a program that replays its corpus, and, by
+# `make fuzz`, into one of libFuzzer's.
+FUZZ_MAIN = $(BUILD)/obj/tests/fuzz/replay.o
+$(FUZZ_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(FUZZ_COMMON_OBJ) $(FUZZ_MAIN) $(TEST_ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
+
 # Some tests ask protobuf's own implementation whether ours is right.
 $(UNIT_BIN): | $(PYTHON_STUBS)
 
@@ -152,8 +163,9 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
 
-.PHONY: unit examples tools
+.PHONY: unit examples tools replay
 unit: $(UNIT_BIN)
+replay: $(FUZZ_BIN)
 tools: $(TOOL_BIN)
 examples: $(EXAMPLE_BIN)
 
@@ -180,9 +192,9 @@ SANITIZED_OPTIMIZE = -O1 -g
 
 .PHONY: test-build clang-check tsan-build
 test-build:
-	$(MAKE) --no-print-directory -s -j$(JOBS) all examples unit tools
+	$(MAKE) --no-print-directory -s -j$(JOBS) all examples unit tools replay
 	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan \
-		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" unit
+		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" unit replay
 	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-tsan \
 		SANITIZE=thread OPTIMIZE="$(SANITIZED_OPTIMIZE)" tsan-build
 	$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang BUILD=$(BUILD)-clang WERROR=-Werror \
@@ -218,6 +230,20 @@ stress:
 	@deploy/needs.sh build
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BUILD)/tests/stress/burst_writer
 	@BUILD=$(BUILD) tests/stress/burst.py $(if $(SEED),--seed $(SEED))
+
+# Each target over its corpus for FUZZ_SECONDS; what is found lies in
+# $(BUILD)-fuzz/found.
+FUZZ_SECONDS ?= 30
+.PHONY: fuzz fuzz-build
+fuzz:
+	@deploy/needs.sh build fuzz
+	@$(MAKE) --no-print-directory -s -j$(JOBS) fuzz-build
+	@tests/fuzz/run.sh $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+fuzz-build:
+	$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz \
+		SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" \
+		FUZZ_LDFLAGS=-fsanitize=fuzzer FUZZ_MAIN= replay
 
 .PHONY: bench bench-build
 bench:
@@ -271,10 +297,11 @@ help:
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
 	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
+	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-clang $(BUILD)-fuzz
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

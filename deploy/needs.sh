@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the Debian packages of the named sets are there: build, test,
-# bench. Installs what is missing where it may (root, or sudo without a
+# fuzz, bench. Installs what is missing where it may (root, or sudo without a
 # password); elsewhere it says what is needed and fails.
 set -eu
 
@@ -8,6 +8,7 @@ build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libur
 	libnghttp2-dev libcyaml-dev libyaml-dev libjansson-dev libsystemd-dev"
 test="g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
 	python3-grpcio python3-protobuf spin"
+fuzz="clang libcmocka-dev"
 bench="liblttng-ust-dev lttng-tools strace"
 
 packages=
@@ -15,6 +16,7 @@ for set in "$@"; do
 	case $set in
 	build) packages="$packages $build" ;;
 	test) packages="$packages $test" ;;
+	fuzz) packages="$packages $fuzz" ;;
 	bench) packages="$packages $bench" ;;
 	*)
 		echo "needs.sh: no set of packages is called '$set'" >&2

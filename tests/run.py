@@ -46,7 +46,7 @@ class Result:
 
 def discover(build, sanitized):
     for directory in [build] + sanitized:
-        for part in ("unit", "stress"):
+        for part in ("unit", "fuzz", "stress"):
             for path in sorted((directory / "tests" / part).rglob("*")):
                 if path.name == "burst_writer":
                     continue  # not a test: tests/stress/burst.py drives it

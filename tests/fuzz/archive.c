@@ -1,0 +1,86 @@
+/* An archive that anybody may have written: what the command line shows of it,
+ * and what the archive stage reads back to reopen a run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/document_stream.h"
+#include "archive_file.h"
+#include "file_env.h"
+#include "fuzz.h"
+#include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/json_print.h"
+
+/* What was read is protobuf that can be printed again. */
+static int on_span(void *arg, const struct finished_span *span)
+{
+	struct buf text = BUF_INIT;
+	unsigned *spans = arg;
+
+	FUZZ_CHECK(otlp_json_print(&text, &opentelemetry__proto__trace__v1__span__descriptor,
+				   span->span) == 0);
+	FUZZ_CHECK(otlp_json_print(&text,
+				   &opentelemetry__proto__resource__v1__resource__descriptor,
+				   span->resource) == 0);
+	FUZZ_CHECK(otlp_json_print(
+			   &text,
+			   &opentelemetry__proto__common__v1__instrumentation_scope__descriptor,
+			   span->scope) == 0);
+	buf_fini(&text);
+	(*spans)++;
+	return 0;
+}
+
+/* The two readers of the archive's own form agree on how many spans there are. */
+static void try_documents(const char *path, const uint8_t *at, size_t len)
+{
+	struct document_result whole, pieces;
+	unsigned spans = 0, streamed = 0;
+	struct file_env world;
+	int fd, r;
+
+	file_env_init(&world, 1);
+	r = document_each((struct bytes){at, len}, on_span, &spans, &whole);
+	FUZZ_CHECK(r == 0 || r == -EBADMSG);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	FUZZ_CHECK(fd >= 0);
+	if (document_stream(&world.env, fd, on_span, &streamed, &pieces) == 0) {
+		FUZZ_CHECK(r == 0 && pieces.spans == whole.spans);
+		FUZZ_CHECK(streamed == spans);
+	}
+	close(fd);
+}
+
+static void look_at(const struct archive_file *file)
+{
+	struct buf text = BUF_INIT;
+	int64_t number;
+
+	for (size_t i = 0; i < file->span_count; i++) {
+		const struct archive_span *span = &file->spans[i];
+
+		FUZZ_CHECK(span->end_ns >= span->start_ns);
+		FUZZ_CHECK(span->module < file->module_count);
+		otlp_value_text(&text, otlp_attribute(span->span, "input.value"));
+		(void)otlp_text(span->span, "user_goal");
+		(void)otlp_int(span->span, "gen_ai.usage.input_tokens", &number);
+	}
+	buf_fini(&text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
+{
+	struct archive_file file;
+	char reason[512] = "", path[256];
+
+	(void)snprintf(path, sizeof path, "%s/some.otlp.json", fuzz_directory());
+	fuzz_write(path, at, len);
+	if (archive_file_read(&file, path, reason, sizeof reason) == 0)
+		look_at(&file);
+	else
+		FUZZ_CHECK(reason[0] != '\0');
+	archive_file_free(&file);
+	try_documents(path, at, len);
+	return 0;
+}
