@@ -42,7 +42,7 @@ PROTO_SRC := $(shell find proto -name '*.proto' 2>/dev/null)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-TOOL_SRC := $(wildcard tests/e2e/*.c tests/stress/*.c tests/fault/*.c)
+TOOL_SRC := $(wildcard tests/e2e/*.c tests/modules/*.c tests/stress/*.c tests/fault/*.c)
 FUZZ_COMMON := tests/fuzz/fuzz.c tests/fuzz/agent_world.c
 FUZZ_SRC := $(filter-out $(FUZZ_COMMON) tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 
