@@ -1,5 +1,6 @@
 #include "budget.h"
 
+#include "cancel.h"
 #include "clock.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ static void unreserve(struct ring *ring)
 bool budget_wait(struct ring *ring, struct budget_patience *patience)
 {
 	const struct timespec moment = {.tv_nsec = 1000000};
-	int error = errno;
+	int error = errno, cancel_state;
 
 	/* Relaxed: only compared with NULL. */
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
@@ -94,7 +95,9 @@ bool budget_wait(struct ring *ring, struct budget_patience *patience)
 		return false;
 	}
 	ring_doorbell(ring, false);
+	cancel_state = cancel_hold();
 	(void)nanosleep(&moment, NULL); /* cut short by a signal is fine */
+	cancel_release(cancel_state);
 	errno = error;
 	return true;
 }

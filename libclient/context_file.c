@@ -1,3 +1,4 @@
+#include "cancel.h"
 #include "carrier.h"
 #include "context.h"
 #include "environment.h"
@@ -82,9 +83,10 @@ static int file_read(const char *path, struct spanring_context *ret_context)
 
 int spanring_context_from_file(const char *path, struct spanring_context *ret_context)
 {
-	int error = errno, r;
+	int error = errno, cancel_state = cancel_hold(), r;
 
 	r = file_read(path_or_default(path), ret_context);
+	cancel_release(cancel_state);
 	errno = error;
 	return r;
 }
@@ -158,15 +160,17 @@ static int file_replace(const char *path, const char *text, size_t length)
 int spanring_context_to_file(const struct spanring_context *context, const char *path)
 {
 	char text[CARRIER_LENGTH_MAX];
-	int error = errno, r;
+	int error = errno, r, cancel_state;
 
 	r = carrier_format(context, text);
 	if (r < 0)
 		return r;
+	cancel_state = cancel_hold();
 	if (file_size_allowed((size_t)r))
 		r = file_replace(path_or_default(path), text, (size_t)r);
 	else
 		r = -EFBIG;
+	cancel_release(cancel_state);
 	errno = error;
 	return r;
 }

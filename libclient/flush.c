@@ -1,3 +1,4 @@
+#include "cancel.h"
 #include "clock.h"
 #include "life.h"
 #include "writer.h"
@@ -78,11 +79,12 @@ static int say_what_is_due(void)
 int spanring_flush(uint32_t timeout_ms)
 {
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + (uint64_t)timeout_ms * 1000000u;
-	int error = errno, r = say_what_is_due();
+	int error = errno, r = say_what_is_due(), cancel_state;
 	struct ring *ring;
 
 	if (r < 0)
 		return r;
+	cancel_state = cancel_hold();
 	/* The gate stays open meanwhile: a handler may write spans. */
 	ring = life_hold();
 	if (ring) {
@@ -97,6 +99,7 @@ int spanring_flush(uint32_t timeout_ms)
 		r = wait_for_agent(ring, request, until);
 	}
 	life_release();
+	cancel_release(cancel_state);
 	errno = error;
 	return r;
 }

@@ -1,5 +1,6 @@
 #include "ids.h"
 
+#include "cancel.h"
 #include "w3c.h"
 
 #include <errno.h>
@@ -50,7 +51,7 @@ static void random_stand_in(uint8_t *at, size_t count)
 
 void ids_random(void *ret_bytes, size_t count)
 {
-	int error = errno;
+	int error = errno, cancel_state = cancel_hold();
 	uint8_t *at = ret_bytes;
 
 	while (count) {
@@ -67,6 +68,7 @@ void ids_random(void *ret_bytes, size_t count)
 		at += got;
 		count -= (size_t)got;
 	}
+	cancel_release(cancel_state);
 	errno = error;
 }
 

@@ -9,9 +9,10 @@
 
 struct lock {
 	_Atomic uint32_t holder;
+	int cancel_state; /* of the holder, to be restored */
 };
 
-/* -EBUSY: held for longer than a second. */
+/* The holder cannot be cancelled. -EBUSY: held for longer than a second. */
 int lock_take(struct lock *lock);
 void lock_give(struct lock *lock);
 

@@ -2,6 +2,7 @@
  * SPANRING_LOG=stderr, as a line on standard error. */
 #include "report.h"
 
+#include "cancel.h"
 #include "client.h"
 
 #include <string.h>
@@ -59,7 +60,7 @@ static void tell(int error, const char *message)
 {
 	/* R2: acquire. */
 	spanring_error_handler *call = atomic_load_explicit(&handler, memory_order_acquire);
-	int saved = errno;
+	int saved = errno, cancel_state;
 	char line[LINE_MAX_BYTES];
 	size_t at;
 
@@ -70,8 +71,10 @@ static void tell(int error, const char *message)
 		at = append(line, at, message);
 		line[at++] = '\n';
 		/* Nobody is left to be told when this fails. */
+		cancel_state = cancel_hold();
 		if (write(STDERR_FILENO, line, at) < 0)
 			errno = saved;
+		cancel_release(cancel_state);
 	}
 	errno = saved;
 }

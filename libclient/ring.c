@@ -1,5 +1,6 @@
 #include "ring.h"
 
+#include "cancel.h"
 #include "clock.h"
 #include "ids.h"
 #include "ring_file.h"
@@ -293,7 +294,7 @@ void ring_look_for_agent(struct ring *ring, bool is_urgent)
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 	/* Relaxed: it only paces us; the exchange lets one thread through. */
 	uint64_t looked = atomic_load_explicit(&ring->looked_ns, memory_order_relaxed);
-	int error = errno;
+	int error = errno, cancel_state;
 
 	if (looked && now - looked < interval)
 		return;
@@ -301,11 +302,13 @@ void ring_look_for_agent(struct ring *ring, bool is_urgent)
 						     memory_order_relaxed,
 						     memory_order_relaxed))
 		return;
+	cancel_state = cancel_hold();
 	/* Relaxed: a pointer that is only compared with NULL. */
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
 		look_for_ctl(ring);
 	if (!atomic_load_explicit(&ring->page, memory_order_relaxed))
 		look_for_page(ring);
+	cancel_release(cancel_state);
 	errno = error;
 }
 
