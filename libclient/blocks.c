@@ -179,8 +179,31 @@ static int back(struct ring *ring, uint32_t index)
 
 /* ---- taking ---------------------------------------------------------------- */
 
-static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
+/* The thread's notes of what it claimed come before and after what they are
+ * about, as block_abandon() needs it; a thread that is over is not looked at
+ * before the kernel has forgotten it, so only the compiler must be held. */
+static void note_claimed(struct thread *thread, uint32_t note)
 {
+	atomic_signal_fence(memory_order_seq_cst);
+	thread->claimed = note;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void give_up_claimed(struct thread *thread)
+{
+	uint32_t note = thread->claimed;
+
+	if (!note)
+		return;
+	note_claimed(thread, 0);
+	block_unclaim(thread->ring, note - 1);
+	budget_refund(thread->ring, 1);
+}
+
+/* Claims a block: thread->claimed. */
+static int claim_one(struct thread *thread, enum block_use use)
+{
+	struct ring *ring = thread->ring;
 	uint32_t index;
 	int r = budget_spend(ring, use);
 
@@ -188,19 +211,15 @@ static int claim_one(struct ring *ring, enum block_use use, uint32_t *ret_index)
 		return r;
 	/* The block just spent is not among the free ones any more. */
 	r = find(ring, budget_now(ring) - BUDGET_TAKEN_ONE, &index);
-	if (r == 0) {
-		r = back(ring, index);
-		if (r < 0)
-			block_unclaim(ring, index);
-	} else if (r != -ENOBUFS) {
-		r = -ENOMEM;
-	}
 	if (r < 0) {
 		budget_refund(ring, 1);
-		return r;
+		return r == -ENOBUFS ? r : -ENOMEM;
 	}
-	*ret_index = index;
-	return 0;
+	note_claimed(thread, index + 1);
+	r = back(ring, index);
+	if (r < 0)
+		give_up_claimed(thread);
+	return r;
 }
 
 /* Finds the agent, and wakes it where it is needed and asleep. */
@@ -218,14 +237,14 @@ static void talk_to_agent(struct ring *ring)
 		ring_doorbell(ring, false);
 }
 
-static int claim_patiently(struct ring *ring, enum block_use use, uint32_t *ret_index)
+static int claim_patiently(struct thread *thread, enum block_use use)
 {
 	struct budget_patience patience = {0};
 	int r;
 
 	do {
-		r = claim_one(ring, use, ret_index);
-	} while (r == -ENOBUFS && budget_wait(ring, &patience));
+		r = claim_one(thread, use);
+	} while (r == -ENOBUFS && budget_wait(thread->ring, &patience));
 	return r;
 }
 
@@ -240,25 +259,29 @@ void block_seal(struct thread *thread)
 	thread->offset = thread->limit = thread->limit_of_ends = 0;
 }
 
-void block_open(struct thread *thread, uint32_t index)
+/* Seals the thread's block and goes on in the claimed one. */
+static void open_claimed(struct thread *thread)
 {
 	struct ring *ring = thread->ring;
+	uint32_t index = thread->claimed - 1;
 	struct wire_block_line *line = &ring->lines[index];
 	/* Relaxed: our own claim wrote it. */
 	uint32_t generation = atomic_load_explicit(&line->claim, memory_order_relaxed);
 
 	block_seal(thread);
+	thread->line = line;
 	/* Relaxed: P1 publishes it together with the plain fields. */
 	atomic_store_explicit(&line->committed, 0, memory_order_relaxed);
-	line->owner = thread->tid;
+	/* Relaxed: our own. */
+	line->owner = atomic_load_explicit(&thread->tid, memory_order_relaxed);
 	line->thread = thread->number;
 	line->thread_block = ++thread->blocks;
 	line->first_record = thread->records + 1;
+	note_claimed(thread, 0);
 	/* P1: release, pairs with the agent's C1. Killed before, the block is
 	 * still free for the reader; killed after, it is an empty block. */
 	atomic_store_explicit(&line->generation, generation, memory_order_release);
 	thread->block_index = index;
-	thread->line = line;
 	thread->block = ring->blocks + (size_t)index * WIRE_BLOCK_BYTES;
 	thread->offset = 0;
 	thread->limit = thread->limit_of_ends = WIRE_BLOCK_BYTES;
@@ -266,14 +289,13 @@ void block_open(struct thread *thread, uint32_t index)
 
 int block_take(struct thread *thread, enum block_use use)
 {
-	uint32_t index;
 	int r;
 
 	talk_to_agent(thread->ring);
-	r = claim_patiently(thread->ring, use, &index);
+	r = claim_patiently(thread, use);
 	if (r < 0)
 		return r;
-	block_open(thread, index);
+	open_claimed(thread);
 	/* A part of the reserve: values must not use it up. */
 	if (use != BLOCK_FOR_VALUE && budget_reserve_is_touched(thread->ring))
 		thread->limit = 0;
@@ -281,36 +303,83 @@ int block_take(struct thread *thread, enum block_use use)
 	return 0;
 }
 
-static void unclaim_chain(struct ring *ring, uint32_t index, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t next = ring->lines[index].next_claimed;
+/* ---- chains ---------------------------------------------------------------- */
 
-		block_unclaim(ring, index);
-		index = next;
-	}
-	budget_refund(ring, count);
+/* The first of the chain becomes the claimed one. In between it is neither, so
+ * that it is never given up twice. */
+static void chain_pop(struct thread *thread)
+{
+	uint32_t index = thread->chain_first;
+
+	thread->chain_first = thread->ring->lines[index].next_claimed;
+	atomic_signal_fence(memory_order_seq_cst);
+	thread->chain_blocks--;
+	note_claimed(thread, index + 1);
 }
 
-int block_claim_chain(struct thread *thread, uint32_t count, uint32_t *ret_first)
+static void give_up_chain(struct thread *thread)
+{
+	give_up_claimed(thread);
+	while (thread->chain_blocks) {
+		chain_pop(thread);
+		give_up_claimed(thread);
+	}
+}
+
+int block_claim_chain(struct thread *thread, uint32_t count)
 {
 	struct ring *ring = thread->ring;
-	uint32_t first = 0, last = 0, index;
+	uint32_t last = 0, index;
 	int r;
 
 	talk_to_agent(ring);
 	for (uint32_t i = 0; i < count; i++) {
-		r = claim_patiently(ring, BLOCK_FOR_VALUE, &index);
+		r = claim_patiently(thread, BLOCK_FOR_VALUE);
 		if (r < 0) {
-			unclaim_chain(ring, first, i);
+			give_up_chain(thread);
 			return r;
 		}
+		index = thread->claimed - 1;
 		if (i == 0)
-			first = index;
+			thread->chain_first = index;
 		else
 			ring->lines[last].next_claimed = index;
+		note_claimed(thread, 0);
+		thread->chain_blocks++;
 		last = index;
 	}
-	*ret_first = first;
 	return 0;
+}
+
+void block_open_next(struct thread *thread)
+{
+	chain_pop(thread);
+	open_claimed(thread);
+}
+
+/* ---- what is left behind ----------------------------------------------------- */
+
+/* The line may be another thread's by now, sealed, returned and taken anew:
+ * then `committed` was seen before what follows it, or the number is not ours. */
+static void seal_committed(const struct thread *thread)
+{
+	struct wire_block_line *line = thread->line;
+	uint32_t committed, generation;
+
+	if (!line)
+		return;
+	committed = atomic_load_explicit(&line->committed, memory_order_acquire); /* P2 */
+	generation = atomic_load_explicit(&line->generation, memory_order_acquire); /* P1 */
+	/* Relaxed: a claim that comes now finds `committed` sealed. */
+	if ((committed & WIRE_SEALED) || line->thread != thread->number ||
+	    atomic_load_explicit(&line->claim, memory_order_relaxed) != generation)
+		return;
+	/* P2: nothing follows. */
+	atomic_store_explicit(&line->committed, committed | WIRE_SEALED, memory_order_release);
+}
+
+void block_abandon(struct thread *thread)
+{
+	seal_committed(thread);
+	give_up_chain(thread);
 }

@@ -26,12 +26,17 @@ void block_seal(struct thread *thread);
  * one stays. -ENOBUFS: none free. -ENOMEM: the mount is full. */
 int block_take(struct thread *thread, enum block_use use);
 
-/* Claims `count` blocks and chains them; nothing of it is visible to the agent
- * until block_open(). All or none. */
-int block_claim_chain(struct thread *thread, uint32_t count, uint32_t *ret_first);
+/* Claims `count` blocks for the thread and chains them; nothing of it is visible
+ * to the agent until they are opened. All or none. */
+int block_claim_chain(struct thread *thread, uint32_t count);
 
-/* Seals the thread's block and goes on in this claimed one. */
-void block_open(struct thread *thread, uint32_t index);
+/* Seals the thread's block and goes on in the first of the chain. */
+void block_open_next(struct thread *thread);
+
+/* For a thread that is over, maybe in the middle of a write: its block is sealed
+ * behind what it committed, what it claimed is given up. Only what it did in
+ * the few instructions between a claim and its note of it stays taken. */
+void block_abandon(struct thread *thread);
 
 /* One block: whether nobody has it, and taking it. Used where blocks are not
  * taken to be written to, too. */

@@ -85,6 +85,7 @@ bool budget_wait(struct ring *ring, struct budget_patience *patience)
 	/* Relaxed: only compared with NULL. */
 	if (!atomic_load_explicit(&ring->ctl, memory_order_relaxed))
 		ring_look_for_agent(ring, true);
+	thread_reap_at_times();
 	if (ring->wait_ms == 0)
 		return false;
 	if (patience->until_ns == 0) {

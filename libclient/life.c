@@ -245,6 +245,7 @@ void life_join(struct thread *thread, uint32_t epoch)
 	thread->number = atomic_fetch_add_explicit(&ring->threads, 1, memory_order_relaxed) + 1;
 	thread->block = NULL;
 	thread->line = NULL;
+	thread->claimed = thread->chain_blocks = 0;
 	thread->offset = thread->limit = thread->limit_of_ends = 0;
 	thread->records = 0;
 	thread->blocks = 0;
@@ -301,6 +302,7 @@ static bool is_quiet(void)
 
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
 		return false;
+	thread_reap();
 	for (int i = 0; i < QUIET_TRIES; i++) {
 		uint32_t busy = atomic_load_explicit(&holders, memory_order_seq_cst); /* D1 */
 

@@ -5,7 +5,7 @@
  * or takes a free one from a table that never shrinks. Its own thread alone
  * touches it, with three exceptions: a signal handler of that thread (which
  * `writing` holds off), the table's `taken` word, and spanring_shutdown(),
- * which reads `writing`. */
+ * which reads `writing`. When its thread is over it is whose who reaps it. */
 #ifndef LIBCLIENT_THREAD_H
 #define LIBCLIENT_THREAD_H
 
@@ -55,8 +55,11 @@ struct thread {
 	uint32_t number;	   /* in this ring, from 1 */
 	uint32_t blocks;	   /* taken in this ring */
 	uint32_t block_index;
-	uint32_t tid;
-	uint32_t pid;
+	uint32_t claimed;	   /* index + 1 of a block that is about to be opened; 0 none */
+	uint32_t chain_first;	   /* more of them, chained by next_claimed */
+	uint32_t chain_blocks;
+	_Atomic uint32_t tid;	   /* 0 until its thread is known */
+	_Atomic uint32_t pid;
 	uint32_t nested;	   /* refused in a row, see THREAD_NESTED_MAX */
 	struct thread_drop drop;
 	uint8_t status_span_id[8]; /* the span whose status was last written */
@@ -92,6 +95,13 @@ void thread_after_fork(void);
  * when they are written. NULL when there is no memory. Async-signal-safe. */
 struct thread *thread_borrow(void);
 void thread_return(struct thread *thread);
+
+/* Gives back what threads held that are over and told nobody: they left by a
+ * raw exit(2), or their destructor never ran. Async-signal-safe. */
+void thread_reap(void);
+
+/* The same, at most every 100 ms: for who finds no room. */
+void thread_reap_at_times(void);
 
 /* Calls `each` for every struct in the table that is taken. */
 void thread_each(void (*each)(struct thread *thread, void *argument), void *argument);

@@ -33,12 +33,9 @@ static void piece_begin(struct writer *writer, unsigned flags, uint32_t head_byt
 static void next_piece(struct writer *writer)
 {
 	struct thread *thread = writer->thread;
-	uint32_t index = writer->next;
 
 	writer_done(thread, writer->padded);
-	writer->next = thread->ring->lines[index].next_claimed;
-	writer->blocks--;
-	block_open(thread, index);
+	block_open_next(thread);
 	piece_begin(writer, 0, PIECE_HEAD, 0);
 }
 
@@ -72,18 +69,12 @@ static int begin_fragments(struct writer *writer, uint32_t length)
 		here = rest - FIRST_HEAD;
 	/* Without a first piece here, the first new block has the longer head. */
 	blocks = (length - here + (here ? 0 : FIRST_HEAD - PIECE_HEAD) + each - 1) / each;
-	r = block_claim_chain(thread, blocks, &writer->next);
+	r = block_claim_chain(thread, blocks);
 	if (r < 0)
 		return r;
-	writer->blocks = blocks;
 	writer->left = length;
-	if (!here) {
-		uint32_t index = writer->next;
-
-		writer->next = thread->ring->lines[index].next_claimed;
-		writer->blocks--;
-		block_open(thread, index);
-	}
+	if (!here)
+		block_open_next(thread);
 	piece_begin(writer, WIRE_FRAGMENT_FIRST, FIRST_HEAD, length);
 	return 0;
 }

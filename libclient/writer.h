@@ -25,8 +25,6 @@ struct writer {
 	uint8_t *end;	  /* of what fits here */
 	uint32_t left;	  /* bytes of the record that come after `end` */
 	uint32_t padded;  /* of the record, or the piece, in this block */
-	uint32_t next;	  /* the claimed block to go on in */
-	uint32_t blocks;  /* claimed and not yet opened */
 };
 
 /* Bytes left in the block for anything but ends; none where it has no room for

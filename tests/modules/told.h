@@ -38,10 +38,10 @@ static inline void __attribute__((format(printf, 1, 2))) told(const char *format
 	close(fd);
 }
 
-#define told_check(condition)                                                                  \
-	do {                                                                                   \
-		if (!(condition))                                                              \
-			told("fail %s:%d: %s", __FILE__, __LINE__, #condition);                \
+#define told_check(condition)                                                   \
+	do {                                                                    \
+		if (!(condition))                                               \
+			told("fail %s:%d: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
 static inline int told_start(struct spanring_span *span, const char *name,
