@@ -41,10 +41,11 @@ void archive_say(struct archive *archive, int priority, const char *format, ...)
 int archive_fail(struct archive *archive, const char *what, int error)
 {
 	archive->counters.failures++;
-	condition_raise(archive->options.conditions, CONDITION_ARCHIVE_FAILING,
-			"cannot write %s/%s: %s; runs wait in the log, export goes on: %s, or set "
-			"archive.dir",
-			archive->options.dir, what, strerror(-error), condition_remedy(error));
+	condition_raise(
+		archive->options.conditions, CONDITION_ARCHIVE_FAILING,
+		"cannot write %s/%s: %s; runs wait in the log, export goes on: %s, or set "
+		"archive.dir",
+		archive->options.dir, what, strerror(-error), condition_remedy(error));
 	if (!archive->trouble)
 		archive->retry_ns = RETRY_NS_MIN;
 	else if (archive->retry_ns < RETRY_NS_MAX)

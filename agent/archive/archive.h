@@ -17,6 +17,10 @@
  * again, and one that is there already, byte by byte, is passed over. So frames
  * and files need not become durable at the same moment.
  *
+ * A damaged log forgets what was finished, and a span may end by itself after we
+ * had ended it; so the same span can come twice and differ. A file has one of
+ * each id, the one that says more (layout.h); the other is counted.
+ *
  * A directory that cannot be written is said once; runs wait in the log
  * (archive_push answers -ENOBUFS) and everything else goes on.
  *
@@ -30,17 +34,17 @@
 #include "base/finished_span.h"
 
 struct archive_options {
-	const char *dir;	      /* created 0750 with its parents */
-	const char *state_dir;	      /* the index of runs: trace id, name, size, CRC */
-	uint32_t min_spans;	      /* runs with fewer get no file; 1 */
-	const char *const *roots;     /* names of root spans that get a file; NULL all */
+	const char *dir;	  /* created 0750 with its parents */
+	const char *state_dir;	  /* the index of runs: trace id, name, size, CRC */
+	uint32_t min_spans;	  /* runs with fewer get no file; 1 */
+	const char *const *roots; /* names of root spans that get a file; NULL all */
 	uint32_t root_count;
 	/* After a restart, runs that nobody asks to seal (assembly had asked
 	 * already, or does not know them) are sealed after this silence, 10 s.
 	 * Sealing early is harmless, because late spans reopen. */
 	uint64_t alone_ns;
-	uint64_t checkpoint_ns;	      /* how often spools are synced and marked, 1 s */
-	uint32_t open_files_max;      /* spools kept open; others are reopened by name */
+	uint64_t checkpoint_ns;	       /* how often spools are synced and marked, 1 s */
+	uint32_t open_files_max;       /* spools kept open; others are reopened by name */
 	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 };
 
@@ -59,17 +63,18 @@ struct archive_ops {
 };
 
 struct archive_counters {
-	uint64_t spans;		      /* written into spools */
-	uint64_t archived;	      /* spans in sealed files, each once */
-	uint64_t waiting;	      /* now: in spools, not yet sealed */
-	uint64_t dropped_filtered;    /* spans of runs that get no file */
-	uint64_t dropped_invalid;     /* spans that could not be printed */
-	uint64_t dropped_lost;	      /* in a spool that somebody removed or damaged */
-	uint64_t recovered;	      /* found in spools after a restart */
-	uint64_t repeated;	      /* pushed again after a restart: already in a file */
+	uint64_t spans;		     /* written into spools */
+	uint64_t archived;	     /* spans in sealed files, each once */
+	uint64_t waiting;	     /* now: in spools, not yet sealed */
+	uint64_t dropped_filtered;   /* spans of runs that get no file */
+	uint64_t dropped_invalid;    /* spans that could not be printed */
+	uint64_t dropped_lost;	     /* in a spool that somebody removed or damaged */
+	uint64_t dropped_superseded; /* the file has a span of that id that says more */
+	uint64_t recovered;	     /* found in spools after a restart */
+	uint64_t repeated;	     /* pushed again after a restart: already in a file */
 	uint64_t sealed, reopened, kept_aside;
-	uint64_t failures;	      /* of the directory or disk */
-	uint64_t open_runs;	      /* now */
+	uint64_t failures;  /* of the directory or disk */
+	uint64_t open_runs; /* now */
 };
 
 struct archive; /* opaque */
@@ -86,8 +91,8 @@ int archive_recovered(struct archive *archive);
 uint64_t archive_first_number(const struct archive *archive);
 
 /* Fixes the run's name. Known runs are left as they are. */
-int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
-		     struct bytes service, uint64_t first_wall_ns);
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
+		     uint64_t first_wall_ns);
 /* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
 int archive_push(struct archive *archive, const struct finished_span *span);
 /* Seal once span `last_number` has been pushed. */

@@ -18,6 +18,7 @@ static const struct counter rows[] = {
 	    "Spans in spools of runs that are not over."),
 	DROPPED(filtered, LEDGER_OUT),
 	DROPPED(lost, LEDGER_OUT),
+	DROPPED(superseded, LEDGER_OUT),
 	/* What could not be printed was never taken. */
 	DROPPED(invalid, LEDGER_NONE),
 	ROW(repeated, COUNTER_TOTAL, LEDGER_NONE, NULL, "spanring_archive_repeated_spans", NULL,

@@ -10,6 +10,7 @@ enum {
 	SPAN_PARENT_SPAN_ID = 4,
 	SPAN_NAME = 5,
 	SPAN_START = 7,
+	SPAN_ATTRIBUTES = 9,
 	RESOURCE_ATTRIBUTES = 1,
 	KEY_VALUE_KEY = 1,
 	KEY_VALUE_VALUE = 2,
@@ -24,6 +25,15 @@ static int take_id(void *at, size_t len, const struct pb_field *field)
 		return -EBADMSG;
 	memcpy(at, field->bytes.at, len);
 	return 0;
+}
+
+/* A key of our own stands as our encoder writes it: first in its attribute. */
+static bool is_end_reason(struct bytes attribute)
+{
+	static const char start[] = "\x0a\x13spanring.end.reason";
+
+	return attribute.len > sizeof(start) - 1 &&
+	       memcmp(attribute.at, start, sizeof(start) - 1) == 0;
 }
 
 static int take_field(struct span_facts *facts, const struct pb_field *field)
@@ -46,6 +56,9 @@ static int take_field(struct span_facts *facts, const struct pb_field *field)
 		if (field->wire != PB_FIXED64)
 			return -EBADMSG;
 		facts->start_ns = field->value;
+		return 0;
+	case SPAN_ATTRIBUTES:
+		facts->ended_by_us |= field->wire == PB_BYTES && is_end_reason(field->bytes);
 		return 0;
 	default:
 		return 0;

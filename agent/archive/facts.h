@@ -10,6 +10,7 @@ struct span_facts {
 	uint64_t parent_id; /* 0: a root */
 	uint64_t start_ns;
 	struct bytes name; /* borrowed from the span */
+	bool ended_by_us;  /* it has a spanring.end.reason */
 };
 
 /* -EBADMSG: not a span, or one without valid ids. */

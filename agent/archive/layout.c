@@ -6,6 +6,7 @@
 #define NONE UINT32_MAX
 #define UNKNOWN UINT32_MAX
 #define WALKING (UINT32_MAX - 1)
+#define PASSED_OVER (UINT32_MAX - 2)
 
 /* A span's place among all: earlier start, then fewer ancestors that started at
  * the same moment, then earlier arrival. */
@@ -34,6 +35,7 @@ struct id {
 struct layout {
 	const struct spool_entry *entries;
 	uint32_t count;
+	uint32_t taken;
 	uint32_t *depths;
 	struct id *ids; /* sorted: ids are a module's choice, so not hashed */
 };
@@ -73,10 +75,10 @@ static int id_compare(const void *left, const void *right)
 	return (a->entry > b->entry) - (a->entry < b->entry);
 }
 
-/* The first span of that id. */
+/* Where the span of that id is taken from. */
 static uint32_t find_span(const struct layout *layout, uint64_t span_id)
 {
-	uint32_t low = 0, high = layout->count;
+	uint32_t low = 0, high = layout->taken;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -86,7 +88,7 @@ static uint32_t find_span(const struct layout *layout, uint64_t span_id)
 		else
 			high = middle;
 	}
-	if (low == layout->count || layout->ids[low].span_id != span_id)
+	if (low == layout->taken || layout->ids[low].span_id != span_id)
 		return NONE;
 	return layout->ids[low].entry;
 }
@@ -96,6 +98,33 @@ static void sort_ids(struct layout *layout)
 	for (uint32_t i = 0; i < layout->count; i++)
 		layout->ids[i] = (struct id){layout->entries[i].span_id, i};
 	qsort(layout->ids, layout->count, sizeof(*layout->ids), id_compare);
+}
+
+static bool says_more(const struct spool_entry *a, const struct spool_entry *b)
+{
+	if (a->ended_by_us != b->ended_by_us)
+		return b->ended_by_us;
+	return a->length > b->length;
+}
+
+/* Leaves one entry of each id in `ids`. */
+static void take_one_of_each(struct layout *layout)
+{
+	struct id *ids = layout->ids;
+
+	for (uint32_t i = 0; i < layout->count; i++) {
+		struct id *last = &ids[layout->taken ? layout->taken - 1 : 0];
+
+		if (layout->taken == 0 || last->span_id != ids[i].span_id) {
+			ids[layout->taken++] = ids[i];
+		} else if (says_more(&layout->entries[ids[i].entry],
+				     &layout->entries[last->entry])) {
+			layout->depths[last->entry] = PASSED_OVER;
+			*last = ids[i];
+		} else {
+			layout->depths[ids[i].entry] = PASSED_OVER;
+		}
+	}
 }
 
 /* The parent, where it started at the same moment. */
@@ -148,9 +177,9 @@ static void rank_groups(const struct layout *layout, const struct groups *groups
 
 	for (uint32_t g = 0; g < groups->count; g++)
 		places[g] = (struct group_place){last, last, g};
-	for (uint32_t i = 0; i < layout->count; i++) {
-		struct place place = place_of(layout, i);
-		uint32_t group = layout->entries[i].group;
+	for (uint32_t i = 0; i < layout->taken; i++) {
+		struct place place = place_of(layout, layout->ids[i].entry);
+		uint32_t group = layout->entries[place.entry].group;
 
 		take_earlier(&places[group].first, &place);
 		take_earlier(&places[groups->at[group].resource].resource, &place);
@@ -165,15 +194,18 @@ static void rank_groups(const struct layout *layout, const struct groups *groups
 static void sort_rows(const struct layout *layout, const uint32_t *ranks, struct row *rows,
 		      uint32_t *order)
 {
-	for (uint32_t i = 0; i < layout->count; i++)
-		rows[i] = (struct row){ranks[layout->entries[i].group], place_of(layout, i)};
-	qsort(rows, layout->count, sizeof(*rows), row_compare);
-	for (uint32_t i = 0; i < layout->count; i++)
+	for (uint32_t i = 0; i < layout->taken; i++) {
+		struct place place = place_of(layout, layout->ids[i].entry);
+
+		rows[i] = (struct row){ranks[layout->entries[place.entry].group], place};
+	}
+	qsort(rows, layout->taken, sizeof(*rows), row_compare);
+	for (uint32_t i = 0; i < layout->taken; i++)
 		order[i] = rows[i].place.entry;
 }
 
-int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t count,
-		const struct groups *groups)
+int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *entries,
+		uint32_t count, const struct groups *groups)
 {
 	struct layout layout = {.entries = entries, .count = count};
 	struct group_place *places;
@@ -181,6 +213,7 @@ int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t cou
 	uint32_t *ranks;
 	int r = -ENOMEM;
 
+	*ret_taken = 0;
 	if (count == 0)
 		return 0;
 	layout.ids = calloc(count, sizeof(*layout.ids));
@@ -192,11 +225,13 @@ int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t cou
 		goto out;
 	sort_ids(&layout);
 	memset(layout.depths, 0xff, count * sizeof(*layout.depths));
+	take_one_of_each(&layout);
 	for (uint32_t i = 0; i < count; i++)
 		if (layout.depths[i] == UNKNOWN)
 			find_depth(&layout, i);
 	rank_groups(&layout, groups, places, ranks);
 	sort_rows(&layout, ranks, rows, order);
+	*ret_taken = layout.taken;
 	r = 0;
 out:
 	free(layout.ids);

@@ -1,7 +1,12 @@
 /* The order of spans in a sealed file: one resourceSpans per distinct resource,
  * one scopeSpans per scope of it, both by their earliest span; spans by start
  * time, those of one start with parents first, and otherwise as they came.
- * The order of a file read back is the order it has. */
+ * The order of a file read back is the order it has.
+ *
+ * A span id has one place. The same span comes again when a damaged log forgot
+ * that it was finished, or when its process said its end after we had ended it;
+ * the one that says more is taken: one that ended by itself before one that we
+ * ended, then the longer one, then the earlier. */
 #ifndef ARCHIVE_LAYOUT_H
 #define ARCHIVE_LAYOUT_H
 
@@ -14,11 +19,13 @@ struct spool_entry {
 	uint64_t span_id;
 	uint64_t parent_id; /* 0: a root */
 	uint32_t length;
-	uint32_t group;
+	uint32_t group : 31;
+	uint32_t ended_by_us : 1;
 };
 
-/* Fills `order` with the indexes of all `count` entries. -ENOMEM. */
-int layout_make(uint32_t *order, const struct spool_entry *entries, uint32_t count,
-		const struct groups *groups);
+/* Fills `order`, which has room for `count`, with the indexes of the entries
+ * that are taken; *ret_taken: how many. -ENOMEM. */
+int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *entries,
+		uint32_t count, const struct groups *groups);
 
 #endif

@@ -354,7 +354,7 @@ static int move_run(struct run *run, struct archive_dir *old)
 	if (run->phase == RUN_RENAMED)
 		run->phase = RUN_COPY;
 	run->has_file = false;
-	run->archived = 0;
+	run->archived = run->superseded = 0;
 	r = spool_restore(&run->spool, old);
 	if (r == -ENOENT)
 		r = run_lose_spool(run);

@@ -179,6 +179,7 @@ static int unite(struct run *run, int fd, const struct index_entry *entry)
 	same = r = read_file(run, fd, entry, &fresh);
 	if (r >= 0) {
 		run->archived = fresh.count;
+		run->superseded = 0;
 		run->edited |= !same;
 		r = run->spool.count > 0 ? add_missing(run, &fresh) : publish(run, &fresh);
 	}
@@ -214,7 +215,7 @@ int reopen_run(struct run *run, const struct index_entry *entry)
 	struct env *env = archive->env;
 	int fd, r;
 
-	run->archived = 0;
+	run->archived = run->superseded = 0;
 	run->has_file = false;
 	fd = env->ops->open(env, archive->directory.fd, run->name.text,
 			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);

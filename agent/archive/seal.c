@@ -12,13 +12,13 @@ int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
 	int r;
 
 	*seal = (struct seal){
-		.spool = spool, .fd = fd, .compare = compare, .count = spool->count};
+		.spool = spool, .fd = fd, .compare = compare, .covered = spool->count};
 	buf_init(&seal->out);
 	seal->order = calloc(spool->count, sizeof(*seal->order));
 	seal->window = malloc(SEAL_BUFFER_BYTES);
-	r = seal->order && seal->window
-		    ? layout_make(seal->order, spool->entries, spool->count, &spool->groups)
-		    : -ENOMEM;
+	r = seal->order && seal->window ? layout_make(seal->order, &seal->count, spool->entries,
+						      spool->count, &spool->groups)
+					: -ENOMEM;
 	if (r < 0)
 		seal_fini(seal);
 	return r;

@@ -11,10 +11,11 @@ struct seal {
 	int fd;	      /* borrowed */
 	bool compare; /* with what is in the file, instead of writing it */
 	uint32_t *order;
-	uint32_t count; /* spans of the spool when it was begun */
-	uint32_t next;	/* in `order` */
-	uint64_t size;	/* bytes written (or compared) so far */
-	uint32_t crc;	/* CRC32C of them */
+	uint32_t covered; /* entries of the spool when it was begun */
+	uint32_t count;	  /* spans of these, each id once */
+	uint32_t next;	  /* in `order` */
+	uint64_t size;	  /* bytes written (or compared) so far */
+	uint32_t crc;	  /* CRC32C of them */
 	struct buf out;
 	uint8_t *window; /* of the spool, so that short spans cost no read each */
 	uint64_t window_at;
@@ -23,7 +24,7 @@ struct seal {
 
 /* The spool must have a span. -ENOMEM. */
 int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare);
-/* Frees memory; count, size and crc stay readable. */
+/* Frees memory; covered, count, size and crc stay readable. */
 void seal_fini(struct seal *seal);
 
 /* Goes on for about `budget` bytes. 1: there is more, 0: all is written,

@@ -49,7 +49,7 @@ static void forget_spans(struct run *run)
 	run->unsafe_number = 0;
 	run->known_number =
 		run->last_number > run->known_number ? run->last_number : run->known_number;
-	run->archived = 0;
+	run->archived = run->superseded = 0;
 	/* One that was asked for spans that are still to come stays asked for. */
 	run->seal_wanted = run->seal_wanted && run->seal_number > archive->pushed;
 	run->alone_due_ns = 0;
@@ -279,8 +279,10 @@ int sealing_index(struct run *run)
 static int step_renamed(struct run *run)
 {
 	struct archive *archive = run->archive;
+	bool whole = run->seal.covered == run->spool.count;
+	uint32_t covered = run->seal.covered - run->archived;
+	uint32_t superseded = run->seal.covered - run->seal.count - run->superseded;
 	uint64_t spans = run->seal.count;
-	bool whole = spans == run->spool.count;
 
 	if (run->directory_change > archive->directory_synced)
 		return 0;
@@ -288,9 +290,13 @@ static int step_renamed(struct run *run)
 	if (whole && checkpoint_record_sealed(run) < 0)
 		return 0; /* the log takes it later */
 	archive->counters.sealed++;
-	archive->counters.archived += spans - run->archived;
-	archive->counters.waiting -= spans - run->archived;
-	run->archived = (uint32_t)spans;
+	/* May be one less in the file: what came replaces what was there. */
+	archive->counters.archived += covered;
+	archive->counters.archived -= superseded;
+	archive->counters.dropped_superseded += superseded;
+	archive->counters.waiting -= covered;
+	run->archived += covered;
+	run->superseded += superseded;
 	if (whole)
 		forget_spans(run);
 	else

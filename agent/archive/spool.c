@@ -180,7 +180,8 @@ static void add_entry(struct spool *spool, const struct span_facts *facts, uint6
 		.span_id = facts->span_id,
 		.parent_id = facts->parent_id,
 		.length = (uint32_t)length,
-		.group = group,
+		.group = group & UINT32_C(0x7fffffff),
+		.ended_by_us = facts->ended_by_us,
 	};
 	if (spool->by_id && spool->count <= spool->by_id_mask / 2)
 		by_id_put(spool, spool->count - 1);

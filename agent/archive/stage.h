@@ -57,7 +57,8 @@ struct run {
 	bool doubtful;		/* spans pushed again may be in it: compare */
 	bool edited;		/* its file was changed: compare by span id alone */
 	bool root_matches;	/* a root of it is in archive.roots */
-	uint32_t archived;	/* spans of the spool that are in the sealed file */
+	uint32_t archived;	/* entries of the spool that the sealed file covers, */
+	uint32_t superseded;	/* so many of them by another one of their span id */
 
 	bool recorded; /* an ARCHIVE frame exists, in `segment`, and says: */
 	uint64_t segment;
@@ -74,14 +75,14 @@ struct run {
 	uint64_t alone_pushed; /* how far pushing was when that was last looked at */
 
 	bool sync_wanted, syncing, synced;
-	uint64_t sync_number;	   /* last_number when the sync began */
+	uint64_t sync_number; /* last_number when the sync began */
 	uint32_t sync_spans;
 	uint64_t directory_change; /* of this run's newest name in the directory */
 
 	struct seal seal;
-	int seal_fd;	    /* -1: none */
-	int seal_result;    /* of the background sync */
-	bool has_file;	    /* a sealed file stands under the name */
+	int seal_fd;	 /* -1: none */
+	int seal_result; /* of the background sync */
+	bool has_file;	 /* a sealed file stands under the name */
 	struct file_identity file;
 };
 

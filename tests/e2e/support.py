@@ -224,7 +224,8 @@ def check_ledgers(status):
     archive = status.get("archive")
     if archive:
         check(archive["spans"] + archive["recovered"] == archive["archived"]
-              + archive["waiting"] + archive["dropped_filtered"] + archive["dropped_lost"],
+              + archive["waiting"] + archive["dropped_filtered"] + archive["dropped_lost"]
+              + archive["dropped_superseded"],
               f"the archive's spans do not add up: {archive}")
 
 

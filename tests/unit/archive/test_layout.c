@@ -77,7 +77,7 @@ static void any_spans_are_ordered_and_stay_so(void **state)
 	struct spool_entry entries[SPANS], again[SPANS];
 	struct group at[GROUPS];
 	struct groups groups;
-	uint32_t order[SPANS];
+	uint32_t order[SPANS], taken;
 	uint64_t seed = 11;
 
 	(void)state;
@@ -85,12 +85,13 @@ static void any_spans_are_ordered_and_stay_so(void **state)
 	for (unsigned round = 0; round < 200; round++) {
 		for (uint32_t i = 0; i < SPANS; i++)
 			entries[i] = random_entry(&seed, i);
-		assert_int_equal(layout_make(order, entries, SPANS, &groups), 0);
+		assert_int_equal(layout_make(order, &taken, entries, SPANS, &groups), 0);
+		assert_int_equal(taken, SPANS);
 		assert_ordered(entries, order, &groups);
 		/* As if the file were read back: it keeps its order. */
 		for (uint32_t i = 0; i < SPANS; i++)
 			again[i] = entries[order[i]];
-		assert_int_equal(layout_make(order, again, SPANS, &groups), 0);
+		assert_int_equal(layout_make(order, &taken, again, SPANS, &groups), 0);
 		for (uint32_t i = 0; i < SPANS; i++)
 			assert_int_equal(order[i], i);
 	}
@@ -100,7 +101,7 @@ static void a_long_chain_that_started_together_stands_parents_first(void **state
 {
 	enum { LENGTH = 20000 };
 	struct spool_entry *entries = calloc(LENGTH, sizeof(*entries));
-	uint32_t *order = calloc(LENGTH, sizeof(*order));
+	uint32_t *order = calloc(LENGTH, sizeof(*order)), taken;
 	struct group at[GROUPS];
 	struct groups groups;
 
@@ -108,10 +109,9 @@ static void a_long_chain_that_started_together_stands_parents_first(void **state
 	fill_groups(&groups, at);
 	/* The deepest comes first. */
 	for (uint32_t i = 0; i < LENGTH; i++)
-		entries[i] = (struct spool_entry){.start_ns = 5,
-						  .span_id = LENGTH - i,
-						  .parent_id = LENGTH - i - 1};
-	assert_int_equal(layout_make(order, entries, LENGTH, &groups), 0);
+		entries[i] = (struct spool_entry){
+			.start_ns = 5, .span_id = LENGTH - i, .parent_id = LENGTH - i - 1};
+	assert_int_equal(layout_make(order, &taken, entries, LENGTH, &groups), 0);
 	for (uint32_t i = 0; i < LENGTH; i++)
 		assert_int_equal(order[i], LENGTH - 1 - i);
 	free(entries);
@@ -127,12 +127,36 @@ static void parents_in_a_loop_do_not_hold_it_up(void **state)
 	};
 	struct group at[GROUPS];
 	struct groups groups;
-	uint32_t order[3] = {9, 9, 9};
+	uint32_t order[3] = {9, 9, 9}, taken;
 
 	(void)state;
 	fill_groups(&groups, at);
-	assert_int_equal(layout_make(order, entries, 3, &groups), 0);
+	assert_int_equal(layout_make(order, &taken, entries, 3, &groups), 0);
 	assert_int_equal(order[0] + order[1] + order[2], 3);
+}
+
+static void of_one_span_id_the_one_that_says_more_is_taken(void **state)
+{
+	struct spool_entry entries[] = {
+		{.span_id = 1, .start_ns = 9, .length = 50, .ended_by_us = 1},
+		{.span_id = 2, .start_ns = 1, .length = 10},
+		{.span_id = 3, .start_ns = 2, .length = 70},
+		{.span_id = 1, .start_ns = 8, .length = 40}, /* ended by itself */
+		{.span_id = 2, .start_ns = 1, .length = 11}, /* longer */
+		{.span_id = 3, .start_ns = 2, .length = 70}, /* came later */
+		{.span_id = 1, .start_ns = 7, .length = 90, .ended_by_us = 1},
+		{.span_id = 4, .start_ns = 8, .parent_id = 1, .length = 5},
+	};
+	static const uint32_t expected[] = {4, 2, 3, 7};
+	struct group at[GROUPS];
+	struct groups groups;
+	uint32_t order[8], taken;
+
+	(void)state;
+	fill_groups(&groups, at);
+	assert_int_equal(layout_make(order, &taken, entries, 8, &groups), 0);
+	assert_int_equal(taken, 4);
+	assert_memory_equal(order, expected, sizeof(expected));
 }
 
 int main(void)
@@ -141,6 +165,7 @@ int main(void)
 		cmocka_unit_test(any_spans_are_ordered_and_stay_so),
 		cmocka_unit_test(a_long_chain_that_started_together_stands_parents_first),
 		cmocka_unit_test(parents_in_a_loop_do_not_hold_it_up),
+		cmocka_unit_test(of_one_span_id_the_one_that_says_more_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
