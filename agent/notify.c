@@ -8,6 +8,12 @@ void notify_ready(void)
 	(void)sd_notify(0, "READY=1\nSTATUS=draining");
 }
 
+void notify_reloading(uint64_t now_ns)
+{
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+			 (unsigned long long)(now_ns / 1000));
+}
+
 void notify_stopping(void)
 {
 	(void)sd_notify(0, "STOPPING=1");
@@ -31,6 +37,11 @@ void notify_alive(uint64_t now_ns)
 /* Without libsystemd nobody is to be told. */
 void notify_ready(void)
 {
+}
+
+void notify_reloading(uint64_t now_ns)
+{
+	(void)now_ns;
 }
 
 void notify_stopping(void)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 void notify_ready(void);
+/* The settings are being read again; notify_ready() says that it is done. */
+void notify_reloading(uint64_t now_ns);
 void notify_stopping(void);
 /* Pats the watchdog when half its interval has passed. */
 void notify_alive(uint64_t now_ns);

@@ -4,8 +4,8 @@
  *
  * A bad value in the file or on the command line is an error that names the key
  * and says what would be right (exit code 78); in the environment, as
- * OpenTelemetry asks, it is warned about and ignored. After options_load()
- * nothing changes any more. */
+ * OpenTelemetry asks, it is warned about and ignored. After options_load() only
+ * options_adopt() changes anything. */
 #ifndef AGENT_OPTIONS_H
 #define AGENT_OPTIONS_H
 
@@ -52,6 +52,7 @@ struct options {
 	bool redact_enabled;
 	bool io_uring;
 	uint32_t log_level; /* as syslog(3) */
+	char *log_file;	    /* NULL: standard error */
 	uint64_t shutdown_deadline_ns;
 
 	/* --private DIR: serve DIR alone, leave once no process uses it any
@@ -73,6 +74,12 @@ typedef void options_say_fn(void *arg, const char *line);
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
 		 void *say_arg);
 void options_fini(struct options *options);
+
+/* Takes over what differs in `fresh` and is live, and says each change; what is
+ * not live stays, and that is said too. Both must still be finished. How many
+ * settings changed. */
+unsigned options_adopt(struct options *options, struct options *fresh, options_say_fn *say,
+		       void *say_arg);
 
 /* The help text, made from the table. */
 void options_help(void (*put)(void *arg, const char *text), void *arg);

@@ -11,8 +11,8 @@ static void help_setting(const struct setting *setting, void (*put)(void *, cons
 {
 	char line[512];
 
-	(void)snprintf(line, sizeof line, "  %-26s %s%s%s%s\n", setting->key, setting->help,
-		       setting->fallback ? " [" : "",
+	(void)snprintf(line, sizeof line, "%c %-26s %s%s%s%s\n", setting->live ? '*' : ' ',
+		       setting->key, setting->help, setting->fallback ? " [" : "",
 		       setting->fallback ? setting->fallback : "",
 		       setting->fallback ? "]" : "");
 	put(arg, line);
@@ -39,15 +39,19 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "  --check-config    say what is wrong, or show every setting, and leave\n"
 	    "  --version  --help\n\n"
 	    "Settings, with [default] and the environment variables that give them. The\n"
-	    "command line wins over the environment, that over the file. In the file a\n"
-	    "key's first part is the group:\n\n"
+	    "command line wins over the environment, that over the file. Those with a * are\n"
+	    "taken over by a reload, the others by a restart. In the file a key's first part\n"
+	    "is the group:\n\n"
 	    "    archive:\n"
 	    "      dir: /data\n"
 	    "      idle_timeout: 30s\n\n");
 	for (size_t i = 0; i < settings_count; i++)
 		help_setting(&settings[i], put, arg);
 	put(arg,
-	    "\nSignals: TERM and INT drain, seal and leave within agent.shutdown_deadline.\n"
+	    "\nSignals: TERM and INT drain, seal and leave within agent.shutdown_deadline, a\n"
+	    "second one at once. HUP reads the configuration again: all of it or, when\n"
+	    "something is wrong, nothing. USR1 opens agent.log_file again, after a rotation.\n"
+	    "USR2 writes the state of everything into state.dir/status.json.\n"
 	    "Exit codes: 0 ok, 1 failed, 2 usage, 78 bad configuration.\n");
 }
 

@@ -24,6 +24,7 @@ struct setting {
 	const char *fallback; /* NULL: found at run time */
 	const char *environment[3];
 	const char *help;
+	bool live; /* a reload takes it over; else it waits for a restart */
 };
 
 extern const struct setting settings[];

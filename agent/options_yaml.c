@@ -19,17 +19,21 @@
 	X(export, enabled)                                                                \
 	X(export, endpoint)                                                               \
 	X(export, headers)                                                                \
-	X(export, timeout) X(export, batch_spans) X(export, batch_bytes) X(export, delay) \
-		X(export, streams) X(export, request_max) X(export, response_max)
+	X(export, timeout)                                                                \
+	X(export, batch_spans) X(export, batch_bytes) X(export, delay) X(export, streams) \
+		X(export, request_max) X(export, response_max)
 #define REDACT_KEYS(X) X(redact, enabled)
-#define AGENT_KEYS(X) X(agent, io_uring) X(agent, log_level) X(agent, shutdown_deadline)
+#define AGENT_KEYS(X)      \
+	X(agent, io_uring) \
+	X(agent, log_level) X(agent, log_file) X(agent, shutdown_deadline)
 
-#define GROUPS(X)                                                                  \
-	X(ring, RING_KEYS)                                                         \
-	X(state, STATE_KEYS)                                                       \
-	X(wal, WAL_KEYS)                                                           \
-	X(assemble, ASSEMBLE_KEYS) X(archive, ARCHIVE_KEYS) X(export, EXPORT_KEYS) \
-		X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
+#define GROUPS(X)                                                              \
+	X(ring, RING_KEYS)                                                     \
+	X(state, STATE_KEYS)                                                   \
+	X(wal, WAL_KEYS)                                                       \
+	X(assemble, ASSEMBLE_KEYS)                                             \
+	X(archive, ARCHIVE_KEYS) X(export, EXPORT_KEYS) X(redact, REDACT_KEYS) \
+		X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
 struct yaml_ring {

@@ -146,7 +146,8 @@ static void stop_draining(struct pipeline *p, uint64_t deadline_ns)
 {
 	uint64_t now_ns = p->env->ops->mono_ns(p->env), quiet_since_ns = now_ns;
 
-	while (now_ns < deadline_ns && now_ns - quiet_since_ns < STOP_QUIET_NS) {
+	while (now_ns < deadline_ns && now_ns - quiet_since_ns < STOP_QUIET_NS &&
+	       !p->leave_now) {
 		uint64_t before = drain_counters(p->drain)->bytes;
 
 		drain_wake(p->drain);
@@ -162,9 +163,12 @@ static void stop_sending(struct pipeline *p, uint64_t deadline_ns)
 {
 	for (uint32_t i = 0; i < p->destination_count; i++)
 		export_flush(&p->destinations[i].export);
-	while (!sent_and_archived(p) && p->env->ops->mono_ns(p->env) < deadline_ns) {
-		if (pipeline_step(p) == 0)
-			(void)p->env->ops->wait(p->env, STOP_TURN_NS);
+	while (!sent_and_archived(p) && p->env->ops->mono_ns(p->env) < deadline_ns &&
+	       !p->leave_now) {
+		int work = pipeline_step(p);
+
+		/* Without waiting, too, for answers and a second signal. */
+		(void)p->env->ops->wait(p->env, work ? 0 : STOP_TURN_NS);
 		for (uint32_t i = 0; i < p->destination_count; i++)
 			export_flush(&p->destinations[i].export);
 	}

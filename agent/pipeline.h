@@ -95,6 +95,8 @@ struct pipeline {
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
 	uint64_t sealed_count; /* ever */
 	bool stopping;
+	bool leave_now; /* told to stop a second time */
+	uint64_t reloads, reload_failures; /* in this life; the latter changed nothing */
 	bool read_failed; /* in this turn a reader could not read the log */
 };
 
@@ -105,6 +107,25 @@ void pipeline_fini(struct pipeline *pipeline);
 
 /* One turn: all stages, no waiting. Returns the work done, 0: idle. */
 int pipeline_step(struct pipeline *pipeline);
+
+/* What a reload has made ready, between pipeline_prepare() and
+ * pipeline_apply(), which takes it, or pipeline_change_fini(). */
+struct pipeline_change {
+	bool destination; /* these replace the destination's */
+	struct export_options options;
+	struct headers headers;
+};
+
+/* Makes ready what other settings need. -errno after the reason was logged;
+ * nothing has changed then. */
+int pipeline_prepare(struct pipeline *pipeline, const struct options *fresh,
+		     struct pipeline_change *ret_change);
+/* Takes over what the pipeline's own options hold now. */
+void pipeline_apply(struct pipeline *pipeline, struct pipeline_change *change);
+void pipeline_change_fini(struct pipeline_change *change);
+
+/* Writes pipeline_status() into `<state dir>/status.json`, whole or not at all. */
+void pipeline_dump(struct pipeline *pipeline);
 
 /* Waits for news or the next thing due. */
 void pipeline_wait(struct pipeline *pipeline);
@@ -152,6 +173,11 @@ void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64
 int pipeline_add_keyed(struct pipeline *pipeline, enum wal_kind kind, const uint8_t key[16],
 		       const uint8_t *sub, struct bytes payload, uint64_t *ret_sequence,
 		       struct wal_location *ret_location);
+
+/* pipeline_start.c: what the settings make of a destination. `headers` must
+ * outlive the options. -errno after the reason was logged. */
+int destination_options(const struct options *settings, struct export_options *ret_options,
+			struct headers *ret_headers);
 
 /* pipeline_recover.c: the log's content, given back to the stages. */
 int pipeline_recover(struct pipeline *pipeline);

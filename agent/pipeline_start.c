@@ -197,37 +197,46 @@ static int start_archive(struct pipeline *p)
 	return archive_new(&p->archive, p->env, &options, &ops);
 }
 
-/* The destination's headers and endpoint live as long as the pipeline. */
-static int start_destination(struct pipeline *p)
+int destination_options(const struct options *settings, struct export_options *ret_options,
+			struct headers *ret_headers)
 {
-	struct destination *destination = &p->destinations[0];
-	struct export_options *options = &destination->options;
+	struct export_options options = {0};
 	char error[256];
 	int r;
 
-	if (!p->options->export_enabled)
-		return 0;
-	r = endpoint_parse(&options->endpoint, p->options->export_endpoint, error,
-			   sizeof error);
+	r = endpoint_parse(&options.endpoint, settings->export_endpoint, error, sizeof error);
 	if (r == 0)
-		r = headers_parse(&destination->headers, p->options->export_headers, error,
-				  sizeof error);
+		r = headers_parse(ret_headers, settings->export_headers, error, sizeof error);
 	if (r < 0) {
 		log_line(LOG_ERR, "export", "%s", error);
 		return r;
 	}
-	options->headers = destination->headers.entries;
-	options->headers_n = destination->headers.count;
-	options->timeout_ms = p->options->export_timeout_ns
-				      ? p->options->export_timeout_ns / 1000000
-				      : EXPORT_TIMEOUT_NONE;
-	options->batch_spans_max = p->options->export_batch_spans;
-	options->batch_bytes_max = p->options->export_batch_bytes;
-	options->delay_ms = p->options->export_delay_ns / 1000000;
-	options->streams_max = p->options->export_streams;
-	options->request_bytes_max = p->options->export_request_bytes;
-	options->response_bytes_max = p->options->export_response_bytes;
-	options->log = log_export;
+	options.headers = ret_headers->entries;
+	options.headers_n = ret_headers->count;
+	options.timeout_ms = settings->export_timeout_ns ? settings->export_timeout_ns / 1000000
+							 : EXPORT_TIMEOUT_NONE;
+	options.batch_spans_max = settings->export_batch_spans;
+	options.batch_bytes_max = settings->export_batch_bytes;
+	options.delay_ms = settings->export_delay_ns / 1000000;
+	options.streams_max = settings->export_streams;
+	options.request_bytes_max = settings->export_request_bytes;
+	options.response_bytes_max = settings->export_response_bytes;
+	options.log = log_export;
+	*ret_options = options;
+	return 0;
+}
+
+/* The destination's headers and endpoint live as long as the pipeline. */
+static int start_destination(struct pipeline *p)
+{
+	struct destination *destination = &p->destinations[0];
+	int r;
+
+	if (!p->options->export_enabled)
+		return 0;
+	r = destination_options(p->options, &destination->options, &destination->headers);
+	if (r < 0)
+		return r;
 	(void)snprintf(destination->name, sizeof destination->name, "otlp");
 	p->destination_count = 1;
 	return 0;

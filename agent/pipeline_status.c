@@ -45,6 +45,8 @@ static void agent_part(struct json_writer *w, struct pipeline *p)
 		  bytes_of(p->options->archive_enabled ? p->options->archive_dir : ""));
 	json_text(w, "io", bytes_of(env_linux_uses_uring(p->env) ? "io_uring" : "thread"));
 	json_truth(w, "stopping", p->stopping);
+	json_number(w, "reloads", p->reloads);
+	json_number(w, "reload_failures", p->reload_failures);
 	json_close(w, '}');
 }
 

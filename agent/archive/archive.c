@@ -139,6 +139,15 @@ const struct archive_counters *archive_counters(const struct archive *archive)
 	return &archive->counters;
 }
 
+void archive_set_filter(struct archive *archive, uint32_t min_spans, const char *const *roots,
+			uint32_t root_count, uint64_t alone_ns)
+{
+	archive->options.min_spans = min_spans;
+	archive->options.roots = roots;
+	archive->options.root_count = root_count;
+	archive->options.alone_ns = alone_ns ? alone_ns : ALONE_NS;
+}
+
 /* --- runs and spans ----------------------------------------------------- */
 
 int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,

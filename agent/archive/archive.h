@@ -105,6 +105,11 @@ uint64_t archive_mark(const struct archive *archive);
 /* Re-appends ARCHIVE frames that lie in `segment` or before. */
 int archive_carry(struct archive *archive, uint64_t segment);
 
+/* As in the options, for runs that are sealed from now on. The names are
+ * borrowed. */
+void archive_set_filter(struct archive *archive, uint32_t min_spans, const char *const *roots,
+			uint32_t root_count, uint64_t alone_ns);
+
 const struct archive_counters *archive_counters(const struct archive *archive);
 extern const struct counter_table archive_counter_table;
 

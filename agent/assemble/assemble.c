@@ -379,6 +379,16 @@ void assemble_flush(struct assemble *a)
 	update_gauges(a);
 }
 
+void assemble_set_limits(struct assemble *a, uint64_t memory_bytes_max,
+			 uint64_t idle_timeout_ns, uint32_t open_spans_max)
+{
+	a->options.memory_bytes_max = memory_bytes_max;
+	a->options.open_spans_max = open_spans_max;
+	a->store.memory_bytes_max = memory_bytes_max;
+	a->runs.idle_timeout_ns = idle_timeout_ns;
+	a->unload_above = 0;
+}
+
 bool assemble_run_awaited(const struct assemble *a, const uint8_t trace_id[16])
 {
 	const struct trace_run *run = trace_run_find(&a->runs, trace_id);

@@ -146,6 +146,10 @@ uint64_t assemble_next_due(const struct assemble *assemble, uint64_t now_ns);
 /* Says every run over that can be (shutdown of the agent): with no open span. */
 void assemble_flush(struct assemble *assemble);
 
+/* As in the options. What is open stays, even over a smaller limit. */
+void assemble_set_limits(struct assemble *assemble, uint64_t memory_bytes_max,
+			 uint64_t idle_timeout_ns, uint32_t open_spans_max);
+
 /* Whether run_over will still be called for this run. */
 bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_id[16]);
 

@@ -85,6 +85,20 @@ void log_init(const struct log_options *options)
 	logger.ready = true;
 }
 
+void log_set_level(int level)
+{
+	logger.options.level = level;
+}
+
+int log_set_fd(int fd, bool journald)
+{
+	int before = logger.options.fd;
+
+	logger.options.fd = fd;
+	logger.options.journald = journald;
+	return before;
+}
+
 const char *log_level_name(int level)
 {
 	return level >= 0 && level <= LOG_DEBUG ? level_names[level] : "unknown";

@@ -38,6 +38,13 @@ struct log_options {
 /* `options` NULL: level info, standard error, found out journald. */
 void log_init(const struct log_options *options);
 
+/* What is written from now on. */
+void log_set_level(int level);
+
+/* Where it goes from now on; whose the descriptor before was is the caller's
+ * business. Returns that one. */
+int log_set_fd(int fd, bool journald);
+
 /* Whether descriptor `fd` is the stream $JOURNAL_STREAM names. */
 bool log_is_journald(int fd);
 

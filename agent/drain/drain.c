@@ -597,3 +597,8 @@ void drain_wake(struct drain *drain)
 {
 	drain->woken = true;
 }
+
+void drain_set_rings_max(struct drain *drain, uint32_t rings_max)
+{
+	drain->options.rings_max = rings_max;
+}

@@ -162,6 +162,9 @@ int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct 
 void drain_recover_closed(struct drain *drain, const uint8_t instance[16]);
 int drain_recovered(struct drain *drain);
 
+/* Rings served from now on; those there are stay. */
+void drain_set_rings_max(struct drain *drain, uint32_t rings_max);
+
 /* One slice of work: scan, rounds, liveness. Returns the work done (0: idle). */
 int drain_tick(struct drain *drain, uint64_t now_ns);
 uint64_t drain_next_due(const struct drain *drain, uint64_t now_ns);

@@ -72,6 +72,22 @@ static struct export_batch *batch_free(struct export *export)
 	return NULL;
 }
 
+/* A reload may have changed how many spans a batch holds. */
+static int batch_fit(const struct export *export, struct export_batch *batch)
+{
+	struct batch fresh;
+	int r;
+
+	if (batch->batch.spans_max == export->options.batch_spans_max)
+		return 0;
+	r = batch_init(&fresh, export->options.batch_spans_max);
+	if (r < 0)
+		return r;
+	batch_fini(&batch->batch);
+	batch->batch = fresh;
+	return 0;
+}
+
 static void batch_open(struct export *export, struct export_batch *batch)
 {
 	batch->state = EXPORT_BATCH_FILLING;
@@ -369,6 +385,9 @@ static int span_add(struct export *export, const struct finished_span *span)
 
 		if (!fresh)
 			return -ENOBUFS;
+		r = batch_fit(export, fresh);
+		if (r < 0)
+			return r;
 		batch_open(export, fresh);
 	}
 	batch = &export->filling->batch;
@@ -474,6 +493,33 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 		}
 		export->batches_n++;
 	}
+	return 0;
+}
+
+int export_reload(struct export *export, const struct export_options *options)
+{
+	struct export_options filled = *options;
+	int r;
+
+	r = export_options_fill(&filled);
+	if (r < 0)
+		return r;
+	connection_fini(&export->connection);
+	for (size_t i = 0; i < export->batches_n; i++) {
+		if (export->batches[i].state != EXPORT_BATCH_SENT)
+			continue;
+		export->batches[i].state = EXPORT_BATCH_WAITING;
+		export->batches[i].due_ns = 0;
+	}
+	export->in_flight = 0;
+	export->failures = 0;
+	export->throttle = (struct throttle){0};
+	export->options = filled;
+	/* New ones are empty until batch_fit(). */
+	if (export->batches_n < filled.streams_max + 2)
+		export->batches_n = filled.streams_max + 2;
+	connection_init(&export->connection, export->env, &export->options, &connection_ops,
+			export);
 	return 0;
 }
 

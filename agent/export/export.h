@@ -87,6 +87,11 @@ struct export {
  * -EINVAL: an option out of range or a header gRPC forbids. -ENOMEM. */
 int export_init(struct export *export, struct env *env, const struct export_options *options,
 		uint64_t first_number);
+/* Goes on with other options; batches made so far keep their size. What is in
+ * flight is sent again on a new connection, so a destination may see it twice.
+ * The old strings and headers are not looked at any more. -EINVAL as
+ * export_init(): everything stays as it was. */
+int export_reload(struct export *export, const struct export_options *options);
 /* Gives up what is in flight; counters stay readable. */
 void export_fini(struct export *export);
 

@@ -570,6 +570,43 @@ static void options_out_of_range_are_refused(void **state)
 	scene_end(scene);
 }
 
+static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **state)
+{
+	struct scene *scene = scene_new();
+	struct export_options options;
+
+	(void)state;
+	scene->options.batch_spans_max = 2;
+	scene->options.streams_max = 1;
+	scene_begin(scene);
+	grpc_peer_expect(&scene->peer)->silent = true;
+	push(scene, 5);
+	scene_rounds(scene, 10);
+	assert_int_equal(scene->export.in_flight, 1);
+	options = scene->options;
+	options.streams_max = 4;
+	options.batch_spans_max = 50;
+	options.timeout_ms = 77;
+	assert_int_equal(export_reload(&scene->export, &options), 0);
+	assert_int_equal(scene->export.in_flight, 0);
+	assert_int_equal(export_waiting(&scene->export), 5);
+	scene->peer.replies_n = 0;
+	push(scene, 120);
+	export_flush(&scene->export);
+	scene_rounds(scene, 30);
+	assert_int_equal(scene->accepted, 2);
+	assert_int_equal(scene->export.counters.sent, 125);
+	assert_int_equal(export_acked(&scene->export), 125);
+	/* One of two spans twice, two of two, one of fifty that was begun with
+	 * the fifth span, and two more. */
+	assert_true(scene->export.counters.requests <= 7);
+	options.streams_max = EXPORT_STREAMS_LIMIT + 1;
+	assert_int_equal(export_reload(&scene->export, &options), -EINVAL);
+	assert_int_equal(scene->export.options.streams_max, 4);
+	assert_true(export_connected(&scene->export));
+	scene_end(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -591,6 +628,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_no_response_is_a_permanent_refusal),
 		cmocka_unit_test(what_the_peer_says_stays_on_one_line_of_the_log),
 		cmocka_unit_test(options_out_of_range_are_refused),
+		cmocka_unit_test(after_a_reload_what_was_in_flight_goes_with_the_new_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,168 @@
+#include "service.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+
+#include "base/env_linux.h"
+#include "base/log.h"
+#include "harden.h"
+#include "log_file.h"
+#include "notify.h"
+#include "pipeline.h"
+#include "reload.h"
+#include "serve/status_socket.h"
+#include "signals.h"
+
+#define PRIVATE_LINGER_NS UINT64_C(10000000000)
+
+struct service {
+	struct options *options;
+	struct env *env;
+	struct signals signals;
+	struct reload reload;
+	struct pipeline pipeline;
+};
+
+/* A process's ring is more than half full, or it waits for a flush. */
+static void on_doorbell(void *arg, uint32_t events)
+{
+	struct pipeline *pipeline = arg;
+
+	(void)events;
+	drain_wake(pipeline->drain);
+}
+
+static int status_json(void *arg, struct buf *out)
+{
+	return pipeline_status(arg, out);
+}
+
+static void on_stop(void *arg, unsigned stops)
+{
+	struct service *service = arg;
+
+	service->pipeline.leave_now = stops > 1;
+}
+
+/* A private agent leaves when every process that ever used it is gone: killing
+ * the one that started it must not leave an agent behind. */
+static bool abandoned(const struct pipeline *pipeline, uint64_t now_ns)
+{
+	static uint64_t unused_since_ns;
+
+	if (!pipeline->options->private_dir)
+		return false;
+	if (pipeline_in_use(pipeline) || unused_since_ns == 0)
+		unused_since_ns = now_ns;
+	return now_ns - unused_since_ns > PRIVATE_LINGER_NS;
+}
+
+static void obey(struct service *service)
+{
+	struct signals *signals = &service->signals;
+
+	if (signals_take(&signals->reload))
+		service->reload.wanted = true;
+	reload_tick(&service->reload, service->options, &service->pipeline);
+	if (signals_take(&signals->reopen))
+		(void)log_file_open(service->options);
+	if (signals_take(&signals->dump))
+		pipeline_dump(&service->pipeline);
+}
+
+static void loop(struct service *service)
+{
+	struct pipeline *pipeline = &service->pipeline;
+	struct env *env = service->env;
+
+	while (!service->signals.stops && !abandoned(pipeline, env->ops->mono_ns(env))) {
+		notify_alive(env->ops->mono_ns(env));
+		if (pipeline_step(pipeline) == 0)
+			pipeline_wait(pipeline);
+		else
+			(void)env->ops->wait(env, 0);
+		obey(service);
+	}
+}
+
+static void serve(struct service *service)
+{
+	const struct options *options = service->options;
+	struct pipeline *pipeline = &service->pipeline;
+	struct status_socket *socket = NULL;
+	int r;
+
+	r = status_socket_new(&socket, service->env, options->ring_dir, status_json, pipeline);
+	if (r < 0)
+		log_line(LOG_WARNING, "serve", "no status socket in %s: %s", options->ring_dir,
+			 strerror(-r));
+	log_line(LOG_NOTICE, "pipeline", "serving %s, state in %s, archive %s",
+		 options->ring_dir, options->state_dir,
+		 options->archive_enabled ? options->archive_dir : "off");
+	/* Without the doorbell the rings are polled all the same. */
+	(void)env_linux_doorbell(service->env, drain_doorbell(pipeline->drain), on_doorbell,
+				 pipeline);
+	notify_ready();
+	loop(service);
+	notify_stopping();
+	pipeline_stop(pipeline, options->shutdown_deadline_ns);
+	(void)env_linux_doorbell(service->env, NULL, NULL, NULL);
+	status_socket_free(socket);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st;
+	(void)type;
+	(void)walk;
+	(void)remove(path);
+	return 0;
+}
+
+/* Signals wait from here on: one that comes while the log is read must not end
+ * an agent that would have obeyed it a moment later. */
+static int run(struct service *service)
+{
+	int r;
+
+	r = signals_open(&service->signals, service->env, on_stop, service);
+	if (r < 0) {
+		log_line(LOG_ERR, "pipeline", "cannot take signals: %s", strerror(-r));
+		return r;
+	}
+	r = pipeline_init(&service->pipeline, service->env, service->options);
+	if (r == 0)
+		serve(service);
+	pipeline_fini(&service->pipeline);
+	signals_close(&service->signals);
+	return r;
+}
+
+int service_run(struct options *options, int argc, char **argv)
+{
+	struct env_linux_options env_options = {
+		.uring = options->io_uring ? ENV_LINUX_URING_AUTO : ENV_LINUX_URING_NEVER,
+	};
+	static struct service service;
+	int r;
+
+	service = (struct service){.options = options, .reload = {.argc = argc, .argv = argv}};
+	(void)umask(0027);
+	harden();
+	r = log_file_begin(options);
+	if (r == 0)
+		r = env_linux_new(&service.env, &env_options);
+	if (r < 0) {
+		log_line(LOG_ERR, "pipeline", "cannot start: %s", strerror(-r));
+		return 1;
+	}
+	r = run(&service);
+	env_linux_free(service.env);
+	if (options->private_dir && r == 0)
+		(void)nftw(options->private_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	return r < 0 ? 1 : 0;
+}
