@@ -44,6 +44,7 @@ static void agent_part(struct json_writer *w, struct pipeline *p)
 	json_text(w, "archive_dir",
 		  bytes_of(p->options->archive_enabled ? p->options->archive_dir : ""));
 	json_text(w, "io", bytes_of(env_linux_uses_uring(p->env) ? "io_uring" : "thread"));
+	json_text(w, "open", bytes_of(env_linux_uses_openat2(p->env) ? "openat2" : "openat"));
 	json_truth(w, "stopping", p->stopping);
 	json_number(w, "reloads", p->reloads);
 	json_number(w, "reload_failures", p->reload_failures);

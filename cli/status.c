@@ -67,8 +67,9 @@ static void print_agent(json_t *status)
 	char up[32];
 
 	age(number(agent, "now_unix_nano") - number(agent, "started_unix_nano"), up, sizeof up);
-	printf("agent    %s, pid %" PRIu64 ", up %s, syncs by %s%s\n", text(agent, "version"),
-	       number(agent, "pid"), up, text(agent, "io"),
+	printf("agent    %s, pid %" PRIu64 ", up %s, syncs by %s, opens by %s%s\n",
+	       text(agent, "version"), number(agent, "pid"), up, text(agent, "io"),
+	       text(agent, "open"),
 	       json_is_true(json_object_get(agent, "stopping")) ? ", stopping" : "");
 	printf("         rings %s, state %s, archive %s\n", text(agent, "ring_dir"),
 	       text(agent, "state_dir"),

@@ -38,7 +38,10 @@ struct env_ops {
 
 	int (*random)(struct env *env, void *at, size_t len);
 
-	/* Files. O_CLOEXEC is always added. */
+	/* Files. O_CLOEXEC is always added. With O_NOFOLLOW the directory is
+	 * hostile ground: `name` is one component and means that very entry, no
+	 * link, no other file system, no door of /proc. -EINVAL: more than one
+	 * component. -ELOOP, -EXDEV: planted. */
 	int (*open)(struct env *env, int dirfd, const char *name, int flags, mode_t mode);
 	int (*close)(struct env *env, int fd);
 	int (*fstat)(struct env *env, int fd, struct stat *ret_stat);

@@ -32,8 +32,10 @@ int env_linux_new(struct env **ret_env, const struct env_linux_options *options)
  * given out stay the caller's. A getaddrinfo() in progress is waited for. */
 void env_linux_free(struct env *env);
 
-/* Whether syncs go through io_uring: for `status`. */
+/* Whether syncs go through io_uring, and opens with O_NOFOLLOW through openat2:
+ * for `status`. */
 bool env_linux_uses_uring(const struct env *env);
+bool env_linux_uses_openat2(const struct env *env);
 
 /* Calls `fn` from wait() when somebody wakes the futex `word`. Its value means
  * nothing; wakes that come close together are one call, and one that comes

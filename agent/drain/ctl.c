@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "drain/ring_dir.h"
+
 #define CTL_MODE 0644
 
 void ctl_init(struct ctl *ctl)
@@ -35,7 +37,7 @@ static int open_in_place(struct env *env, int dirfd, const char *name)
 			return fd;
 		env->ops->close(env, fd);
 	}
-	r = env->ops->unlink(env, dirfd, name, 0);
+	r = ring_dir_unplant(env, dirfd, name);
 	return r < 0 ? r : -ENOENT;
 }
 

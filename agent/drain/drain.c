@@ -384,6 +384,7 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 	      const struct drain_ops *ops)
 {
 	struct drain *drain = calloc(1, sizeof *drain);
+	const char *reason;
 	uint64_t seed = 0;
 	int r;
 
@@ -402,8 +403,10 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 		free(drain);
 		return -ENOMEM;
 	}
-	r = ring_dir_open(&drain->directory, env, options->dir);
+	r = ring_dir_open(&drain->directory, env, options->dir, &reason);
 	if (r < 0) {
+		if (*reason)
+			stage_log(drain, LOG_ERR, "%s: %s", options->dir, reason);
 		free(drain->ignored);
 		free(drain);
 		return r;
@@ -415,11 +418,6 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 		stage_log(drain, LOG_WARNING,
 			  "%s is not on tmpfs: rings will be slow, and "
 			  "programs may refuse it",
-			  options->dir);
-	if (!drain->directory.owned)
-		stage_log(drain, LOG_WARNING,
-			  "%s belongs to another user: rings of other users "
-			  "cannot be removed",
 			  options->dir);
 	collect_init(&drain->collect, env, &drain->ops, options->batch_bytes_max,
 		     &drain->counters);

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -61,6 +63,43 @@ static int ring_dir_make(struct env *env, const char *path, int *ret_fd)
 	return 0;
 }
 
+/* Whoever may rename in the directory may put another agent.page or ring in
+ * place of ours, so that must be its owner alone, which is this agent: programs
+ * believe only what belongs to the directory's owner. */
+static int check_directory(const struct stat *st, const char **ret_reason)
+{
+	if (st->st_uid != geteuid()) {
+		*ret_reason =
+			"it belongs to another user, and programs believe only its owner: "
+			"run the agent as that user, or chown it";
+		return -EPERM;
+	}
+	if ((st->st_mode & 022) && !(st->st_mode & S_ISVTX)) {
+		*ret_reason =
+			"others may rename and remove what is in it: chmod 0700, or 3733 to "
+			"serve every user";
+		return -EPERM;
+	}
+	return 0;
+}
+
+int ring_dir_unplant(struct env *env, int dirfd, const char *name)
+{
+	char aside[RING_DIR_NAME_BYTES + 32];
+	uint64_t random;
+	int r;
+
+	r = env->ops->unlink(env, dirfd, name, 0);
+	if (r != -EISDIR)
+		return r;
+	/* Emptying a stranger's directory is not our business. */
+	r = env->ops->random(env, &random, sizeof random);
+	if (r < 0)
+		return r;
+	(void)snprintf(aside, sizeof aside, "%.47s.planted-%016" PRIx64, name, random);
+	return env->ops->rename(env, dirfd, name, dirfd, aside, 0);
+}
+
 /* ---- agent.page ------------------------------------------------------------ */
 
 int ring_dir_is_locked(int fd)
@@ -109,9 +148,8 @@ static int page_open(struct ring_dir *directory)
 				return fd;
 			env->ops->close(env, fd);
 		}
-		/* Planted, or of another agent's user: clients would not believe
-		 * it. Removing works where the directory is ours. */
-		r = env->ops->unlink(env, directory->fd, WIRE_PAGE_NAME, 0);
+		/* Planted, or of another agent's user: clients would not believe it. */
+		r = ring_dir_unplant(env, directory->fd, WIRE_PAGE_NAME);
 		if (r < 0)
 			return fd < 0 ? fd : r;
 	}
@@ -171,20 +209,23 @@ static void watch_begin(struct ring_dir *directory, const char *path)
 	}
 }
 
-int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path)
+int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
+		  const char **ret_reason)
 {
 	struct statfs fs;
 	int r;
 
-	*directory = (struct ring_dir){
-		.env = env, .fd = -1, .page_fd = -1, .inotify_fd = -1};
+	*ret_reason = "";
+	*directory = (struct ring_dir){.env = env, .fd = -1, .page_fd = -1, .inotify_fd = -1};
 	r = ring_dir_make(env, path, &directory->fd);
 	if (r < 0)
 		return r;
 	r = env->ops->fstat(env, directory->fd, &directory->st);
 	if (r < 0)
 		goto close;
-	directory->owned = directory->st.st_uid == geteuid();
+	r = check_directory(&directory->st, ret_reason);
+	if (r < 0)
+		goto close;
 	directory->on_tmpfs =
 		fstatfs(directory->fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS_MAGIC;
 	r = page_open(directory);
@@ -278,7 +319,7 @@ bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])
 }
 
 void ring_dir_name(char ret_name[RING_DIR_NAME_BYTES], const uint8_t instance[16],
-			 const char *suffix)
+		   const char *suffix)
 {
 	static const char digits[] = "0123456789abcdef";
 

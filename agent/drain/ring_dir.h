@@ -16,7 +16,6 @@ struct ring_dir {
 	struct wire_agent_page *page;
 	struct guard guard;
 	int inotify_fd;	 /* -1: none to be had, the directory is listed instead */
-	bool owned;	 /* ours: only then can foreign files be removed */
 	bool on_tmpfs;
 };
 
@@ -24,8 +23,11 @@ struct ring_dir {
 
 /* Creates the directory when missing (its parents, too): 0700, and as root
  * under /run 3733, the mode of a directory that serves every user.
- * -EBUSY: another agent holds agent.page. -ENOTDIR, -EACCES, -ENOSPC. */
-int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path);
+ * -EBUSY: another agent holds agent.page. -EPERM: it is not a directory that can
+ * be served safely, `*ret_reason` says why and what to do; else that is "".
+ * -ENOTDIR, -EACCES, -ENOSPC. */
+int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
+		  const char **ret_reason);
 void ring_dir_close(struct ring_dir *directory);
 
 /* Calls `each` for every name (all of them, or those that came since). A name
@@ -37,6 +39,10 @@ int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg);
 bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16]);
 void ring_dir_name(char ret_name[RING_DIR_NAME_BYTES], const uint8_t instance[16],
 			 const char *suffix);
+
+/* Takes what was planted under a name of ours out of the way: removed, or, as
+ * for a directory, renamed. */
+int ring_dir_unplant(struct env *env, int dirfd, const char *name);
 
 /* Removes a ring in the making whose maker is gone: unlocked, and older than a
  * minute. True when removed. */

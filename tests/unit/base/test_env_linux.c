@@ -10,7 +10,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +21,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -428,8 +433,8 @@ static void ring_until_heard(struct world *w, _Atomic uint32_t *word)
 static void the_doorbell_is_heard_and_can_be_stopped(void **state)
 {
 	struct world *w = *state;
-	_Atomic uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	_Atomic uint32_t *word =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t child;
 	int status;
 
@@ -453,8 +458,119 @@ static void the_doorbell_is_heard_and_can_be_stopped(void **state)
 	munmap((void *)word, 4096);
 }
 
-#define BOTH(test)                                                                             \
-	cmocka_unit_test_setup_teardown(test, setup_auto, teardown),                           \
+static int open_beneath(const struct world *w, const char *name)
+{
+	int fd = w->ops->open(w->env, w->dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+
+	if (fd >= 0)
+		w->ops->close(w->env, fd);
+	return fd;
+}
+
+static void only_the_very_entry_is_opened(void **state)
+{
+	struct world *w = *state;
+	int fd = w->ops->open(w->env, w->dirfd, "file", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+			      0600);
+
+	assert_true(fd >= 0);
+	w->ops->close(w->env, fd);
+	assert_int_equal(symlinkat("file", w->dirfd, "link"), 0);
+	assert_int_equal(symlinkat("/proc/self/fd/0", w->dirfd, "magic"), 0);
+	assert_int_equal(mkfifoat(w->dirfd, "fifo", 0600), 0);
+	assert_true(open_beneath(w, "file") >= 0);
+	assert_true(open_beneath(w, "fifo") >= 0); /* at once, without a writer */
+	assert_int_equal(open_beneath(w, "link"), -ELOOP);
+	assert_int_equal(open_beneath(w, "magic"), -ELOOP);
+	assert_int_equal(open_beneath(w, "nothing"), -ENOENT);
+	assert_int_equal(open_beneath(w, "./file"), -EINVAL);
+	assert_int_equal(open_beneath(w, "/etc/passwd"), -EINVAL);
+	assert_int_equal(open_beneath(w, ".."), -EINVAL);
+}
+
+/* In a child with mounts of its own. */
+static int look_at_a_mount(const struct world *w)
+{
+	struct world own = *w;
+	char path[128];
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return 77;
+	(void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	(void)snprintf(path, sizeof path, "%s/mounted", w->dir);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	if (mount("/etc/passwd", path, NULL, MS_BIND, NULL) < 0)
+		return 77;
+	own.dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return open_beneath(&own, "mounted") != -EXDEV;
+}
+
+static void another_file_system_is_not_entered(void **state)
+{
+	const struct world *w = *state;
+	pid_t child;
+	int status;
+
+	if (!env_linux_uses_openat2(w->env))
+		skip(); /* a kernel before 5.6, or a filter: only this is not told apart */
+	child = fork();
+	if (child == 0)
+		_exit(look_at_a_mount(w));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* a user who may not mount */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* As an old kernel or a container's filter does: no openat2. */
+static void forbid_openat2(int error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(99);
+}
+
+/* In a child, because a filter stays. */
+static void without_openat2(void **state, int error)
+{
+	const struct world *w = *state;
+	struct world other = *w;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		forbid_openat2(error);
+		if (env_linux_new(&other.env, NULL) < 0 || env_linux_uses_openat2(other.env))
+			_exit(98);
+		_exit((open_beneath(&other, "file") < 0) << 0 |
+		      (open_beneath(&other, "link") != -ELOOP) << 1 |
+		      (open_beneath(&other, "magic") != -ELOOP) << 2 |
+		      (open_beneath(&other, "./file") != -EINVAL) << 3 |
+		      (open_beneath(&other, "fifo") < 0) << 4);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void without_openat2_it_is_as_strict(void **state)
+{
+	only_the_very_entry_is_opened(state);
+	without_openat2(state, ENOSYS);
+	without_openat2(state, EPERM);
+}
+
+#define BOTH(test)                                                   \
+	cmocka_unit_test_setup_teardown(test, setup_auto, teardown), \
 		cmocka_unit_test_setup_teardown(test, setup_never, teardown)
 
 int main(void)
@@ -469,6 +585,12 @@ int main(void)
 		BOTH(a_cancelled_sync_never_calls_back),
 		BOTH(freeing_with_a_sync_under_way_is_safe),
 		BOTH(directories_are_made_listed_renamed_and_emptied),
+		cmocka_unit_test_setup_teardown(only_the_very_entry_is_opened, setup_never,
+						teardown),
+		cmocka_unit_test_setup_teardown(another_file_system_is_not_entered, setup_never,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_openat2_it_is_as_strict, setup_never,
+						teardown),
 		BOTH(the_clocks_go_forward_and_random_is_not_constant),
 		BOTH(wait_ends_at_its_timeout),
 		BOTH(a_watch_runs_until_it_is_removed),
