@@ -48,7 +48,10 @@ static bool log_is_full(const struct wal *wal, uint64_t capacity)
 
 	if (max < open)
 		max = open;
-	return wal_bytes(wal) + capacity > max + 2 * capacity;
+	/* Released segments are no part of the log any more, but of the disk: the
+	 * next sync removes them. */
+	return wal_bytes(wal) + capacity > max + 2 * capacity ||
+	       wal_bytes(wal) + wal_bytes_released(wal) > max + wal->max_bytes / 4 + capacity;
 }
 
 /* A frame longer than the limit goes alone. */

@@ -56,9 +56,8 @@ static void segment_trim(struct wal *wal, struct wal_segment *segment)
 	buf_fini(&segment->pending);
 }
 
-static void failed(struct wal *wal, int error)
+void wal_write_failed(struct wal *wal, int error)
 {
-	wal->counters.commit_failures++;
 	if (!wal->write_failing)
 		wal->write_retry_ns = RETRY_NS_MIN;
 	else if (wal->write_retry_ns < RETRY_NS_MAX)
@@ -88,6 +87,8 @@ int wal_commit(struct wal *wal)
 	uint32_t i;
 	int r;
 
+	if (wal->sync.in_memory)
+		return wal->write_error; /* until a sync has succeeded */
 	if (wal->write_failing && wal->env->ops->mono_ns(wal->env) < wal->write_due_ns)
 		return wal->write_error;
 	for (i = wal_list_first_open(wal); i < wal->segment_count; i++) {
@@ -95,7 +96,8 @@ int wal_commit(struct wal *wal)
 		if (segment->pending.len > 0) {
 			r = pending_write(wal, segment);
 			if (r < 0) {
-				failed(wal, r);
+				wal->counters.commit_failures++;
+				wal_write_failed(wal, r);
 				return r;
 			}
 			wal->counters.commits++;

@@ -3,7 +3,8 @@
  *   wal.c      life: directory, lock, list of segments, answers
  *   append.c   wal_add_*(): frames into the pending bytes of a segment; no I/O
  *   commit.c   wal_commit(): pending bytes into files
- *   sync.c     wal_tick(): background sync, what was released is deleted
+ *   sync.c     background sync
+ *   release.c  what was released is deleted
  *   recover.c  wal_recover()
  *   load.c     wal_load(), wal_record_next()
  *   reader.c   wal_reader_*()
@@ -30,11 +31,14 @@ struct wal_sync {
 	bool flying; /* sync_start was called, its answer is not here yet */
 	bool answered;
 	int result;
-	bool of_directory; /* what flies */
-	struct wal_segment *of_segment;
-	uint64_t sequence; /* synced when the round is over */
-	uint64_t last_ns;  /* when the last round began */
-	bool failing;
+	struct wal_segment *of_segment; /* what flies; NULL: the directory */
+	bool replaced;			/* a fresh file took a segment's name in this round */
+	uint64_t sequence;		/* synced when the round is over */
+	uint64_t last_ns;		/* when the last round began */
+	unsigned failures;		/* in a row */
+	int error;			/* of the newest one */
+	uint64_t retry_ns;		/* the pause behind it */
+	bool in_memory;			/* nothing is written until a round has succeeded */
 };
 
 struct wal {
@@ -111,7 +115,19 @@ uint32_t wal_list_first_open(const struct wal *wal);
 /* Closes a segment that is not written any more and whose bytes are synced. */
 void wal_segment_close_idle(struct wal *wal, struct wal_segment *segment);
 
-/* Syncs everything that is dirty, waiting for it. */
+/* commit.c: the disk refuses; frames stay in memory for a while. */
+void wal_write_failed(struct wal *wal, int error);
+
+/* wal.c: the directory was removed under us: makes and locks another one. */
+int wal_directory_renew(struct wal *wal);
+
+/* sync.c. wal_sync_now() syncs everything that is dirty, waiting for it. */
 int wal_sync_now(struct wal *wal);
+int wal_sync_tick(struct wal *wal, uint64_t now_ns);
+
+/* release.c */
+int wal_delete_released(struct wal *wal);
+/* More of the disk is held by released segments than should be. */
+bool wal_released_is_much(const struct wal *wal);
 
 #endif

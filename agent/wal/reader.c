@@ -132,6 +132,7 @@ static int place_enter(struct wal_reader *reader, const struct wal_segment *segm
 	int r;
 
 	place_leave(reader);
+	reader->segment = segment->number;
 	if (segment->logged_bytes > 0) {
 		r = place_open(reader, segment);
 		if (r < 0)
@@ -139,7 +140,6 @@ static int place_enter(struct wal_reader *reader, const struct wal_segment *segm
 	}
 	frame_cursor_begin(&reader->cursor, reader->cursor.fd, segment->seed,
 			   segment->frames_offset, 0, segment->first_sequence);
-	reader->segment = segment->number;
 	reader->place = segment;
 	reader->list_version = reader->wal->list_version;
 	reader->file_version = segment->file_version;
@@ -240,12 +240,34 @@ static int frame_take(struct wal_reader *reader, const struct frame *frame,
 	return r == -ENOMEM ? r : 0;
 }
 
+/* Whether what failed may well succeed later, however often it failed: only
+ * what the disk says of the segment's own bytes is a reason to give them up. */
+static bool read_may_succeed(const struct wal_reader *reader, int error)
+{
+	const struct wal_segment *segment = wal_list_find(reader->wal, reader->segment);
+
+	switch (error) {
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+	case -EACCES:
+	case -EPERM:
+		return true;
+	case -ENOENT: /* while it is open, its file is made again */
+		return segment && segment->fd >= 0;
+	default:
+		return false;
+	}
+}
+
 /* A read failed: try again from the segment's beginning next time, and after
  * some tries go on behind it. */
 static int read_failed(struct wal_reader *reader, int error)
 {
 	place_leave(reader);
-	if (error == -ENOMEM || ++reader->failures < READ_FAILURES_MAX)
+	if (read_may_succeed(reader, error))
+		return error;
+	if (error != -ENOENT && ++reader->failures < READ_FAILURES_MAX)
 		return error;
 	reader->failures = 0;
 	reader->segment++;

@@ -44,7 +44,7 @@ struct wal_segment *segment_new(uint64_t number)
 	if (!segment)
 		return NULL;
 	segment->number = number;
-	segment->fd = -1;
+	segment->fd = segment->fresh_fd = -1;
 	segment->readable = true;
 	segment->frames_offset = WAL_FRAMES_OFFSET;
 	buf_init(&segment->pending);
@@ -55,6 +55,8 @@ void segment_free(struct wal_segment *segment, struct env *env)
 {
 	if (segment->fd >= 0)
 		(void)env->ops->close(env, segment->fd); /* nothing to do about it here */
+	if (segment->fresh_fd >= 0)
+		(void)env->ops->close(env, segment->fresh_fd); /* swept at the next start */
 	buf_fini(&segment->pending);
 	free(segment);
 }

@@ -26,7 +26,10 @@ struct wal_segment {
 	uint64_t pending_sequence; /* of the last frame in `pending` */
 	uint64_t release_sequence; /* may go when this is synced */
 	int fd;
+	int fresh_fd;	      /* of the file that is to take a suspect one's name; -1: none */
+	uint64_t fresh_bytes; /* what was copied into it */
 	bool created;
+	bool suspect; /* a sync of its file failed, or the file was removed: see sync.c */
 	bool released;
 	bool readable; /* false: its header could not be read this time */
 	bool dirty;    /* written since its last sync began */

@@ -122,6 +122,31 @@ static int lock_directory(struct wal *wal)
 	return -EBUSY;
 }
 
+int wal_directory_renew(struct wal *wal)
+{
+	int dir_fd = wal->dir_fd, lock_fd = wal->lock_fd, r;
+
+	r = open_directory(wal);
+	if (r < 0)
+		return r;
+	r = lock_directory(wal);
+	if (r < 0) {
+		(void)wal->env->ops->close(wal->env, wal->dir_fd);
+		if (wal->lock_fd != lock_fd)
+			(void)wal->env->ops->close(wal->env, wal->lock_fd);
+		wal->dir_fd = dir_fd;
+		wal->lock_fd = lock_fd;
+		return r;
+	}
+	(void)wal->env->ops->close(wal->env, dir_fd);
+	(void)wal->env->ops->close(wal->env, lock_fd);
+	wal->directory_dirty = true;
+	wal_log(wal, LOG_ERR,
+		"somebody removed %s; made it again, what was in closed segments is lost",
+		wal->options.dir);
+	return 0;
+}
+
 /* A small log has small segments, or it could never be cleaned by halves. */
 static uint32_t segment_bytes_for(uint64_t max_bytes)
 {
@@ -211,6 +236,14 @@ void wal_free(struct wal *wal)
 		(void)wal->env->ops->close(wal->env, wal->dir_fd); /* read-only */
 	free((char *)(uintptr_t)wal->options.dir);
 	free(wal);
+}
+
+int wal_tick(struct wal *wal, uint64_t now_ns)
+{
+	int work;
+
+	work = wal_sync_tick(wal, now_ns);
+	return work + wal_delete_released(wal);
 }
 
 uint64_t wal_logged_sequence(const struct wal *wal)

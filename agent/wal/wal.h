@@ -63,6 +63,7 @@ struct wal_counters {
 	uint64_t incomplete_chains, lost_scopes;
 	uint64_t reader_damaged; /* as damaged_frames, met again by readers */
 	uint64_t segments, segments_deleted;
+	uint64_t segments_removed; /* by somebody else, while they were written; made again */
 };
 
 struct wal; /* opaque: wal_new() owns its heap */
@@ -133,6 +134,12 @@ struct wal_oldest {
 struct wal_oldest wal_oldest(const struct wal *wal);
 /* Of all segments not released, on disk and pending. */
 uint64_t wal_bytes(const struct wal *wal);
+/* What all of it takes on the disk: with what is allocated and not used yet, and
+ * with what is released and waits for a sync before it is removed. At most one
+ * and a half times the limit in force, and two segments: then RECORDs wait. */
+uint64_t wal_bytes_on_disk(const struct wal *wal);
+/* Of that, what is released. */
+uint64_t wal_bytes_released(const struct wal *wal);
 
 /* The limit in force: options.max_bytes, but at most half of what the disk had
  * for the log when it was recovered. */

@@ -189,8 +189,8 @@ void wal_sync_all(struct wal_fixture *fixture)
 {
 	int i;
 
-	file_env_advance(&fixture->world, SYNC_INTERVAL_NS);
 	for (i = 0; i < 100; i++) {
+		file_env_advance(&fixture->world, SYNC_INTERVAL_NS);
 		(void)wal_tick(fixture->wal, fixture->world.mono_ns);
 		(void)fixture->world.env.ops->wait(&fixture->world.env, SYNC_INTERVAL_NS);
 	}

@@ -105,6 +105,8 @@ static void scenario(struct wal_fixture *f, struct account *account)
 	for (step = 0; step < STEPS && account->promised < account->added; step++) {
 		commit(f, account);
 		file_env_advance(&f->world, UINT64_C(1000000000));
+		(void)wal_tick(f->wal, f->world.mono_ns);
+		(void)f->world.env.ops->wait(&f->world.env, 0);
 	}
 	read_all(reader, account);
 	if (!f->world.crashed) {

@@ -1,0 +1,373 @@
+/* D5 and the parts of D8 that the log sees: syncs that fail, for a while or for
+ * ever, that take long, and files that somebody removes. What the log promised is
+ * held against what the next recovery finds. */
+#include "wal/wal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wal_fixture.h"
+
+#define DESCRIPTORS_MAX 1024
+#define TURN_NS UINT64_C(100000000)
+
+/* Syncs are the test's: they fail so often, or are not answered at all. */
+static struct {
+	int failures_left; /* the next so many syncs fail; -1: all */
+	int error;
+	bool slow; /* no answer comes */
+	unsigned asked, asked_again, blocking;
+	bool failed[DESCRIPTORS_MAX]; /* a sync of this descriptor failed */
+	env_done_fn *done;	      /* of one that is slow */
+	void *arg;
+} disk;
+
+static struct wal_fixture f;
+static struct env_ops ops;
+static struct conditions conditions;
+
+static int answer(int fd)
+{
+	struct stat st;
+
+	assert_in_range(fd, 0, DESCRIPTORS_MAX - 1);
+	assert_int_equal(fstat(fd, &st), 0);
+	disk.asked++;
+	if (disk.failed[fd])
+		disk.asked_again++;
+	if (disk.failures_left == 0)
+		return 0;
+	if (disk.failures_left > 0)
+		disk.failures_left--;
+	/* A directory has nothing to be written again: it is asked again. */
+	disk.failed[fd] = S_ISREG(st.st_mode);
+	return disk.error;
+}
+
+static int disk_sync(struct env *env, int fd)
+{
+	(void)env;
+	disk.blocking++;
+	return answer(fd);
+}
+
+static int disk_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
+{
+	struct file_env *world = (struct file_env *)env;
+
+	disk.done = done;
+	disk.arg = arg;
+	if (disk.slow)
+		return 0;
+	assert_true(world->sync_count < FILE_ENV_SYNCS_MAX);
+	world->syncs[world->sync_count].done = done;
+	world->syncs[world->sync_count].arg = arg;
+	world->syncs[world->sync_count++].result = answer(fd);
+	return 0;
+}
+
+static int disk_close(struct env *env, int fd)
+{
+	(void)env;
+	disk.failed[fd] = false;
+	return close(fd) < 0 ? -errno : 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&disk, 0, sizeof disk);
+	disk.error = -EIO;
+	wal_fixture_init(&f, 16 << 10);
+	file_env_init(&f.world, 1);
+	ops = *f.world.env.ops;
+	ops.sync = disk_sync;
+	ops.sync_start = disk_sync_start;
+	ops.close = disk_close;
+	f.world.env.ops = &ops;
+	conditions_init(&conditions, &f.world.env, NULL, NULL);
+	f.options.conditions = &conditions;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	disk.blocking = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	wal_fixture_fini(&f);
+	return 0;
+}
+
+static void add(uint64_t from, uint64_t to)
+{
+	for (uint64_t i = from; i <= to; i++)
+		assert_int_equal(wal_add_span_pattern(f.wal, 300, i, i % 3, NULL), 0);
+}
+
+static void turn(void)
+{
+	(void)wal_commit(f.wal);
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	(void)f.world.env.ops->wait(&f.world.env, 0);
+	file_env_advance(&f.world, TURN_NS);
+}
+
+static void turns(int n)
+{
+	while (n-- > 0)
+		turn();
+}
+
+/* The next life, on a healthy disk, finds spans 1 to n, each once. */
+static void check_found(uint64_t n)
+{
+	disk.slow = false;
+	disk.failures_left = 0;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	assert_int_equal(f.found.count, n);
+	for (uint64_t i = 0; i < n; i++) {
+		assert_int_equal(f.found.entries[i].number, i + 1);
+		wal_pattern_check(f.found.entries[i].payload + sizeof(struct wal_span), 300,
+				  i + 1);
+	}
+	assert_int_equal(wal_counters(f.wal)->damaged_frames, 0);
+	assert_int_equal(wal_counters(f.wal)->corrupt_segments, 0);
+}
+
+static void a_descriptor_whose_sync_failed_is_never_asked_again(void **state)
+{
+	uint64_t n = 0;
+
+	(void)state;
+	for (int failures = 1; failures <= 8; failures++) {
+		disk.failures_left = failures;
+		for (int i = 0; i < 40; i++) {
+			add(n + 1, n + 10);
+			n += 10;
+			turn();
+		}
+		turns(500);
+		assert_int_equal(disk.failures_left, 0);
+		assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+		assert_false(condition_is_raised(&conditions, CONDITION_LOG_SYNC_FAILING));
+		assert_false(condition_is_raised(&conditions, CONDITION_LOG_WRITE_FAILING));
+	}
+	assert_int_equal(disk.asked_again, 0);
+	assert_int_equal(disk.blocking, 0);
+	assert_int_equal(wal_counters(f.wal)->sync_failures, 1 + 2 + 3 + 4 + 5 + 6 + 7 + 8);
+	check_found(n);
+}
+
+static void one_failure_is_repaired_by_a_fresh_file_at_once(void **state)
+{
+	uint64_t written;
+
+	(void)state;
+	add(1, 20);
+	turns(10);
+	disk.failures_left = 1;
+	add(21, 30);
+	turns(1);
+	written = wal_logged_sequence(f.wal);
+	turns(9);
+	assert_int_equal(wal_counters(f.wal)->sync_failures, 1);
+	assert_true(wal_synced_sequence(f.wal) >= written);
+	assert_int_equal(conditions.of[CONDITION_LOG_SYNC_FAILING].times, 1);
+	assert_int_equal(conditions.of[CONDITION_LOG_WRITE_FAILING].times, 0);
+	check_found(30);
+}
+
+static void the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed(void **state)
+{
+	struct wal_reader *reader;
+	struct finished_span span;
+	uint64_t logged, synced;
+
+	(void)state;
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	add(1, 100);
+	turns(10);
+	disk.failures_left = -1;
+	add(101, 200);
+	turns(10);
+	assert_true(condition_is_raised(&conditions, CONDITION_LOG_SYNC_FAILING));
+	assert_true(condition_is_raised(&conditions, CONDITION_LOG_WRITE_FAILING));
+	logged = wal_logged_sequence(f.wal);
+	synced = wal_synced_sequence(f.wal);
+	add(201, 300);
+	turns(100);
+	assert_int_equal(wal_commit(f.wal), -EIO);
+	assert_int_equal(wal_logged_sequence(f.wal), logged);
+	assert_int_equal(wal_synced_sequence(f.wal), synced);
+	for (uint64_t i = 1; i <= 300; i++) {
+		assert_int_equal(wal_reader_next(reader, &span), 1);
+		assert_int_equal(span.number, i);
+		wal_pattern_check(span.span.at, 300, i);
+	}
+	assert_int_equal(wal_reader_next(reader, &span), 0);
+	/* For 10 s at most every 5 s: it is tried, but not in a loop. */
+	disk.asked = 0;
+	turns(600);
+	assert_in_range(disk.asked, 5, 40);
+	disk.failures_left = 0;
+	turns(100);
+	assert_int_equal(wal_commit(f.wal), 0);
+	assert_true(wal_logged_sequence(f.wal) > logged);
+	turns(10);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	assert_false(condition_is_raised(&conditions, CONDITION_LOG_SYNC_FAILING));
+	assert_false(condition_is_raised(&conditions, CONDITION_LOG_WRITE_FAILING));
+	assert_int_equal(disk.asked_again, 0);
+	wal_reader_free(reader);
+	check_found(300);
+}
+
+static void a_log_that_waits_for_its_syncs_survives_their_failures_too(void **state)
+{
+	uint64_t n = 0;
+
+	(void)state;
+	wal_fixture_close(&f);
+	f.options.sync_each = true;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	for (int failures = 1; failures <= 5; failures++) {
+		disk.failures_left = failures;
+		for (int i = 0; i < 200; i++) {
+			if (i < 10)
+				add(n + 1, n + 3), n += 3;
+			turn();
+			assert_true(wal_synced_sequence(f.wal) <= wal_logged_sequence(f.wal));
+		}
+		assert_int_equal(wal_commit(f.wal), 0);
+		assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	}
+	assert_int_equal(disk.asked_again, 0);
+	check_found(n);
+}
+
+static void a_sync_that_takes_long_keeps_nobody_waiting(void **state)
+{
+	(void)state;
+	disk.slow = true;
+	for (uint64_t n = 0; n < 500; n += 10) {
+		add(n + 1, n + 10);
+		assert_int_equal(wal_commit(f.wal), 0);
+		turn();
+	}
+	assert_int_equal(disk.blocking, 0);
+	assert_true(wal_synced_sequence(f.wal) < wal_logged_sequence(f.wal));
+	disk.slow = false;
+	disk.done(disk.arg, 0);
+	turns(100);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	check_found(500);
+}
+
+static uint64_t bytes_of_files(void)
+{
+	uint64_t bytes = 0, number;
+	struct stat st;
+	char *path;
+
+	for (number = 1; number < 2000; number++) {
+		path = wal_segment_path(&f, number);
+		if (stat(path, &st) == 0)
+			bytes += (uint64_t)st.st_size;
+		free(path);
+	}
+	return bytes;
+}
+
+/* Fills and releases as the pipeline does, while no sync is answered. */
+static void what_is_on_the_disk_is_bounded_however_slow_its_syncs_are(void **state)
+{
+	const uint64_t max = 512 << 10;
+	struct wal_oldest oldest;
+	unsigned refused = 0;
+
+	(void)state;
+	wal_fixture_close(&f);
+	f.options.max_bytes = max;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	disk.slow = true;
+	for (int i = 0; i < 10000; i++) {
+		refused += wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL) == -ENOBUFS;
+		assert_int_equal(wal_commit(f.wal), 0);
+		(void)wal_tick(f.wal, f.world.mono_ns);
+		file_env_advance(&f.world, UINT64_C(1000000));
+		oldest = wal_oldest(f.wal);
+		if (wal_bytes(f.wal) > max / 2 && !oldest.active)
+			wal_release(f.wal, oldest.segment);
+		assert_true(wal_bytes_on_disk(f.wal) <= max + max / 2 + 2 * (16 << 10));
+	}
+	assert_true(refused > 0);
+	assert_int_equal(bytes_of_files(), wal_bytes_on_disk(f.wal));
+	assert_true(wal_bytes_released(f.wal) > 0);
+	disk.slow = false;
+	disk.done(disk.arg, 0);
+	turns(200);
+	assert_int_equal(wal_bytes_released(f.wal), 0);
+	assert_int_equal(bytes_of_files(), wal_bytes_on_disk(f.wal));
+	assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL), 0);
+}
+
+static void a_segment_that_somebody_removed_is_written_again(void **state)
+{
+	char *path = wal_segment_path(&f, 1);
+
+	(void)state;
+	add(1, 10);
+	turns(10);
+	assert_int_equal(unlink(path), 0);
+	add(11, 20);
+	turns(20);
+	assert_int_equal(wal_counters(f.wal)->segments_removed, 1);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	assert_int_equal(access(path, F_OK), 0);
+	free(path);
+	check_found(20);
+}
+
+static void a_directory_that_somebody_removed_is_made_again(void **state)
+{
+	struct wal *other;
+
+	(void)state;
+	add(1, 10);
+	turns(10);
+	test_directory_remove(f.dir);
+	add(11, 20);
+	turns(20);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	/* And it is locked as the first one was. */
+	assert_int_equal(wal_new(&other, &f.world.env, &f.options), -EBUSY);
+	/* New segments too. */
+	add(21, 200);
+	turns(20);
+	check_found(200);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_descriptor_whose_sync_failed_is_never_asked_again),
+		TEST(one_failure_is_repaired_by_a_fresh_file_at_once),
+		TEST(the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed),
+		TEST(a_log_that_waits_for_its_syncs_survives_their_failures_too),
+		TEST(a_sync_that_takes_long_keeps_nobody_waiting),
+		TEST(what_is_on_the_disk_is_bounded_however_slow_its_syncs_are),
+		TEST(a_segment_that_somebody_removed_is_written_again),
+		TEST(a_directory_that_somebody_removed_is_made_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
