@@ -34,11 +34,13 @@ struct destination {
 	bool has_waiting;
 	bool started;
 	uint64_t first_number;	 /* the cursor this life of the agent began with */
+	uint64_t read_number;	 /* of the last span the log gave back */
 	uint64_t pushed_number;	 /* of the last span the exporter took */
 	uint64_t marked_number;	 /* in the newest CURSOR frame */
 	uint64_t skipped_number; /* spans up to here were given up */
 	uint64_t cursor_segment; /* where the newest CURSOR frame lies */
 	uint64_t dropped_backlog;
+	uint64_t dropped_lost; /* numbers the log could not give back: it is damaged there */
 };
 
 /* A flush to answer once the log has reached a sequence. */
@@ -75,6 +77,7 @@ struct pipeline {
 	struct wal_reader *archive_reader;
 	struct finished_span archive_waiting;
 	bool archive_has_waiting;
+	uint64_t archive_read_number, archive_dropped_log; /* as read_number, dropped_lost */
 	struct destination destinations[PIPELINE_DESTINATIONS_MAX];
 	uint32_t destination_count;
 

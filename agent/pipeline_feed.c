@@ -38,6 +38,9 @@ static int feed_destination(struct pipeline *p, struct destination *destination)
 			if (r <= 0)
 				break;
 			destination->has_waiting = true;
+			destination->dropped_lost +=
+				destination->waiting.number - destination->read_number - 1;
+			destination->read_number = destination->waiting.number;
 		}
 		if (export_push(&destination->export, &destination->waiting) < 0)
 			break;
@@ -60,6 +63,9 @@ static int feed_archive(struct pipeline *p)
 			if (r <= 0)
 				break;
 			p->archive_has_waiting = true;
+			p->archive_dropped_log +=
+				p->archive_waiting.number - p->archive_read_number - 1;
+			p->archive_read_number = p->archive_waiting.number;
 		}
 		if (archive_push(p->archive, &p->archive_waiting) < 0)
 			break;
@@ -171,19 +177,17 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 
 		if (destination_done(destination) >= last)
 			continue;
-		if (destination->pushed_number < last) {
+		/* Not where all of it was lost before: that is counted already. */
+		if (destination->pushed_number < last &&
+		    !(destination->has_waiting && destination->waiting.number > last)) {
 			if (wal_reader_new(&reader, p->wal, last) < 0)
 				continue;
 			wal_reader_free(destination->reader);
 			destination->reader = reader;
 			destination->has_waiting = false;
-			destination->dropped_backlog += last - destination->pushed_number;
-			destination->pushed_number = last;
-			log_line(
-				LOG_WARNING, "wal",
-				"over wal.max_size: gave up the oldest spans the collector has "
-				"not taken (%llu in all); they are in the archive",
-				(unsigned long long)destination->dropped_backlog);
+			destination->dropped_backlog +=
+				last - destination->read_number + destination->has_waiting;
+			destination->pushed_number = destination->read_number = last;
 		}
 		destination->skipped_number = last;
 		/* At once: the segment goes only when the log says so. */
@@ -203,6 +207,39 @@ static uint64_t clean_above(const struct pipeline *p, uint64_t open_bytes)
 	return open > least ? open : least;
 }
 
+/* Why the log is over its size, and what is given up for it. */
+static void say_over_size(struct pipeline *p, const struct wal_oldest *oldest)
+{
+	unsigned long long bytes_mib = wal_bytes(p->wal) >> 20;
+	unsigned long long max_mib = wal_max_bytes(p->wal) >> 20;
+	const char *why = "what is open takes more: rings may refuse when full until spans end";
+
+	if (p->archive && archive_mark(p->archive) < oldest->last_span_number)
+		why = "runs wait for the archive: nothing is given up, rings are drained no "
+		      "longer a quarter above it, and full ones refuse and count";
+	else if (!everybody_passed(p, oldest->last_span_number))
+		why = p->archive
+			      ? "the oldest spans the collector has not taken are given up and "
+				"counted (dropped_backlog); they are in the archive"
+			      : "the oldest spans the collector has not taken are given up and "
+				"counted (dropped_backlog)";
+	condition_raise(&p->conditions, CONDITION_LOG_OVER_SIZE,
+			"the log takes %llu MiB of %llu MiB; %s: bring the collector or the "
+			"archive's disk back, or raise wal.max_size",
+			bytes_mib, max_mib, why);
+}
+
+/* Not at the first byte below: giving up goes by segments. */
+static void judge_size(struct pipeline *p, const struct wal_oldest *oldest)
+{
+	uint64_t bytes = wal_bytes(p->wal), max = wal_max_bytes(p->wal);
+
+	if (bytes > max)
+		say_over_size(p, oldest);
+	else if (bytes < max - max / 4)
+		condition_clear(&p->conditions, CONDITION_LOG_OVER_SIZE);
+}
+
 void pipeline_keep_log_small(struct pipeline *p)
 {
 	const struct assemble_counters *counters = assemble_counters(p->assemble);
@@ -211,6 +248,10 @@ void pipeline_keep_log_small(struct pipeline *p)
 	uint64_t max = wal_max_bytes(p->wal);
 
 	wal_set_open_bytes(p->wal, open_bytes);
+	judge_size(p, &oldest);
+	/* What is released already goes first: it waits for a sync. */
+	if (wal_bytes_released(p->wal) > max / 4)
+		return;
 	if (oldest.active || wal_bytes(p->wal) < clean_above(p, open_bytes) ||
 	    oldest.segment == p->released_segment)
 		return;

@@ -257,12 +257,14 @@ static int start_readers(struct pipeline *p)
 		destination->started = true;
 		destination->first_number = destination->marked_number;
 		destination->pushed_number = destination->marked_number;
+		destination->read_number = destination->marked_number;
 		r = wal_reader_new(&destination->reader, p->wal, destination->marked_number);
 		if (r < 0)
 			return r;
 	}
 	if (!p->archive)
 		return 0;
+	p->archive_read_number = archive_first_number(p->archive);
 	return wal_reader_new(&p->archive_reader, p->wal, archive_first_number(p->archive));
 }
 

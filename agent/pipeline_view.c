@@ -11,6 +11,10 @@ static const struct counter log_rows[] = {
 	LOG_ROW(bytes, COUNTER_NOW, "spanring_log_size_bytes", "Bytes the log takes."),
 	LOG_ROW(bytes_max, COUNTER_NOW, "spanring_log_max_size_bytes",
 		"Bytes the log may take: wal.max_size, at most half of the disk."),
+	LOG_ROW(bytes_on_disk, COUNTER_NOW, "spanring_log_disk_bytes",
+		"Bytes of its files, with what is allocated and what waits to be removed."),
+	LOG_ROW(bytes_released, COUNTER_NOW, "spanring_log_released_bytes",
+		"Bytes of segments that are removed after the next sync."),
 	LOG_ROW(last_span_number, COUNTER_TOTAL, "spanring_log_spans",
 		"Spans ever put into this log, by earlier agents too."),
 	LOG_ROW(failing, COUNTER_TRUTH, "spanring_log_failing",
@@ -32,6 +36,9 @@ static const struct counter destination_rows[] = {
 	TO_ROW(dropped_backlog, COUNTER_TOTAL, LEDGER_OUT, "backlog given up",
 	       "spanring_export_backlog_dropped_spans", NULL,
 	       "Spans given up for this destination at the log's size limit."),
+	TO_ROW(dropped_lost, COUNTER_TOTAL, LEDGER_OUT, "lost in the log",
+	       "spanring_export_lost_spans", NULL,
+	       "Spans the damaged log could not give back for this destination."),
 	TO_ROW(unsent, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_unsent_spans", NULL,
 	       "Spans behind the last one that is done with."),
 	TO_ROW(rejected, COUNTER_TOTAL, LEDGER_NONE, NULL, NULL, NULL, "All that were."),
@@ -51,6 +58,15 @@ static const struct counter destination_rows[] = {
 const struct counter_table destination_view_table = {
 	destination_rows, sizeof destination_rows / sizeof destination_rows[0]};
 
+static const struct counter archive_rows[] = {
+	COUNTER_ROW(archive_view, dropped_log, COUNTER_TOTAL, LEDGER_NONE, "lost in the log",
+		    "spanring_archive_log_lost_spans", NULL,
+		    "Spans the damaged log could not give back for the archive."),
+};
+
+const struct counter_table archive_view_table = {archive_rows,
+						 sizeof archive_rows / sizeof archive_rows[0]};
+
 static void look_at_destination(const struct pipeline *p, uint32_t i,
 				struct pipeline_view *view)
 {
@@ -61,10 +77,12 @@ static void look_at_destination(const struct pipeline *p, uint32_t i,
 	view->destinations[i] = (struct destination_view){
 		.finished = last - destination->first_number,
 		.unsent = last - destination_done(destination),
-		.waiting = export_waiting(export) + (last - destination->pushed_number),
+		.waiting = export_waiting(export) + (last - destination->read_number) +
+			   destination->has_waiting,
 		.rejected =
 			export->counters.rejected_partial + export->counters.rejected_status,
 		.dropped_backlog = destination->dropped_backlog,
+		.dropped_lost = destination->dropped_lost,
 		.connected = export_connected(export),
 		.in_flight = export->in_flight,
 		.in_flight_spans = export_waiting(export),
@@ -90,6 +108,8 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 	view->log = (struct log_view){
 		.bytes = wal_bytes(p->wal),
 		.bytes_max = wal_max_bytes(p->wal),
+		.bytes_on_disk = wal_bytes_on_disk(p->wal),
+		.bytes_released = wal_bytes_released(p->wal),
 		.last_span_number = wal_last_span_number(p->wal),
 		.failing = condition_is_raised(&p->conditions, CONDITION_LOG_WRITE_FAILING),
 	};
@@ -111,11 +131,12 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 					      &p->destinations[i].export.counters},
 			 (struct view_source){&destination_view_table, &view->destinations[i]});
 	}
+	view->archive.dropped_log = p->archive_dropped_log;
 	if (p->archive)
 		add_part(view, "archive", "",
 			 (struct view_source){&archive_counter_table,
 					      archive_counters(p->archive)},
-			 none);
+			 (struct view_source){&archive_view_table, &view->archive});
 }
 
 const struct view_part *pipeline_view_part(const struct pipeline_view *view, const char *name,

@@ -8,15 +8,20 @@
 #include "pipeline.h"
 
 struct log_view {
-	uint64_t bytes, bytes_max, last_span_number, failing;
+	uint64_t bytes, bytes_max, bytes_on_disk, bytes_released, last_span_number, failing;
 };
 extern const struct counter_table log_view_table;
 
 struct destination_view {
-	uint64_t finished, unsent, waiting, rejected, dropped_backlog;
+	uint64_t finished, unsent, waiting, rejected, dropped_backlog, dropped_lost;
 	uint64_t connected, in_flight, in_flight_spans;
 };
 extern const struct counter_table destination_view_table;
+
+struct archive_view {
+	uint64_t dropped_log;
+};
+extern const struct counter_table archive_view_table;
 
 /* One struct of numbers and its names. */
 struct view_source {
@@ -39,6 +44,7 @@ struct view_part {
 struct pipeline_view {
 	struct drain_ring_counters rings;
 	struct log_view log;
+	struct archive_view archive;
 	struct destination_view destinations[PIPELINE_DESTINATIONS_MAX];
 	char destination_labels[PIPELINE_DESTINATIONS_MAX][64];
 	struct view_part parts[VIEW_PARTS_MAX];

@@ -173,11 +173,12 @@ static void print_spans(json_t *status)
 static void print_log(json_t *status)
 {
 	json_t *log = json_object_get(status, "log");
-	char bytes[32], max[32];
+	char bytes[32], max[32], disk[32];
 
 	size_text(number(log, "bytes"), bytes, sizeof bytes);
 	size_text(number(log, "bytes_max"), max, sizeof max);
-	printf("log      %s of %s, %" PRIu64 " spans ever%s\n", bytes, max,
+	size_text(number(log, "bytes_on_disk"), disk, sizeof disk);
+	printf("log      %s of %s (%s on disk), %" PRIu64 " spans ever%s\n", bytes, max, disk,
 	       number(log, "last_span_number"),
 	       json_is_true(json_object_get(log, "failing")) ? ", CANNOT BE WRITTEN" : "");
 	numbers_print_others("", &(struct numbers){log, {&wal_counter_table}});
@@ -213,7 +214,9 @@ static void print_archive(json_t *status)
 		printf("archive  off\n");
 		return;
 	}
-	numbers_print_others("archive", &(struct numbers){archive, {&archive_counter_table}});
+	numbers_print_others(
+		"archive",
+		&(struct numbers){archive, {&archive_counter_table, &archive_view_table}});
 	newest = json_object_get(archive, "newest");
 	first = json_array_size(newest) > 5 ? json_array_size(newest) - 5 : 0;
 	for (i = first; (run = json_array_get(newest, i)); i++)

@@ -36,6 +36,8 @@ static const struct counter rows[] = {
 	ROW(segments, "segments", "spanring_log_segments", "Segments begun."),
 	ROW(segments_deleted, "segments deleted", "spanring_log_segments_deleted",
 	    "Segments nobody needed any more."),
+	ROW(segments_removed, "segments removed by somebody", "spanring_log_segments_removed",
+	    "Segments that somebody removed while they were written; made again."),
 };
 
 const struct counter_table wal_counter_table = {rows, sizeof rows / sizeof rows[0]};
