@@ -95,6 +95,8 @@ void archive_free(struct archive *archive)
 {
 	if (!archive)
 		return;
+	if (archive->directory_syncing)
+		archive->env->ops->cancel(archive->env, archive);
 	while (archive->runs) {
 		/* What is waiting is also in the log, so this may fail. */
 		if (archive->runs->has_spool && archive->directory.fd >= 0)
@@ -360,7 +362,8 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 	    archive->unflushed_bytes < UNFLUSHED_BYTES_MAX)
 		return 0;
 	archive->checkpoint_due_ns = now_ns + checkpoint_interval(archive);
-	if (archive_dir_moved(&archive->directory) > 0)
+	/* Its descriptor must stay while it is being synced. */
+	if (!archive->directory_syncing && archive_dir_moved(&archive->directory) > 0)
 		r = recover_directory_moved(archive);
 	for (struct run *run = archive->runs; run; run = run->next)
 		seal_if_alone(run, now_ns);
@@ -474,7 +477,10 @@ uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 	for (const struct run *run = archive->busy; run; run = run->busy_next)
 		if (can_step(run))
 			return now_ns;
-	if (archive->directory_changes != archive->directory_synced)
+	if (archive->directory_answered)
+		return now_ns;
+	if (archive->directory_changes != archive->directory_synced &&
+	    !archive->directory_syncing)
 		return archive->directory_sync_due_ns;
 	if (archive->mark < archive->pushed &&
 	    archive->mark_due_ns < archive->checkpoint_due_ns)

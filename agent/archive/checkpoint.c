@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* How often the directory itself may be synced: that waits for the disk. */
+/* How often the directory itself may be synced. */
 #define DIRECTORY_SYNC_NS UINT64_C(100000000)
 
 static const uint8_t no_trace[16];
@@ -159,11 +159,24 @@ static void on_spool_synced(void *arg, int result)
 	run->archive->syncing--;
 	if (result < 0) {
 		run->sync_wanted = true;
+		run->spool.suspect = true;
 		(void)archive_fail(run->archive, run->spool.name, result);
 	} else {
 		run->synced = true;
 	}
 	run_mark_busy(run);
+}
+
+static int renew_suspect(struct run *run)
+{
+	char temporary[NAME_FULL_BYTES];
+	int r;
+
+	name_spool_temporary(temporary, &run->name);
+	r = spool_renew(&run->spool, temporary);
+	if (r > 0)
+		run->directory_change = ++run->archive->directory_changes;
+	return r;
 }
 
 static int start_sync(struct run *run)
@@ -175,8 +188,10 @@ static int start_sync(struct run *run)
 	if (archive->syncing > 0 && archive->syncing >= archive->files.max / 2)
 		return 0;
 	r = run_flush(run);
+	if (r >= 0)
+		r = renew_suspect(run);
 	if (r < 0)
-		return r;
+		return r == -EAGAIN ? 0 : r;
 	fd = spool_fd(&run->spool);
 	if (fd < 0)
 		return fd == -EAGAIN ? 0 : fd;
@@ -222,19 +237,42 @@ int checkpoint_step(struct run *run)
 
 /* --- the directory and the mark ----------------------------------------- */
 
-int checkpoint_directory(struct archive *archive, uint64_t now_ns)
+static void on_directory_synced(void *arg, int result)
 {
-	uint64_t changes = archive->directory_changes;
-	int r;
+	struct archive *archive = arg;
 
-	if (changes == archive->directory_synced || now_ns < archive->directory_sync_due_ns)
-		return 0;
-	r = archive->env->ops->sync(archive->env, archive->directory.fd);
-	if (r < 0)
-		return r;
-	archive->directory_synced = changes;
+	archive->directory_answered = true;
+	archive->directory_result = result;
+}
+
+static int directory_answer(struct archive *archive, uint64_t now_ns)
+{
+	archive->directory_syncing = archive->directory_answered = false;
+	if (archive->directory_result < 0)
+		return archive->directory_result;
+	archive->directory_synced = archive->directory_sync_changes;
 	archive->directory_sync_due_ns = now_ns + DIRECTORY_SYNC_NS;
 	return 1;
+}
+
+/* In the background: a disk that syncs slowly must not keep the rings waiting. */
+int checkpoint_directory(struct archive *archive, uint64_t now_ns)
+{
+	int r;
+
+	if (archive->directory_answered)
+		return directory_answer(archive, now_ns);
+	if (archive->directory_syncing ||
+	    archive->directory_changes == archive->directory_synced ||
+	    now_ns < archive->directory_sync_due_ns)
+		return 0;
+	archive->directory_sync_changes = archive->directory_changes;
+	r = archive->env->ops->sync_start(archive->env, archive->directory.fd,
+					  on_directory_synced, archive);
+	if (r < 0)
+		return r;
+	archive->directory_syncing = true;
+	return 0;
 }
 
 /* A sealed run is remembered until its spans cannot come again. */
@@ -259,9 +297,8 @@ int checkpoint_mark(struct archive *archive)
 			mark = run->unsafe_number - 1;
 	if (mark <= archive->mark)
 		return 0;
-	r = index_sync(&archive->index);
-	if (r < 0)
-		return r;
+	/* The index need not be on the disk for that: every start makes it again
+	 * from the files, and its disk may be another one that is full. */
 	r = checkpoint_record_mark(archive, mark);
 	if (r < 0)
 		return 0; /* the log takes it later */

@@ -224,7 +224,6 @@ static int append_line(struct index *index, const struct index_entry *entry)
 		return r;
 	index->length += (uint64_t)n;
 	index->lines++;
-	index->dirty = true;
 	return 0;
 }
 
@@ -238,19 +237,6 @@ int index_put(struct index *index, const struct index_entry *entry)
 			return r;
 	}
 	return append_line(index, entry);
-}
-
-int index_sync(struct index *index)
-{
-	struct env *env = index->directory.env;
-	int r;
-
-	if (!index->dirty || index->fd < 0)
-		return 0;
-	r = env->ops->sync(env, index->fd);
-	if (r >= 0)
-		index->dirty = false;
-	return r;
 }
 
 /* --- opening ------------------------------------------------------------ */
@@ -364,8 +350,6 @@ int index_compact(struct index *index)
 	if (fresh.fd < 0)
 		return fresh.fd;
 	r = index_each(index, copy_line, &fresh);
-	if (r >= 0)
-		r = index_sync(&fresh);
 	if (r >= 0)
 		r = env->ops->rename(env, index->directory.fd, INDEX_NEW_NAME,
 				     index->directory.fd, INDEX_NAME, 0);

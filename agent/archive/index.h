@@ -6,7 +6,8 @@
  *
  * Memory holds 16 bytes per run: a fingerprint and where its line stands. The
  * index can always be made again from the files, so a line that is lost or
- * damaged costs no more than a look at them, which every start takes. The agent's thread. */
+ * damaged costs no more than a look at them, which every start takes. It is therefore
+ * never synced. The agent's thread. */
 #ifndef ARCHIVE_INDEX_H
 #define ARCHIVE_INDEX_H
 
@@ -33,7 +34,6 @@ struct index {
 	int fd; /* -1: cannot be opened now; kept in memory only until it can */
 	uint64_t length;
 	uint64_t lines;
-	bool dirty; /* since the last sync */
 	uint64_t seed; /* of the fingerprints: ids are a module's choice */
 	struct index_slot *slots;
 	uint64_t mask;
@@ -51,9 +51,6 @@ int index_find(struct index *index, const uint8_t trace_id[16], struct index_ent
 
 /* Appends a line. */
 int index_put(struct index *index, const struct index_entry *entry);
-
-/* fsync, if there is anything new. */
-int index_sync(struct index *index);
 
 /* Calls `each` for every current line. Its negative return stops it. */
 typedef int index_entry_fn(void *arg, const struct index_entry *entry);

@@ -401,23 +401,16 @@ void spool_forget_written(struct spool *spool)
 	spool->exists = false;
 }
 
-int spool_restore(struct spool *spool, struct archive_dir *old)
+/* Copies the whole lines of `from` into a new file `name`. */
+static int copy_into(struct spool *spool, int from, const char *name, int *ret_fd)
 {
 	struct env *env = spool_env(spool);
+	uint8_t *piece = malloc(SPOOL_WRITE_BYTES);
 	uint64_t offset = 0;
-	uint8_t *piece;
-	int from, to, r;
+	int to, r;
 
-	if (!spool->exists)
-		return 0;
-	from = spool->fd >= 0
-		       ? spool->fd
-		       : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
-	if (from < 0)
-		return from;
-	to = env->ops->open(env, spool->files->directory->fd, spool->name,
+	to = env->ops->open(env, spool->files->directory->fd, name,
 			    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, SPOOL_MODE);
-	piece = malloc(SPOOL_WRITE_BYTES);
 	r = to < 0 ? to : piece ? 0 : -ENOMEM;
 	while (r >= 0 && offset < spool->written) {
 		uint64_t left = spool->written - offset;
@@ -429,7 +422,51 @@ int spool_restore(struct spool *spool, struct archive_dir *old)
 		offset += len;
 	}
 	free(piece);
-	if (to >= 0)
+	if (r < 0 && to >= 0)
+		(void)env->ops->close(env, to);
+	else if (r >= 0)
+		*ret_fd = to;
+	return r < 0 ? r : 0;
+}
+
+int spool_renew(struct spool *spool, const char *temporary)
+{
+	struct env *env = spool_env(spool);
+	int directory = spool->files->directory->fd, from, to, r;
+
+	if (!spool->suspect || !spool->exists)
+		return 0;
+	from = spool_fd(spool);
+	if (from < 0)
+		return from;
+	r = copy_into(spool, from, temporary, &to);
+	if (r >= 0) {
+		r = env->ops->rename(env, directory, temporary, directory, spool->name, 0);
+		(void)env->ops->close(env, to);
+	}
+	if (r < 0) {
+		(void)env->ops->unlink(env, directory, temporary, 0); /* or the next start */
+		return r;
+	}
+	spool_close(spool); /* it is opened by name again */
+	spool->suspect = false;
+	return 1;
+}
+
+int spool_restore(struct spool *spool, struct archive_dir *old)
+{
+	struct env *env = spool_env(spool);
+	int from, to, r;
+
+	if (!spool->exists)
+		return 0;
+	from = spool->fd >= 0
+		       ? spool->fd
+		       : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
+	if (from < 0)
+		return from;
+	r = copy_into(spool, from, spool->name, &to);
+	if (r >= 0)
 		(void)env->ops->close(env, to);
 	if (spool->fd < 0)
 		(void)env->ops->close(env, from);

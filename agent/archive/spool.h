@@ -34,6 +34,7 @@ struct spool {
 	int fd;		  /* -1: closed */
 	bool exists;	  /* as a file */
 	bool busy;	  /* a sync holds the fd: it is not closed now */
+	bool suspect;	  /* a sync failed: see spool_renew() */
 	uint64_t used;	  /* when, by files->clock */
 	uint64_t written; /* bytes of whole lines in the file */
 	struct buf waiting;
@@ -111,6 +112,11 @@ int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_
 
 /* The file has gone: keeps what is waiting and forgets the rest. */
 void spool_forget_written(struct spool *spool);
+
+/* After a failed sync the same file could only answer falsely that all is well:
+ * everything goes into a fresh one, made under the name `temporary`, that takes its
+ * place. Nothing when it is not suspect. */
+int spool_renew(struct spool *spool, const char *temporary);
 
 /* Makes the file again in another directory, with everything still readable
  * from the open file or under its name in `old`. */

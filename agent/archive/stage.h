@@ -120,6 +120,9 @@ struct archive {
 	uint32_t seal_files; /* temporary files open */
 
 	uint64_t directory_changes, directory_synced; /* ordinals */
+	uint64_t directory_sync_changes;	      /* when its sync began */
+	bool directory_syncing, directory_answered;
+	int directory_result;
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
 	bool failing; /* nothing is tried before retry_due_ns */

@@ -13,85 +13,22 @@
 
 #include <cmocka.h>
 
+#include "sync_disk.h"
 #include "wal_fixture.h"
 
-#define DESCRIPTORS_MAX 1024
 #define TURN_NS UINT64_C(100000000)
 
-/* Syncs are the test's: they fail so often, or are not answered at all. */
-static struct {
-	int failures_left; /* the next so many syncs fail; -1: all */
-	int error;
-	bool slow; /* no answer comes */
-	unsigned asked, asked_again, blocking;
-	bool failed[DESCRIPTORS_MAX]; /* a sync of this descriptor failed */
-	env_done_fn *done;	      /* of one that is slow */
-	void *arg;
-} disk;
-
 static struct wal_fixture f;
-static struct env_ops ops;
+static struct sync_disk disk;
 static struct conditions conditions;
-
-static int answer(int fd)
-{
-	struct stat st;
-
-	assert_in_range(fd, 0, DESCRIPTORS_MAX - 1);
-	assert_int_equal(fstat(fd, &st), 0);
-	disk.asked++;
-	if (disk.failed[fd])
-		disk.asked_again++;
-	if (disk.failures_left == 0)
-		return 0;
-	if (disk.failures_left > 0)
-		disk.failures_left--;
-	/* A directory has nothing to be written again: it is asked again. */
-	disk.failed[fd] = S_ISREG(st.st_mode);
-	return disk.error;
-}
-
-static int disk_sync(struct env *env, int fd)
-{
-	(void)env;
-	disk.blocking++;
-	return answer(fd);
-}
-
-static int disk_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
-{
-	struct file_env *world = (struct file_env *)env;
-
-	disk.done = done;
-	disk.arg = arg;
-	if (disk.slow)
-		return 0;
-	assert_true(world->sync_count < FILE_ENV_SYNCS_MAX);
-	world->syncs[world->sync_count].done = done;
-	world->syncs[world->sync_count].arg = arg;
-	world->syncs[world->sync_count++].result = answer(fd);
-	return 0;
-}
-
-static int disk_close(struct env *env, int fd)
-{
-	(void)env;
-	disk.failed[fd] = false;
-	return close(fd) < 0 ? -errno : 0;
-}
 
 static int setup(void **state)
 {
 	(void)state;
-	memset(&disk, 0, sizeof disk);
-	disk.error = -EIO;
 	wal_fixture_init(&f, 16 << 10);
 	file_env_init(&f.world, 1);
-	ops = *f.world.env.ops;
-	ops.sync = disk_sync;
-	ops.sync_start = disk_sync_start;
-	ops.close = disk_close;
-	f.world.env.ops = &ops;
+	sync_disk_install(&disk, &f.world);
+	disk.directories = true;
 	conditions_init(&conditions, &f.world.env, NULL, NULL);
 	f.options.conditions = &conditions;
 	assert_int_equal(wal_fixture_try_open(&f), 0);
@@ -265,7 +202,7 @@ static void a_sync_that_takes_long_keeps_nobody_waiting(void **state)
 	assert_int_equal(disk.blocking, 0);
 	assert_true(wal_synced_sequence(f.wal) < wal_logged_sequence(f.wal));
 	disk.slow = false;
-	disk.done(disk.arg, 0);
+	sync_disk_answer(&disk);
 	turns(100);
 	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
 	check_found(500);
@@ -312,7 +249,7 @@ static void what_is_on_the_disk_is_bounded_however_slow_its_syncs_are(void **sta
 	assert_int_equal(bytes_of_files(), wal_bytes_on_disk(f.wal));
 	assert_true(wal_bytes_released(f.wal) > 0);
 	disk.slow = false;
-	disk.done(disk.arg, 0);
+	sync_disk_answer(&disk);
 	turns(200);
 	assert_int_equal(wal_bytes_released(f.wal), 0);
 	assert_int_equal(bytes_of_files(), wal_bytes_on_disk(f.wal));
