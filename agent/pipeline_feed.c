@@ -184,9 +184,9 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 				continue;
 			wal_reader_free(destination->reader);
 			destination->reader = reader;
-			destination->has_waiting = false;
 			destination->dropped_backlog +=
 				last - destination->read_number + destination->has_waiting;
+			destination->has_waiting = false;
 			destination->pushed_number = destination->read_number = last;
 		}
 		destination->skipped_number = last;
