@@ -13,6 +13,7 @@
 #include "options_table.h"
 #include "options_value.h"
 #include "options_yaml.h"
+#include "serve/loopback.h"
 
 /* Short names of what one types often. */
 static const struct {
@@ -420,12 +421,19 @@ static int check_ranges(struct loader *loader)
 {
 	struct options *options = loader->options;
 	struct endpoint endpoint;
+	struct loopback loopback;
+	const char *right;
 	char line[320], error[256];
 
 	if (options->export_enabled &&
 	    endpoint_parse(&endpoint, options->export_endpoint, error, sizeof error) < 0) {
 		(void)snprintf(line, sizeof line, "export.endpoint: %s", error);
 		loader->say(loader->say_arg, line);
+		return EXIT_CONFIG;
+	}
+	if (options->serve_tcp && *options->serve_tcp &&
+	    (right = loopback_parse(&loopback, options->serve_tcp))) {
+		loader_say(loader, "serve.tcp", options->serve_tcp, right);
 		return EXIT_CONFIG;
 	}
 	if (options->export_streams > 8)

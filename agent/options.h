@@ -49,6 +49,8 @@ struct options {
 	uint64_t export_request_bytes;
 	uint64_t export_response_bytes;
 
+	char *serve_tcp; /* NULL: the unix socket alone */
+
 	bool redact_enabled;
 	bool io_uring;
 	uint32_t log_level; /* as syslog(3) */

@@ -20,19 +20,22 @@
 	X(export, endpoint)                                                               \
 	X(export, headers)                                                                \
 	X(export, timeout)                                                                \
-	X(export, batch_spans) X(export, batch_bytes) X(export, delay) X(export, streams) \
-		X(export, request_max) X(export, response_max)
+	X(export, batch_spans)                                                            \
+	X(export, batch_bytes) X(export, delay) X(export, streams) X(export, request_max) \
+		X(export, response_max)
+#define SERVE_KEYS(X) X(serve, tcp)
 #define REDACT_KEYS(X) X(redact, enabled)
 #define AGENT_KEYS(X)      \
 	X(agent, io_uring) \
 	X(agent, log_level) X(agent, log_file) X(agent, shutdown_deadline)
 
-#define GROUPS(X)                                                              \
-	X(ring, RING_KEYS)                                                     \
-	X(state, STATE_KEYS)                                                   \
-	X(wal, WAL_KEYS)                                                       \
-	X(assemble, ASSEMBLE_KEYS)                                             \
-	X(archive, ARCHIVE_KEYS) X(export, EXPORT_KEYS) X(redact, REDACT_KEYS) \
+#define GROUPS(X)                                                          \
+	X(ring, RING_KEYS)                                                 \
+	X(state, STATE_KEYS)                                               \
+	X(wal, WAL_KEYS)                                                   \
+	X(assemble, ASSEMBLE_KEYS)                                         \
+	X(archive, ARCHIVE_KEYS)                                           \
+	X(export, EXPORT_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) \
 		X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
@@ -55,6 +58,9 @@ struct yaml_archive {
 };
 struct yaml_export {
 	EXPORT_KEYS(MEMBER)
+};
+struct yaml_serve {
+	SERVE_KEYS(MEMBER)
 };
 struct yaml_redact {
 	REDACT_KEYS(MEMBER)
@@ -87,6 +93,7 @@ static const cyaml_schema_field_t archive_fields[] = {
 		&root_name, 0, OPTIONS_ROOTS_MAX),
 	CYAML_FIELD_END};
 static const cyaml_schema_field_t export_fields[] = {EXPORT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 

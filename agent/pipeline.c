@@ -73,6 +73,8 @@ int pipeline_step(struct pipeline *p)
 	uint64_t now_ns = p->env->ops->mono_ns(p->env), sequence;
 	int work;
 
+	p->turned_ns = now_ns;
+	p->turns++;
 	work = drain_tick(p->drain, now_ns);
 	work += assemble_tick(p->assemble, now_ns);
 	commit(p);
@@ -85,6 +87,7 @@ int pipeline_step(struct pipeline *p)
 		work += export_tick(&p->destinations[i].export, now_ns);
 	if (p->archive)
 		work += archive_tick(p->archive, now_ns);
+	pipeline_note_times(p, now_ns);
 	pipeline_mark_cursors(p, now_ns);
 	pipeline_keep_log_small(p);
 	commit(p);

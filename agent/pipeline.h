@@ -13,6 +13,7 @@
 #include "assemble/assemble.h"
 #include "base/condition.h"
 #include "base/env.h"
+#include "base/span_times.h"
 #include "drain/drain.h"
 #include "export/export.h"
 #include "export/headers.h"
@@ -95,6 +96,9 @@ struct pipeline {
 	uint64_t cursor_interval_ns; /* grows to a second */
 	uint64_t released_segment;
 	uint64_t started_wall_ns;
+	uint64_t turned_ns, turns; /* the loop's last turn, and how many there were */
+	struct span_times times;   /* when the log got its spans */
+	uint64_t timed_number;	   /* of the newest that is in there */
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
 	uint64_t sealed_count; /* ever */
 	bool stopping;
@@ -142,6 +146,12 @@ bool pipeline_in_use(const struct pipeline *pipeline);
 
 /* The state of everything as one JSON object: what `spanring status` shows. */
 int pipeline_status(struct pipeline *pipeline, struct buf *out);
+/* The same numbers in the Prometheus text format. */
+int pipeline_metrics(struct pipeline *pipeline, struct buf *out);
+/* Whether it works, check by check, as text, and the HTTP status that says so: 200
+ * or 503. Live: the loop turns. Ready: nothing waits longer than it may. */
+int pipeline_live(struct pipeline *pipeline, struct buf *out);
+int pipeline_ready(struct pipeline *pipeline, struct buf *out);
 
 /* ---- between the pipeline's own files -------------------------------------- */
 
@@ -192,5 +202,12 @@ void pipeline_keep_log_small(struct pipeline *pipeline);
 /* Every span up to this number is sent, refused or given up. */
 uint64_t destination_done(const struct destination *destination);
 void destination_key(const struct destination *destination, uint8_t ret_key[16]);
+
+/* pipeline_health.c: how old what waits is. */
+
+/* Notes when spans came, and forgets those that everybody has. */
+void pipeline_note_times(struct pipeline *pipeline, uint64_t now_ns);
+/* Recovery met this span: its own end says how old it is. */
+void pipeline_note_recovered(struct pipeline *pipeline, const struct finished_span *span);
 
 #endif

@@ -74,6 +74,7 @@ static int recover_span(struct recovery *recovery, const struct wal_entry *entry
 	if (entry->payload.len < sizeof head)
 		return -EBADMSG;
 	memcpy(&head, entry->payload.at, sizeof head);
+	pipeline_note_recovered(recovery->pipeline, &entry->span);
 	assemble_recover_span(recovery->pipeline->assemble, &entry->span, head.instance,
 			      head.span_id);
 	return 0;

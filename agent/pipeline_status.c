@@ -221,6 +221,7 @@ int pipeline_status(struct pipeline *p, struct buf *out)
 	open_spans_part(&w, p);
 	drain_part(&w, p, &view);
 	all_rings_part(&w, &view);
+	plain_part(&w, &view, "ages");
 	plain_part(&w, &view, "records");
 	plain_part(&w, &view, "spans");
 	plain_part(&w, &view, "log");

@@ -23,6 +23,26 @@ static const struct counter log_rows[] = {
 
 const struct counter_table log_view_table = {log_rows, sizeof log_rows / sizeof log_rows[0]};
 
+#define AGE_ROW(member, word, metric, help) \
+	COUNTER_ROW(age_view, member, COUNTER_AGE, LEDGER_NONE, word, metric, NULL, help)
+
+static const struct counter age_rows[] = {
+	AGE_ROW(undrained_ns, "undrained", "spanring_oldest_undrained",
+		"Since when a ring has something that is not drained."),
+	AGE_ROW(unlogged_ns, "unlogged", "spanring_oldest_unlogged",
+		"Since when drained records are in memory alone."),
+	AGE_ROW(unsynced_ns, "unsynced", "spanring_oldest_unsynced",
+		"Since when the log has frames that a power loss would take."),
+	AGE_ROW(unarchived_ns, "unarchived", "spanring_oldest_unarchived",
+		"Age of the oldest finished span that is in no synced archive file."),
+	AGE_ROW(last_sync_ns, "last sync", "spanring_last_sync_age",
+		"Since the log was last synced."),
+	AGE_ROW(last_turn_ns, "last turn", "spanring_last_turn_age",
+		"Since the agent's loop last went round."),
+};
+
+const struct counter_table age_view_table = {age_rows, sizeof age_rows / sizeof age_rows[0]};
+
 #define TO_ROW(member, kind, side, word, metric, label, help) \
 	COUNTER_ROW(destination_view, member, kind, side, word, metric, label, help)
 #define TO_ALIAS(member, kind, metric, help) \
@@ -41,6 +61,9 @@ static const struct counter destination_rows[] = {
 	       "Spans the damaged log could not give back for this destination."),
 	TO_ROW(unsent, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_unsent_spans", NULL,
 	       "Spans behind the last one that is done with."),
+	TO_ROW(oldest_unsent_ns, COUNTER_AGE, LEDGER_NONE, "oldest unsent",
+	       "spanring_export_oldest_unsent", NULL,
+	       "Age of the oldest span that this destination has not taken."),
 	TO_ROW(rejected, COUNTER_TOTAL, LEDGER_NONE, NULL, NULL, NULL, "All that were."),
 	TO_ROW(connected, COUNTER_TRUTH, LEDGER_NONE, NULL, "spanring_export_connected", NULL,
 	       "1 while the collector is connected."),
@@ -83,6 +106,7 @@ static void look_at_destination(const struct pipeline *p, uint32_t i,
 			export->counters.rejected_partial + export->counters.rejected_status,
 		.dropped_backlog = destination->dropped_backlog,
 		.dropped_lost = destination->dropped_lost,
+		.oldest_unsent_ns = pipeline_oldest_unsent_ns(p, destination),
 		.connected = export_connected(export),
 		.in_flight = export->in_flight,
 		.in_flight_spans = export_waiting(export),
@@ -113,6 +137,8 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 		.last_span_number = wal_last_span_number(p->wal),
 		.failing = condition_is_raised(&p->conditions, CONDITION_LOG_WRITE_FAILING),
 	};
+	pipeline_ages(p, &view->ages);
+	add_part(view, "ages", "", (struct view_source){&age_view_table, &view->ages}, none);
 	add_part(view, "drain", "",
 		 (struct view_source){&drain_counter_table, drain_counters(p->drain)}, none);
 	add_part(view, "all_rings", "",

@@ -12,8 +12,17 @@ struct log_view {
 };
 extern const struct counter_table log_view_table;
 
+/* How long the oldest of each kind waits; 0: none does. */
+struct age_view {
+	uint64_t undrained_ns, unlogged_ns, unsynced_ns, unarchived_ns;
+	uint64_t last_sync_ns; /* ago */
+	uint64_t last_turn_ns; /* ago */
+};
+extern const struct counter_table age_view_table;
+
 struct destination_view {
 	uint64_t finished, unsent, waiting, rejected, dropped_backlog, dropped_lost;
+	uint64_t oldest_unsent_ns;
 	uint64_t connected, in_flight, in_flight_spans;
 };
 extern const struct counter_table destination_view_table;
@@ -45,11 +54,17 @@ struct pipeline_view {
 	struct drain_ring_counters rings;
 	struct log_view log;
 	struct archive_view archive;
+	struct age_view ages;
 	struct destination_view destinations[PIPELINE_DESTINATIONS_MAX];
 	char destination_labels[PIPELINE_DESTINATIONS_MAX][64];
 	struct view_part parts[VIEW_PARTS_MAX];
 	uint32_t part_count;
 };
+
+/* pipeline_health.c */
+void pipeline_ages(const struct pipeline *pipeline, struct age_view *ret_ages);
+uint64_t pipeline_oldest_unsent_ns(const struct pipeline *pipeline,
+				   const struct destination *destination);
 
 /* Borrowed from the pipeline: valid until its next turn. */
 void pipeline_view(struct pipeline *pipeline, struct pipeline_view *ret_view);

@@ -14,7 +14,7 @@
 #include "notify.h"
 #include "pipeline.h"
 #include "reload.h"
-#include "serve/status_socket.h"
+#include "serving.h"
 #include "signals.h"
 
 #define PRIVATE_LINGER_NS UINT64_C(10000000000)
@@ -25,6 +25,7 @@ struct service {
 	struct signals signals;
 	struct reload reload;
 	struct pipeline pipeline;
+	struct server *server; /* NULL: nothing is served */
 };
 
 /* A process's ring is more than half full, or it waits for a flush. */
@@ -34,11 +35,6 @@ static void on_doorbell(void *arg, uint32_t events)
 
 	(void)events;
 	drain_wake(pipeline->drain);
-}
-
-static int status_json(void *arg, struct buf *out)
-{
-	return pipeline_status(arg, out);
 }
 
 static void on_stop(void *arg, unsigned stops)
@@ -81,6 +77,7 @@ static void loop(struct service *service)
 
 	while (!service->signals.stops && !abandoned(pipeline, env->ops->mono_ns(env))) {
 		notify_alive(env->ops->mono_ns(env));
+		server_tick(service->server, env->ops->mono_ns(env));
 		if (pipeline_step(pipeline) == 0)
 			pipeline_wait(pipeline);
 		else
@@ -93,13 +90,8 @@ static void serve(struct service *service)
 {
 	const struct options *options = service->options;
 	struct pipeline *pipeline = &service->pipeline;
-	struct status_socket *socket = NULL;
-	int r;
 
-	r = status_socket_new(&socket, service->env, options->ring_dir, status_json, pipeline);
-	if (r < 0)
-		log_line(LOG_WARNING, "serve", "no status socket in %s: %s", options->ring_dir,
-			 strerror(-r));
+	service->server = serving_start(pipeline);
 	log_line(LOG_NOTICE, "pipeline", "serving %s, state in %s, archive %s",
 		 options->ring_dir, options->state_dir,
 		 options->archive_enabled ? options->archive_dir : "off");
@@ -111,7 +103,7 @@ static void serve(struct service *service)
 	notify_stopping();
 	pipeline_stop(pipeline, options->shutdown_deadline_ns);
 	(void)env_linux_doorbell(service->env, NULL, NULL, NULL);
-	status_socket_free(socket);
+	server_free(service->server);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *walk)

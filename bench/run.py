@@ -202,10 +202,11 @@ def memory(pid):
 def status(ring_dir):
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(str(ring_dir / "agent.sock"))
+        peer.sendall(b"GET /status HTTP/1.0\r\nHost: localhost\r\n\r\n")
         parts = []
         while part := peer.recv(65536):
             parts.append(part)
-    return json.loads(b"".join(parts))
+    return json.loads(b"".join(parts).partition(b"\r\n\r\n")[2])
 
 
 def agent_run(build, spans, archive, export):

@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "serve/status_socket.h"
+#include "agent_http.h"
 
 #define START_TIMEOUT_MS 10000
 #define POLL_MS 10
@@ -60,43 +58,24 @@ void agent_find_directory(char ret_dir[PATH_MAX])
 		ret_dir[0] = '\0';
 }
 
-static int connect_to(const char *dir)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = 5};
-	int fd, n, r;
-
-	n = snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", dir,
-		     STATUS_SOCKET_NAME);
-	if (n < 0 || (size_t)n >= sizeof address.sun_path)
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
 int agent_status(const char *dir, json_t **ret_status)
 {
-	json_error_t error;
+	struct buf content = BUF_INIT;
 	json_t *status;
-	int fd;
+	int r, http;
 
-	fd = connect_to(dir);
-	if (fd < 0)
-		return fd;
-	status = json_loadfd(fd, 0, &error);
-	close(fd);
-	if (!status)
-		return -EBADMSG;
-	*ret_status = status;
-	return 0;
+	r = agent_get(dir, "/status", &content, &http);
+	if (r < 0)
+		goto free;
+	status =
+		http == 200 ? json_loadb((const char *)content.at, content.len, 0, NULL) : NULL;
+	if (status)
+		*ret_status = status;
+	else
+		r = -EBADMSG;
+free:
+	buf_fini(&content);
+	return r;
 }
 
 /* ---- a private agent ------------------------------------------------------- */
@@ -172,7 +151,7 @@ static int wait_ready(const struct private_agent *agent)
 	int fd, status;
 
 	while (now_ms() < until) {
-		fd = connect_to(agent->ring_dir);
+		fd = agent_connect(agent->ring_dir);
 		if (fd >= 0) {
 			close(fd);
 			return 0;
@@ -241,8 +220,7 @@ static int is_sealed(json_t *status, const char *trace_id, char ret_path[PATH_MA
 	json_t *run;
 	size_t i;
 
-	json_array_foreach(newest_files(status), i, run)
-	{
+	json_array_foreach (newest_files(status), i, run) {
 		const char *id = json_string_value(json_object_get(run, "trace_id"));
 		const char *path = json_string_value(json_object_get(run, "path"));
 

@@ -13,10 +13,17 @@ struct line {
 	int column; /* 0: not begun */
 };
 
-static void line_put(struct line *line, const char *before, const char *word, uint64_t value)
+static void line_put(struct line *line, const char *before, const struct counter *row,
+		     uint64_t value)
 {
+	const char *word = counter_word(row);
 	char text[128];
-	int width = snprintf(text, sizeof text, "%s %" PRIu64, word, value);
+	int width;
+
+	if (row->kind == COUNTER_AGE)
+		width = snprintf(text, sizeof text, "%s %.1f s", word, (double)value / 1e9);
+	else
+		width = snprintf(text, sizeof text, "%s %" PRIu64, word, value);
 
 	for (char *at = text; *at; at++)
 		if (*at == '_')
@@ -65,8 +72,8 @@ static void put_side(struct line *line, const struct numbers *numbers, enum ledg
 				continue;
 			value = value_of(numbers->part, row);
 			if (value || terms == 0)
-				line_put(line, terms || side == LEDGER_IN ? " + " : " = ",
-					 counter_word(row), value);
+				line_put(line, terms || side == LEDGER_IN ? " + " : " = ", row,
+					 value);
 			terms++;
 		}
 }
@@ -90,8 +97,7 @@ void numbers_print_others(const char *title, const struct numbers *numbers)
 
 			if (row->key && row->side == LEDGER_NONE &&
 			    value_of(numbers->part, row))
-				line_put(&line, ", ", counter_word(row),
-					 value_of(numbers->part, row));
+				line_put(&line, ", ", row, value_of(numbers->part, row));
 		}
 	line_end(&line);
 }

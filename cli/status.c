@@ -156,12 +156,13 @@ static void print_open_spans(json_t *status)
 
 static void print_drain(json_t *status)
 {
+	json_t *refused = json_object_get(json_object_get(status, "all_rings"), "refused");
+
+	numbers_print_others("waiting", &(struct numbers){json_object_get(status, "ages"),
+							  {&age_view_table}});
 	numbers_print_others("drain", &(struct numbers){json_object_get(status, "drain"),
 							{&drain_counter_table}});
-	numbers_print_others(
-		"", &(struct numbers){
-			    json_object_get(json_object_get(status, "all_rings"), "refused"),
-			    {&drain_refused_table}});
+	numbers_print_others("refused", &(struct numbers){refused, {&drain_refused_table}});
 }
 
 static void print_spans(json_t *status)

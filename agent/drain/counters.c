@@ -129,3 +129,19 @@ void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *re
 			add_rows(&drain_refused_table, ret_totals->refused, counters.refused);
 	}
 }
+
+uint64_t drain_behind_since_ns(const struct drain *drain)
+{
+	uint64_t since_ns = 0;
+
+	for (uint32_t i = 0; i < drain->ring_count; i++) {
+		const struct ring *ring = drain->rings[i];
+
+		if (!ring || ring->quarantined || ring->behind_since_ns == 0 ||
+		    (ring->phase != RING_FOUND && ring->phase != RING_LIVE))
+			continue;
+		if (since_ns == 0 || ring->behind_since_ns < since_ns)
+			since_ns = ring->behind_since_ns;
+	}
+	return since_ns;
+}

@@ -201,6 +201,7 @@ static void round_over(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	struct ring_round *round = &ring->round;
 
 	round->active = false;
+	ring->behind_since_ns = 0;
 	ring->counters.rounds++;
 	/* A span whose END came now is finished by the next round. */
 	if (round->gave || round->waits)
@@ -289,8 +290,12 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	ring->tick_bytes = 0;
 	ring->due_ns = due_after(now_ns, drain->options.idle_interval_ns);
 	r = round_start(drain, ring, now_ns, &reason);
-	if (r == 0)
+	if (r == 0) {
+		ring->behind_since_ns = 0;
 		return 0;
+	}
+	if (ring->behind_since_ns == 0)
+		ring->behind_since_ns = now_ns;
 	if (r > 0)
 		r = round_run(ring, &drain->collect, drain->options.round_bytes_max, &reason);
 	if (r >= 0)
@@ -356,6 +361,8 @@ static int dying_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 static int ring_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
 	if (ring->phase == RING_FOUND && !find_attach(drain, ring, now_ns)) {
+		if (ring->behind_since_ns == 0)
+			ring->behind_since_ns = now_ns;
 		ring->due_ns = due_after(now_ns, drain->options.busy_interval_ns);
 		return 0;
 	}

@@ -193,6 +193,9 @@ bool drain_ring(const struct drain *drain, uint32_t ring, struct ring_identity *
 		struct drain_ring_counters *ret_counters, bool *ret_alive);
 uint32_t drain_ring_count(const struct drain *drain);
 const struct drain_counters *drain_counters(const struct drain *drain);
+/* Since when the ring that waits longest has something that is not drained; 0: none
+ * has. A quarantined one has nothing any more. */
+uint64_t drain_behind_since_ns(const struct drain *drain);
 /* Of every ring there ever was, those that are gone included. */
 void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *ret_totals);
 

@@ -145,6 +145,7 @@ struct ring {
 	struct death death;
 
 	uint64_t due_ns;
+	uint64_t behind_since_ns; /* what was seen then is not drained yet; 0: all is */
 	uint64_t written_forgotten;
 	struct drain_ring_counters counters;
 };

@@ -20,6 +20,8 @@ static void pending_written(struct wal *wal, struct wal_segment *segment)
 	if (segment->disk_bytes < segment->logged_bytes)
 		segment->disk_bytes = segment->logged_bytes;
 	segment->dirty = true;
+	if (wal->unsynced_since_ns == 0)
+		wal->unsynced_since_ns = wal->env->ops->mono_ns(wal->env);
 	wal->logged_sequence = segment->pending_sequence;
 	wal->pending_bytes -= segment->pending.len;
 	buf_reset(&segment->pending);

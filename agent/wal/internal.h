@@ -35,6 +35,7 @@ struct wal_sync {
 	bool replaced;			/* a fresh file took a segment's name in this round */
 	uint64_t sequence;		/* synced when the round is over */
 	uint64_t last_ns;		/* when the last round began */
+	uint64_t began_ns;		/* likewise, by the clock and not by who asked */
 	unsigned failures;		/* in a row */
 	int error;			/* of the newest one */
 	uint64_t retry_ns;		/* the pause behind it */
@@ -64,6 +65,8 @@ struct wal {
 	uint64_t next_sequence;
 	uint64_t logged_sequence;
 	uint64_t synced_sequence;
+	uint64_t unsynced_since_ns; /* 0: everything logged is synced */
+	uint64_t synced_ns;	    /* when that was last achieved; 0: never */
 	uint64_t next_span_number;
 	uint64_t pending_bytes;
 	/* While writing fails, it is tried again at `write_due_ns`, not at every

@@ -212,6 +212,7 @@ static int round_begin(struct wal *wal)
 	if (r < 0)
 		return r;
 	wal->sync.round = true;
+	wal->sync.began_ns = wal->env->ops->mono_ns(wal->env);
 	wal->sync.sequence = wal->logged_sequence;
 	wal->directory_syncing |= wal->directory_dirty;
 	wal->directory_dirty = false;
@@ -235,6 +236,10 @@ static void round_end(struct wal *wal)
 	}
 	wal->sync.round = false;
 	wal->synced_sequence = wal->sync.sequence;
+	wal->synced_ns = wal->env->ops->mono_ns(wal->env);
+	/* What the round does not cover was written after it began. */
+	wal->unsynced_since_ns =
+		wal->synced_sequence == wal->logged_sequence ? 0 : wal->sync.began_ns;
 	sync_succeeded(wal);
 }
 

@@ -251,6 +251,16 @@ uint64_t wal_logged_sequence(const struct wal *wal)
 	return wal->logged_sequence;
 }
 
+uint64_t wal_unsynced_since_ns(const struct wal *wal)
+{
+	return wal->unsynced_since_ns;
+}
+
+uint64_t wal_synced_ns(const struct wal *wal)
+{
+	return wal->synced_ns;
+}
+
 uint64_t wal_synced_sequence(const struct wal *wal)
 {
 	return wal->synced_sequence;

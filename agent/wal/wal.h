@@ -111,6 +111,10 @@ int wal_commit(struct wal *wal);
 
 uint64_t wal_logged_sequence(const struct wal *wal); /* written */
 uint64_t wal_synced_sequence(const struct wal *wal); /* survives power loss */
+/* Monotonic: since when something is written and not synced (0: nothing is), and
+ * when a sync succeeded last (0: none did yet). */
+uint64_t wal_unsynced_since_ns(const struct wal *wal);
+uint64_t wal_synced_ns(const struct wal *wal);
 uint64_t wal_last_span_number(const struct wal *wal);
 
 /* Background sync, and deleting what wal_release() allowed. Returns the work

@@ -5,6 +5,7 @@ Nothing here waits for a time to pass: everything waits for a condition, and
 gives up after a time that only a broken build needs.
 """
 import base64
+import http.client
 import json
 import os
 import pathlib
@@ -95,18 +96,36 @@ class Place:
 
 # ---- the agent ---------------------------------------------------------------
 
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the agent's unix socket."""
+
+    def __init__(self, path, timeout=10):
+        super().__init__("localhost", timeout=timeout)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def ask(ring_dir, page):
+    """(HTTP status, content) of a page, or None while nobody answers there."""
+    connection = UnixConnection(ring_dir / "agent.sock")
+    try:
+        connection.request("GET", page)
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
 def ask_status(ring_dir):
     """The agent's status, or None while nobody answers there."""
-    chunks = []
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(10)
-            connection.connect(str(ring_dir / "agent.sock"))
-            while chunk := connection.recv(1 << 16):
-                chunks.append(chunk)
-        return json.loads(b"".join(chunks))
-    except (OSError, ValueError):
-        return None
+    answer = ask(ring_dir, "/status")
+    return json.loads(answer[1]) if answer and answer[0] == 200 else None
 
 
 class Agent:

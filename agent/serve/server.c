@@ -1,0 +1,393 @@
+#include "serve/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* libmicrohttpd gives a connection up after this silence; ours is for the whole. */
+#define SILENCE_S 5
+#define BACKLOG 16
+/* Its work comes in pieces; the rings are not to wait for all of it. */
+#define RUNS_MAX 64
+
+struct connection {
+	int fd; /* -1: free */
+	uint64_t deadline_ns;
+};
+
+/* A socket we listen on. */
+struct listener {
+	struct server *server;
+	int fd;	      /* -1: none. libmicrohttpd's once the daemon runs */
+	int epoll_fd; /* its own, watched by env */
+	struct MHD_Daemon *daemon;
+	uint16_t port; /* 0: the unix socket, where no Host is asked for */
+	struct connection connections[SERVER_CONNECTIONS];
+	bool busy; /* had connections at the last tick */
+};
+
+struct server {
+	struct env *env;
+	char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
+	const struct server_page *pages;
+	uint32_t page_count;
+	void *arg;
+	struct listener unix_listener, port_listener;
+};
+
+/* ---- answering ------------------------------------------------------------- */
+
+static const char *const headers[][2] = {
+	{"Connection", "close"},
+	{"Cache-Control", "no-store"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"X-Frame-Options", "DENY"},
+	{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Referrer-Policy", "no-referrer"},
+};
+
+/* Gives the content to libmicrohttpd, which frees it. */
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
+			      const char *content_type, struct buf *content)
+{
+	struct MHD_Response *response;
+	enum MHD_Result done;
+
+	if (buf_failed(content)) {
+		buf_fini(content);
+		return MHD_NO; /* closes the connection */
+	}
+	response = MHD_create_response_from_buffer(content->len, content->at,
+						   MHD_RESPMEM_MUST_FREE);
+	if (!response) {
+		buf_fini(content);
+		return MHD_NO;
+	}
+	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+		(void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
+	(void)MHD_add_response_header(response, "Content-Type", content_type);
+	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(response, "Allow", "GET, HEAD");
+	done = MHD_queue_response(connection, status, response);
+	MHD_destroy_response(response);
+	return done;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status,
+				   const char *text)
+{
+	struct buf content = BUF_INIT;
+
+	(void)buf_append_text(&content, text);
+	return answer(connection, status, "text/plain; charset=utf-8", &content);
+}
+
+static enum MHD_Result answer_list(const struct server *server,
+				   struct MHD_Connection *connection)
+{
+	struct buf content = BUF_INIT;
+
+	(void)buf_append_text(&content, "spanringd " SPANRING_VERSION "\n\n");
+	for (uint32_t i = 0; i < server->page_count; i++)
+		(void)buf_printf(&content, "%-10s %s\n", server->pages[i].path,
+				 server->pages[i].help);
+	return answer(connection, MHD_HTTP_OK, "text/plain; charset=utf-8", &content);
+}
+
+static enum MHD_Result answer_page(const struct server *server,
+				   struct MHD_Connection *connection,
+				   const struct server_page *page)
+{
+	struct buf content = BUF_INIT;
+	int status = page->write(server->arg, &content);
+
+	if (status >= 0)
+		return answer(connection, (unsigned)status, page->content_type, &content);
+	buf_fini(&content);
+	return answer_text(connection, MHD_HTTP_INTERNAL_SERVER_ERROR,
+			   "the page could not be made; ask again\n");
+}
+
+/* Two Host headers mean that somebody tries to be read two ways. */
+struct hosts {
+	const char *host;
+	unsigned count;
+};
+
+static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name,
+				  const char *value)
+{
+	struct hosts *hosts = arg;
+
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+		hosts->host = value;
+		hosts->count++;
+	}
+	return MHD_YES;
+}
+
+static bool host_is_ours(struct MHD_Connection *connection, uint16_t port)
+{
+	struct hosts hosts = {NULL, 0};
+
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, see_header, &hosts);
+	return hosts.count == 1 && loopback_host_is_ours(hosts.host, port);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
+				  const char *path, const char *method, const char *version,
+				  const char *upload, size_t *upload_size, void **state)
+{
+	const struct listener *listener = arg;
+	const struct server *server = listener->server;
+
+	(void)version;
+	(void)upload;
+	(void)upload_size;
+	(void)state;
+	if (listener->port && !host_is_ours(connection, listener->port))
+		return answer_text(connection, MHD_HTTP_FORBIDDEN,
+				   "the Host header must be localhost, 127.0.0.1 or [::1]\n");
+	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD))
+		return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+				   "this is read-only: GET or HEAD\n");
+	for (uint32_t i = 0; i < server->page_count; i++)
+		if (strcmp(path, server->pages[i].path) == 0)
+			return answer_page(server, connection, &server->pages[i]);
+	if (strcmp(path, "/") == 0)
+		return answer_list(server, connection);
+	return answer_text(connection, MHD_HTTP_NOT_FOUND, "no such page; see /\n");
+}
+
+/* ---- connections ------------------------------------------------------------ */
+
+static struct connection *connection_find(struct listener *listener, int fd)
+{
+	for (int i = 0; i < SERVER_CONNECTIONS; i++)
+		if (listener->connections[i].fd == fd)
+			return &listener->connections[i];
+	return NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **state,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct listener *listener = arg;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct env *env = listener->server->env;
+	struct connection *slot;
+
+	(void)state;
+	if (!info)
+		return;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		slot = connection_find(listener, -1);
+		if (slot)
+			*slot = (struct connection){
+				info->connect_fd, env->ops->mono_ns(env) + SERVER_DEADLINE_NS};
+	} else {
+		slot = connection_find(listener, info->connect_fd);
+		if (slot)
+			slot->fd = -1;
+	}
+}
+
+/* Until it has nothing left that is ready: its epoll is edge-triggered inside, and
+ * what it put off is not told by the descriptor. */
+static void run(struct listener *listener)
+{
+	MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+	for (int i = 0; i < RUNS_MAX; i++) {
+		(void)MHD_run(listener->daemon);
+		if (MHD_get_timeout(listener->daemon, &timeout_ms) != MHD_YES || timeout_ms > 0)
+			return;
+	}
+}
+
+static void on_ready(void *arg, uint32_t events)
+{
+	(void)events;
+	run(arg);
+}
+
+static void listener_tick(struct listener *listener, uint64_t now_ns)
+{
+	bool any = false;
+
+	if (!listener->daemon)
+		return;
+	for (int i = 0; i < SERVER_CONNECTIONS; i++) {
+		const struct connection *connection = &listener->connections[i];
+
+		if (connection->fd < 0)
+			continue;
+		any = true;
+		if (now_ns >= connection->deadline_ns)
+			(void)shutdown(connection->fd, SHUT_RDWR);
+	}
+	/* Once more after the last one: at its limit libmicrohttpd had stopped to
+	 * listen, and only looks whether it may again when it is run. */
+	if (any || listener->busy)
+		run(listener);
+	listener->busy = any;
+}
+
+void server_tick(struct server *server, uint64_t now_ns)
+{
+	if (!server)
+		return;
+	listener_tick(&server->unix_listener, now_ns);
+	listener_tick(&server->port_listener, now_ns);
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, r;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
+	    chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int listen_port(const struct loopback *loopback)
+{
+	int fd, r, one = 1;
+
+	fd = socket(loopback->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (bind(fd, &loopback->address.any, loopback->len) < 0 || listen(fd, BACKLOG) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+/* Starts libmicrohttpd on the socket, which is its own from then on. */
+static int listener_start(struct listener *listener, int fd)
+{
+	const union MHD_DaemonInfo *info;
+	struct env *env = listener->server->env;
+
+	listener->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET,
+		fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
+	if (!listener->daemon) {
+		close(fd);
+		return -ENOMEM;
+	}
+	info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return -EIO;
+	listener->epoll_fd = info->epoll_fd;
+	return env->ops->watch(env, listener->epoll_fd, EPOLLIN, on_ready, listener);
+}
+
+static void listener_stop(struct listener *listener)
+{
+	struct env *env = listener->server->env;
+
+	if (!listener->daemon)
+		return;
+	if (listener->epoll_fd >= 0)
+		(void)env->ops->watch(env, listener->epoll_fd, 0, NULL, NULL);
+	MHD_stop_daemon(listener->daemon);
+	listener->daemon = NULL;
+	listener->epoll_fd = -1;
+}
+
+static void say(const struct server_options *options, int priority, const char *what, int error)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof line, "cannot serve on %s: %s", what, strerror(-error));
+	if (options->log)
+		options->log(options->log_arg, priority, line);
+}
+
+static void listener_init(struct listener *listener, struct server *server, uint16_t port)
+{
+	*listener = (struct listener){.server = server, .port = port, .epoll_fd = -1};
+	for (int i = 0; i < SERVER_CONNECTIONS; i++)
+		listener->connections[i].fd = -1;
+}
+
+int server_new(struct server **ret_server, struct env *env,
+	       const struct server_options *options)
+{
+	struct server *server = calloc(1, sizeof *server);
+	char port[16];
+	int r;
+
+	if (!server)
+		return -ENOMEM;
+	server->env = env;
+	server->pages = options->pages;
+	server->page_count = options->page_count;
+	server->arg = options->arg;
+	listener_init(&server->unix_listener, server, 0);
+	listener_init(&server->port_listener, server,
+		      options->loopback ? options->loopback->port : 0);
+	(void)snprintf(server->socket_path, sizeof server->socket_path, "%s",
+		       options->socket_path); /* listen_unix() refuses a longer one */
+	r = listen_unix(options->socket_path);
+	if (r >= 0)
+		r = listener_start(&server->unix_listener, r);
+	if (r < 0) {
+		listener_stop(&server->unix_listener);
+		say(options, LOG_WARNING, options->socket_path, r);
+	}
+	if (options->loopback) {
+		r = listen_port(options->loopback);
+		if (r >= 0)
+			r = listener_start(&server->port_listener, r);
+		if (r < 0) {
+			listener_stop(&server->port_listener);
+			(void)snprintf(port, sizeof port, "port %u", options->loopback->port);
+			say(options, LOG_ERR, port, r);
+		}
+	}
+	*ret_server = server;
+	return 0;
+}
+
+void server_free(struct server *server)
+{
+	if (!server)
+		return;
+	if (server->unix_listener.daemon)
+		(void)unlink(server->socket_path);
+	listener_stop(&server->unix_listener);
+	listener_stop(&server->port_listener);
+	free(server);
+}
