@@ -82,6 +82,12 @@ static bool same_pid_namespace(uint64_t namespace)
 	       (stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == namespace);
 }
 
+static bool has_number_here(const struct wire_ring_header *header)
+{
+	return header->pid != 0 && header->pid <= INT32_MAX && header->start_time != 0 &&
+	       same_pid_namespace(header->pid_namespace);
+}
+
 static bool is_the_process(const struct ring *ring, const struct process_stat *process)
 {
 	return process->start_time == ring->map.header.start_time;
@@ -98,8 +104,7 @@ void liveness_begin(struct ring *ring)
 	struct process_stat process;
 
 	ring->pidfd = -1;
-	if (header->pid == 0 || header->pid > INT32_MAX || header->start_time == 0 ||
-	    !same_pid_namespace(header->pid_namespace))
+	if (!has_number_here(header))
 		return;
 	ring->pidfd = (int)syscall(SYS_pidfd_open, header->pid, 0);
 	if (ring->pidfd < 0) {
@@ -145,11 +150,12 @@ static bool ask_pidfd(struct ring *ring)
 	return true;
 }
 
-/* The word of /proc on one that was not. */
-static bool ask_proc(struct ring *ring)
+/* The word of /proc on one that was not. *ret_more: it will have more to say. */
+static bool ask_proc(struct ring *ring, bool *ret_more)
 {
 	struct process_stat process;
 
+	*ret_more = ring->pidfd >= 0;
 	if (!process_look(ring->map.header.pid, &process) || !is_the_process(ring, &process))
 		return false;
 	if (process.state == 'Z' || process.state == 'X') {
@@ -160,6 +166,7 @@ static bool ask_proc(struct ring *ring)
 		death_by_status(&ring->death, process.exit_status);
 		return true;
 	}
+	*ret_more = true;
 	if (process.memory == 0)
 		return false; /* between losing its memory and being a zombie */
 	ring->death.cause = DEATH_REPLACED;
@@ -180,18 +187,18 @@ static bool ask_farewell(struct ring *ring)
 
 bool liveness_cause(struct ring *ring)
 {
+	bool more = false;
+
 	ring->death = (struct death){.seen_mono_ns = ring->lock_free_ns};
 	if (ring->farewell.said && ring->farewell.how == WIRE_PROCESS_SHUTDOWN) {
 		ring->death.cause = DEATH_SHUTDOWN;
 		return true;
 	}
-	if (ring->pidfd < 0) {
-		(void)ask_farewell(ring);
+	if (ring->pidfd >= 0 && ask_pidfd(ring))
 		return true;
-	}
-	if (ask_pidfd(ring) || ask_proc(ring))
+	if ((ring->pidfd >= 0 || has_number_here(&ring->map.header)) && ask_proc(ring, &more))
 		return true;
 	/* So far this is all; the kernel's word is better and may still come. */
 	(void)ask_farewell(ring);
-	return false;
+	return !more;
 }

@@ -4,8 +4,9 @@
  * process's memory is gone; nothing else decides. The cause comes from what the
  * process said itself (shutdown), then from the kernel: pidfd exit information
  * (Linux 6.15 and later, once it was reaped), /proc while it is a zombie, and
- * a process that goes on without its ring has replaced itself by exec. What
- * cannot be known is said to be unknown, never guessed. */
+ * a process that goes on without its ring has replaced itself by exec. /proc is
+ * asked also where the process was gone before a pidfd could be had. What cannot
+ * be known is said to be unknown, never guessed. */
 #ifndef DRAIN_LIVENESS_H
 #define DRAIN_LIVENESS_H
 

@@ -227,6 +227,60 @@ static void a_ring_found_dead_has_an_unknown_cause(void **state)
 	drain_remove(house->drain, 0);
 }
 
+/* The kernel still knows it, by number and start time. */
+static void a_ring_found_dead_of_a_zombie_is_told_with_its_exit_code(void **state)
+{
+	struct house *house = *state;
+	siginfo_t info;
+	int go, status;
+	pid_t pid;
+
+	house_stop(house);
+	pid = child_begin(house, 1, BY_EXIT_7, &go);
+	close(go);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	house_start(house);
+	tick_until_dead(house, 0);
+	assert_int_equal(house->rings[0].death.cause, DEATH_EXIT);
+	assert_int_equal(house->rings[0].death.code, 7);
+	drain_remove(house->drain, 0);
+	waitpid(pid, &status, 0);
+}
+
+static bool is_asleep(pid_t pid)
+{
+	char path[64], name[16];
+	bool found = false;
+	FILE *file;
+
+	(void)snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+	file = fopen(path, "r");
+	if (file) {
+		found = fgets(name, sizeof name, file) && strcmp(name, "sleep\n") == 0;
+		fclose(file);
+	}
+	return found;
+}
+
+static void a_ring_found_dead_of_a_process_that_goes_on_was_replaced(void **state)
+{
+	struct house *house = *state;
+	int go, status;
+	pid_t pid;
+
+	house_stop(house);
+	pid = child_begin(house, 1, BY_EXEC, &go);
+	close(go);
+	while (!is_asleep(pid))
+		usleep(1000);
+	house_start(house);
+	tick_until_dead(house, 0);
+	assert_int_equal(house->rings[0].death.cause, DEATH_REPLACED);
+	drain_remove(house->drain, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
 static void what_came_before_death_is_read_before_it_is_told(void **state)
 {
 	struct house *house = *state;
@@ -308,6 +362,8 @@ int main(void)
 		TEST(exec_replaces_the_process),
 		TEST(a_shutdown_ends_the_ring_while_the_process_lives),
 		TEST(a_ring_found_dead_has_an_unknown_cause),
+		TEST(a_ring_found_dead_of_a_zombie_is_told_with_its_exit_code),
+		TEST(a_ring_found_dead_of_a_process_that_goes_on_was_replaced),
 		TEST(what_came_before_death_is_read_before_it_is_told),
 		TEST(a_strangers_read_lock_is_not_life),
 		TEST(many_deaths_at_once_are_all_told),
