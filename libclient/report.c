@@ -4,6 +4,7 @@
 
 #include "cancel.h"
 #include "client.h"
+#include "quiet.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -56,11 +57,23 @@ static size_t append(char *line, size_t at, const char *text)
 	return at + length;
 }
 
+/* Nobody is left to be told when this fails; a pipe that nobody reads any more
+ * raises SIGPIPE. */
+static void write_line(const char *line, size_t length)
+{
+	int cancel_state = cancel_hold();
+	struct quiet quiet;
+
+	quiet_begin(&quiet, SIGPIPE);
+	quiet_end(&quiet, write(STDERR_FILENO, line, length) < 0);
+	cancel_release(cancel_state);
+}
+
 static void tell(int error, const char *message)
 {
 	/* R2: acquire. */
 	spanring_error_handler *call = atomic_load_explicit(&handler, memory_order_acquire);
-	int saved = errno, cancel_state;
+	int saved = errno;
 	char line[LINE_MAX_BYTES];
 	size_t at;
 
@@ -70,11 +83,7 @@ static void tell(int error, const char *message)
 		at = append(line, 0, "spanring: ");
 		at = append(line, at, message);
 		line[at++] = '\n';
-		/* Nobody is left to be told when this fails. */
-		cancel_state = cancel_hold();
-		if (write(STDERR_FILENO, line, at) < 0)
-			errno = saved;
-		cancel_release(cancel_state);
+		write_line(line, at);
 	}
 	errno = saved;
 }

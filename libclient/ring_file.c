@@ -1,39 +1,29 @@
 #include "ring_file.h"
 
+#include "quiet.h"
 #include "w3c.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 /* ---- size ------------------------------------------------------------------ */
 
-/* A file beyond RLIMIT_FSIZE raises SIGXFSZ, whose default is death. It is
- * blocked around the call and, when it was ours, taken out of the queue. */
+/* A file beyond RLIMIT_FSIZE raises SIGXFSZ. */
 static int sized(int fd, bool allocate, uint64_t size)
 {
-	const struct timespec at_once = {0};
-	sigset_t xfsz, before, pending;
-	bool was_pending;
+	struct quiet quiet;
 	int r;
 
-	(void)sigemptyset(&xfsz); /* these cannot fail for valid arguments */
-	(void)sigaddset(&xfsz, SIGXFSZ);
-	(void)pthread_sigmask(SIG_BLOCK, &xfsz, &before);
-	(void)sigpending(&pending);
-	was_pending = sigismember(&pending, SIGXFSZ) == 1;
+	quiet_begin(&quiet, SIGXFSZ);
 	r = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 	if (r == 0 && allocate)
 		r = fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
-	if (r < 0 && !was_pending)
-		(void)sigtimedwait(&xfsz, NULL, &at_once); /* -EAGAIN: none came */
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	quiet_end(&quiet, r < 0);
 	return r;
 }
 
