@@ -166,7 +166,8 @@ struct spanring_options {
  *		every 5 s, so that an agent may come later.
  * -ECANCELED	switched off: OTEL_SDK_DISABLED=true or OTEL_ENABLED=false.
  * -EPERM	the directory is not to be trusted, or not writable for us.
- * -ENOMEM, -EFBIG, -ENOSPC, ... the ring could not be made. */
+ * -ENOMEM, -EMFILE, -EFBIG, -ENOSPC, ... the ring could not be made; tried
+ *		again like -ENOENT. */
 int spanring_init(const struct spanring_options *options);
 
 /* Ends tracing: tells the agent that this ring is complete, and unmaps it once

@@ -148,7 +148,7 @@ static int phase_result(void)
 	case LIFE_ON:
 		return 0;
 	case LIFE_LOOKING:
-		return -ENOENT;
+		return -life_report.error;
 	case LIFE_OFF:
 		if (life_report.reason == SPANRING_REASON_DISABLED)
 			return -ECANCELED;

@@ -24,6 +24,16 @@ static int nested(struct thread *thread, struct thread **ret_thread)
 	return 0;
 }
 
+static int no_thread(void)
+{
+	struct ring *ring = life_hold();
+
+	if (ring)
+		ring_refuse(ring, WIRE_REFUSED_NO_MEMORY);
+	life_release();
+	return -ENOMEM;
+}
+
 /* Finds this thread's struct and says that it writes. */
 static int begin_writing(struct thread **ret_thread)
 {
@@ -31,7 +41,7 @@ static int begin_writing(struct thread **ret_thread)
 	int r;
 
 	if (!thread)
-		return -ENOMEM;
+		return no_thread();
 	if (thread_writing(thread)) {
 		r = nested(thread, &thread);
 		if (r < 0)
@@ -119,7 +129,8 @@ int client_enter_start_slow(void)
 	}
 	if (r < 0 || !epoch) {
 		thread_write_end(thread);
-		return r < 0 && r != -ENOENT ? r : -ENOENT;
+		/* While it is looked for, tracing is off. */
+		return r < 0 && life_phase() != LIFE_LOOKING ? r : -ENOENT;
 	}
 	if (thread->epoch != epoch)
 		life_join(thread, epoch);

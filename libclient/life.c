@@ -112,13 +112,32 @@ static void report_path(const char *path)
 	memcpy(life_report.path, path, length + 1);
 }
 
+/* What somebody has decided, and must decide anew; the rest is a moment's
+ * trouble: a directory not made yet, no descriptor, memory or space left. */
+static bool is_for_good(int error)
+{
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+	case -EROFS:
+	case -ENOTDIR:
+	case -ELOOP:
+	case -ENAMETOOLONG:
+	case -EINVAL:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int life_fail(int r)
 {
 	life_report.reason = reason_of(r);
 	life_report.error = -r;
-	if (r != -ENOENT) {
-		life_set_phase(LIFE_OFF);
+	if (r != -ENOENT)
 		client_report(-r, spanring_reason_text(life_report.reason));
+	if (is_for_good(r)) {
+		life_set_phase(LIFE_OFF);
 		return r == -EACCES || r == -EROFS ? -EPERM : r;
 	}
 	/* Relaxed: see life_look_is_due(). */

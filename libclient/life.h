@@ -9,7 +9,7 @@
 enum life_phase {
 	LIFE_NOT_INITIALISED = 0,
 	LIFE_ON = 1,	  /* with a ring; in a child that has none yet, too */
-	LIFE_LOOKING = 2, /* no directory yet */
+	LIFE_LOOKING = 2, /* no directory, descriptor, memory or space yet */
 	LIFE_OFF = 3,	  /* disabled, or refused for good */
 	LIFE_SHUT_DOWN = 4,
 };
