@@ -211,7 +211,9 @@ static void farewell_find(struct ring *ring, struct bytes records)
 		struct wire_head head = record_head(records.at + at);
 		struct wire_process_end_record end;
 
-		if (head.length < sizeof head || record_padded(head.length) > records.len - at)
+		/* The length itself first: padding may wrap. */
+		if (head.length < sizeof head || head.length > records.len - at ||
+		    record_padded(head.length) > records.len - at)
 			return;
 		if (head.type == WIRE_PROCESS_END && head.length >= sizeof end) {
 			end = record_get_process_end(records.at + at);
