@@ -144,13 +144,51 @@ static uint64_t kind_of_call(int priority, const char *stage, const char *format
 	       (unsigned)priority;
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static size_t word_length(const char *at)
+{
+	size_t len = 0;
+
+	while (is_digit(at[len]) || ((at[len] | 0x20) >= 'a' && (at[len] | 0x20) <= 'z'))
+		len++;
+	return len;
+}
+
+/* Numbers and names somebody chose, of which there may be any number: a word
+ * with a digit in it, or one longer than ours are. */
+static bool is_chosen(const char *word, size_t len)
+{
+	if (len >= 16)
+		return true;
+	for (size_t i = 0; i < len; i++)
+		if (is_digit(word[i]))
+			return true;
+	return false;
+}
+
+static uint64_t hash_byte(uint64_t hash, char byte)
+{
+	return (hash ^ (unsigned char)byte) * UINT64_C(0x100000001b3);
+}
+
 static uint64_t kind_of_line(int priority, const char *stage, const char *line)
 {
 	uint64_t hash = kind_of_call(priority, stage, "");
 
-	for (; *line; line++)
-		if (*line < '0' || *line > '9')
-			hash = (hash ^ (unsigned char)*line) * UINT64_C(0x100000001b3);
+	for (size_t len; *line; line += len) {
+		len = word_length(line);
+		if (len == 0) {
+			hash = hash_byte(hash, *line);
+			len = 1;
+		} else if (!is_chosen(line, len)) {
+			for (size_t i = 0; i < len; i++)
+				hash = hash_byte(hash, line[i]);
+		}
+	}
 	return hash;
 }
 

@@ -53,8 +53,8 @@ void log_line(int priority, const char *stage, const char *format, ...)
 void log_line_v(int priority, const char *stage, const char *format, va_list args)
 	__attribute__((format(printf, 3, 0)));
 
-/* A line that is already made, as stages hand them up. Lines that differ only in
- * their digits are of one kind. */
+/* A line that is already made, as stages hand them up. Lines that differ only
+ * in words with digits, or in very long ones, are of one kind. */
 void log_text(int priority, const char *stage, const char *line);
 
 /* "error", "warning", "notice", "info", "debug" or a digit. -EINVAL. */

@@ -114,6 +114,22 @@ static void too_many_of_a_kind_are_counted_and_said_later(void **state)
 	assert_string_equal(heard(), "<6>level=info stage=drain msg=\"another kind\"\n");
 }
 
+static void ready_lines_that_differ_in_chosen_names_are_of_one_kind(void **state)
+{
+	(void)state;
+	begin(true);
+	log_text(LOG_ERR, "drain", "abcdefabcdefabcdefabcdefabcdefab.ring is bad");
+	log_text(LOG_ERR, "drain", "fedcbafedcbafedcbafedcbafedcbafe.ring is bad");
+	log_text(LOG_ERR, "drain", "a1b2.ring is bad");
+	log_text(LOG_ERR, "drain", "b2a1.ring is bad");
+	log_text(LOG_ERR, "drain", "dddddddddddddddddddddddddddddddd.ring is bad");
+	assert_int_equal(log_suppressed(), 2);
+	(void)heard();
+	log_text(LOG_ERR, "drain", "a1b2.ring is worse");
+	assert_int_equal(log_suppressed(), 2);
+	(void)heard();
+}
+
 static void ready_lines_that_differ_in_digits_are_of_one_kind(void **state)
 {
 	(void)state;
@@ -184,6 +200,7 @@ int main(void)
 		cmocka_unit_test(what_a_peer_chose_cannot_break_the_line_or_the_terminal),
 		cmocka_unit_test(lines_below_the_level_are_not_written),
 		cmocka_unit_test(too_many_of_a_kind_are_counted_and_said_later),
+		cmocka_unit_test(ready_lines_that_differ_in_chosen_names_are_of_one_kind),
 		cmocka_unit_test(ready_lines_that_differ_in_digits_are_of_one_kind),
 		cmocka_unit_test(a_line_that_is_too_long_is_cut_and_says_so),
 		cmocka_unit_test(the_journal_is_recognised_by_its_stream),
