@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/limit.h"
+
 #define OPTIONS_ROOTS_MAX 64
 #define EXIT_USAGE 2
 #define EXIT_CONFIG 78
@@ -20,6 +22,8 @@
 struct options {
 	char *ring_dir;
 	uint32_t ring_max_rings;
+	uint32_t ring_max_rings_per_user;
+	uint64_t ring_turn_bytes;
 
 	char *state_dir;
 
@@ -30,6 +34,7 @@ struct options {
 
 	uint64_t assemble_memory_bytes;
 	uint32_t assemble_open_spans_max;
+	struct assemble_limits limits;
 
 	bool archive_enabled;
 	char *archive_dir;

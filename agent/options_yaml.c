@@ -9,34 +9,49 @@
 
 /* Every key of the file, by group. The struct, its schema and the walk over
  * what was read are made from these lists, so a key is named once. */
-#define RING_KEYS(X) X(ring, dir) X(ring, max_rings)
+#define RING_KEYS(X) \
+	X(ring, dir) X(ring, max_rings) X(ring, max_rings_per_user) X(ring, turn_size)
 #define STATE_KEYS(X) X(state, dir)
 #define WAL_KEYS(X) X(wal, max_size) X(wal, memory_max) X(wal, sync) X(wal, sync_interval)
 #define ASSEMBLE_KEYS(X) X(assemble, memory_max) X(assemble, open_spans_max)
+#define LIMITS_KEYS(X)                 \
+	X(limits, span_attributes)     \
+	X(limits, span_events)         \
+	X(limits, span_links)          \
+	X(limits, name_size)           \
+	X(limits, key_size)            \
+	X(limits, value_size)          \
+	X(limits, resource_size)       \
+	X(limits, scopes)              \
+	X(limits, ring_open_spans)     \
+	X(limits, ring_parked_records) \
+	X(limits, ring_share)          \
+	X(limits, user_share)          \
+	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define EXPORT_KEYS(X)                                                                    \
-	X(export, enabled)                                                                \
-	X(export, endpoint)                                                               \
-	X(export, headers)                                                                \
-	X(export, timeout)                                                                \
-	X(export, batch_spans)                                                            \
-	X(export, batch_bytes) X(export, delay) X(export, streams) X(export, request_max) \
-		X(export, response_max)
+#define EXPORT_KEYS(X)         \
+	X(export, enabled)     \
+	X(export, endpoint)    \
+	X(export, headers)     \
+	X(export, timeout)     \
+	X(export, batch_spans) \
+	X(export, batch_bytes) \
+	X(export, delay) X(export, streams) X(export, request_max) X(export, response_max)
 #define SERVE_KEYS(X) X(serve, tcp)
 #define REDACT_KEYS(X) X(redact, enabled)
 #define AGENT_KEYS(X)      \
 	X(agent, io_uring) \
 	X(agent, log_level) X(agent, log_file) X(agent, shutdown_deadline)
 
-#define GROUPS(X)                                                          \
-	X(ring, RING_KEYS)                                                 \
-	X(state, STATE_KEYS)                                               \
-	X(wal, WAL_KEYS)                                                   \
-	X(assemble, ASSEMBLE_KEYS)                                         \
-	X(archive, ARCHIVE_KEYS)                                           \
-	X(export, EXPORT_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) \
-		X(agent, AGENT_KEYS)
+#define GROUPS(X)                  \
+	X(ring, RING_KEYS)         \
+	X(state, STATE_KEYS)       \
+	X(wal, WAL_KEYS)           \
+	X(assemble, ASSEMBLE_KEYS) \
+	X(limits, LIMITS_KEYS)     \
+	X(archive, ARCHIVE_KEYS)   \
+	X(export, EXPORT_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
 struct yaml_ring {
@@ -50,6 +65,9 @@ struct yaml_wal {
 };
 struct yaml_assemble {
 	ASSEMBLE_KEYS(MEMBER)
+};
+struct yaml_limits {
+	LIMITS_KEYS(MEMBER)
 };
 struct yaml_archive {
 	ARCHIVE_KEYS(MEMBER)
@@ -85,6 +103,7 @@ static const cyaml_schema_value_t root_name = {
 static const cyaml_schema_field_t ring_fields[] = {RING_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t state_fields[] = {STATE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t wal_fields[] = {WAL_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t limits_fields[] = {LIMITS_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t assemble_fields[] = {ASSEMBLE_KEYS(TEXT_FIELD)
 							       CYAML_FIELD_END};
 static const cyaml_schema_field_t archive_fields[] = {

@@ -70,9 +70,11 @@ void pipeline_apply(struct pipeline *p, struct pipeline_change *change)
 {
 	const struct options *options = p->options;
 
-	drain_set_rings_max(p->drain, options->ring_max_rings);
+	drain_set_limits(p->drain, options->ring_max_rings, options->ring_max_rings_per_user,
+			 options->ring_turn_bytes);
 	assemble_set_limits(p->assemble, options->assemble_memory_bytes,
-			    options->archive_idle_timeout_ns, options->assemble_open_spans_max);
+			    options->archive_idle_timeout_ns, options->assemble_open_spans_max,
+			    &options->limits);
 	if (p->archive)
 		archive_set_filter(p->archive, options->archive_min_spans,
 				   options->archive_root_count

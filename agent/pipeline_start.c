@@ -12,9 +12,7 @@
 #include "base/log.h"
 
 #define DRAIN_BATCH_BYTES (UINT64_C(1) << 20)
-#define DRAIN_ROUND_BYTES (UINT64_C(8) << 20)
 #define RUN_FORGET_NS (UINT64_C(86400) * 1000000000)
-#define PARKED_RECORDS_MAX 100000
 #define OPEN_FILES_MAX 256
 
 /* ---- what stages say ------------------------------------------------------- */
@@ -86,7 +84,8 @@ static int start_drain(struct pipeline *p)
 		.busy_interval_ns = 10000000,
 		.idle_interval_ns = 100000000,
 		.batch_bytes_max = DRAIN_BATCH_BYTES,
-		.round_bytes_max = DRAIN_ROUND_BYTES,
+		.round_bytes_max = p->options->ring_turn_bytes,
+		.rings_per_user_max = p->options->ring_max_rings_per_user,
 		.rings_max = p->options->ring_max_rings,
 		.conditions = &p->conditions,
 	};
@@ -151,7 +150,7 @@ static int start_assemble(struct pipeline *p)
 		.idle_timeout_ns = p->options->archive_idle_timeout_ns,
 		.run_forget_ns = RUN_FORGET_NS,
 		.open_spans_max = p->options->assemble_open_spans_max,
-		.parked_records_max = PARKED_RECORDS_MAX,
+		.limits = p->options->limits,
 		.time_namespace = read_time_namespace(),
 	};
 	struct assemble_ops ops = {

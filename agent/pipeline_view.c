@@ -148,6 +148,8 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 		 none);
 	add_part(view, "spans", "", (struct view_source){&assemble_span_table, assembled},
 		 none);
+	add_part(view, "limits", "", (struct view_source){&assemble_limit_table, assembled},
+		 none);
 	add_part(view, "log", "", (struct view_source){&log_view_table, &view->log},
 		 (struct view_source){&wal_counter_table, wal_counters(p->wal)});
 	for (uint32_t i = 0; i < p->destination_count; i++) {

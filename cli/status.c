@@ -171,6 +171,13 @@ static void print_spans(json_t *status)
 							{&assemble_span_table}});
 }
 
+/* Nothing, as a rule. */
+static void print_limits(json_t *status)
+{
+	numbers_print_others("limits", &(struct numbers){json_object_get(status, "limits"),
+							 {&assemble_limit_table}});
+}
+
 static void print_log(json_t *status)
 {
 	json_t *log = json_object_get(status, "log");
@@ -299,6 +306,7 @@ int status_main(int argc, char **argv)
 		putchar('\n');
 		print_drain(status);
 		print_spans(status);
+		print_limits(status);
 		print_log(status);
 		print_export(status);
 		print_archive(status);

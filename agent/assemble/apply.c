@@ -25,8 +25,15 @@ struct outcome {
 struct origin {
 	struct source *source;
 	uint32_t thread;
+	bool cut; /* the record is not as the log has it */
 	struct log_place place;
 };
+
+/* Where the record can be had again. */
+static const struct log_place *place_of(const struct origin *origin)
+{
+	return origin->cut ? NULL : &origin->place;
+}
 
 static struct outcome outcome(enum outcome_kind kind)
 {
@@ -75,7 +82,7 @@ static void count(struct assemble *a, struct outcome outcome, uint64_t n)
 struct open_span *apply_new_span(struct assemble *a, struct source *source,
 				 const uint8_t span_id[8], uint64_t segment)
 {
-	struct open_span *span = open_span_new(&a->store, span_id);
+	struct open_span *span = open_span_new(&a->store, &source->holds, span_id);
 
 	if (!span)
 		return NULL;
@@ -95,6 +102,7 @@ void apply_forget_span(struct assemble *a, struct open_span *span)
 
 	if (span->flags & SPAN_STARTED) {
 		a->counters.open--;
+		holder_open(&source->holds, -1);
 	} else {
 		a->counters.parked -= span->parked;
 		source->parked_records -= span->parked;
@@ -167,10 +175,17 @@ void apply_note(struct source *source, struct open_span *span, const uint8_t *re
 
 	switch (head.type) {
 	case WIRE_ATTRIBUTE:
+		span->attributes++;
 		if (head.aux >= sizeof prefix - 1 &&
 		    memcmp(record + sizeof(struct wire_attribute), prefix, sizeof prefix - 1) ==
 			    0)
 			span->flags |= SPAN_OWN_KEYS;
+		return;
+	case WIRE_LINK:
+		span->links++;
+		return;
+	case WIRE_STATUS:
+		span->statuses++;
 		return;
 	case WIRE_START:
 		note_start(source, span, record);
@@ -180,6 +195,7 @@ void apply_note(struct source *source, struct open_span *span, const uint8_t *re
 		memcpy(&ticks, record + offsetof(struct wire_end, ticks), 8);
 		break;
 	case WIRE_EVENT:
+		span->events++;
 		memcpy(&ticks, record + offsetof(struct wire_event, ticks), 8);
 		break;
 	default:
@@ -243,6 +259,7 @@ int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start
 		trace_run_introduce(run, source_service(source), start_wall_ns(a, span));
 	list_append(&a->ages, &span->ages);
 	a->counters.open++;
+	holder_open(&source->holds, 1);
 	return 0;
 }
 
@@ -271,15 +288,6 @@ static struct outcome start_parked(struct assemble *a, struct open_span *span,
 	return outcome(OUTCOME_APPLIED);
 }
 
-/* When nothing more can leave the memory (very many small spans, or a log that
- * takes nothing), what may grow it is refused. What ends a span is not. */
-static bool memory_full(const struct assemble *a)
-{
-	uint64_t max = a->options.memory_bytes_max;
-
-	return !a->recovering && a->store.memory_bytes > max + max / 4;
-}
-
 static struct outcome start_new(struct assemble *a, const struct origin *origin,
 				const uint8_t *record, uint32_t len)
 {
@@ -291,7 +299,7 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 	if (!span)
 		return outcome(OUTCOME_LIMIT);
 	apply_note(source, span, record);
-	if (open_span_append(&a->store, span, record, len, &origin->place) < 0 ||
+	if (open_span_append(&a->store, span, record, len, place_of(origin)) < 0 ||
 	    apply_begin(a, span, record) < 0) {
 		apply_forget_span(a, span);
 		return outcome(OUTCOME_LIMIT);
@@ -309,7 +317,7 @@ static struct outcome apply_start(struct assemble *a, const struct origin *origi
 
 	if (span && (span->flags & SPAN_STARTED))
 		return outcome(OUTCOME_DUPLICATE_START);
-	if (a->counters.open >= a->options.open_spans_max || memory_full(a))
+	if (!admit_start(a, origin->source, record))
 		return outcome(OUTCOME_LIMIT);
 	if (!find_run(a, origin->source, record + offsetof(struct wire_start, trace_id)))
 		return outcome(OUTCOME_LIMIT);
@@ -340,12 +348,15 @@ static struct outcome append(struct assemble *a, const struct origin *origin,
 			     struct open_span *span, const uint8_t *record, uint32_t len)
 {
 	uint8_t type = record_head(record).type;
-	bool small = len < SPAN_LARGE_BYTES && type != WIRE_END && type != WIRE_STATUS;
-	int r = -EFBIG;
+	int r;
 
-	if (!small || !memory_full(a))
-		r = open_span_append(&a->store, span, record, len, &origin->place);
+	if (!admit_record(a, span, record, len, !origin->cut)) {
+		open_span_note_drop(span, record);
+		return outcome(OUTCOME_LIMIT);
+	}
+	r = open_span_append(&a->store, span, record, len, place_of(origin));
 	if (r < 0) {
+		a->counters.limits.span_bytes += r == -EFBIG;
 		open_span_note_drop(span, record);
 		return outcome(OUTCOME_LIMIT);
 	}
@@ -373,7 +384,7 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 		return outcome(OUTCOME_LATE);
 	if (span && (span->flags & SPAN_STARTED))
 		return append(a, origin, span, record, len);
-	if (source->parked_records >= a->options.parked_records_max)
+	if (!admit_parked(a, source))
 		return outcome(OUTCOME_LIMIT);
 	if (!span) {
 		span = apply_new_span(a, source, record + 8, origin->place.segment);
@@ -387,15 +398,26 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 
 /* ---- sources and runs ---- */
 
-static struct outcome apply_to_source(const struct origin *origin, const uint8_t *record)
+void apply_source_kept(struct assemble *a, struct source *source, uint64_t bytes)
+{
+	span_store_take(&a->store, &source->holds, (int64_t)(bytes - source->kept_bytes));
+	source->kept_bytes = bytes;
+}
+
+static struct outcome apply_to_source(struct assemble *a, const struct origin *origin,
+				      const uint8_t *record)
 {
 	struct source *source = origin->source;
 	int r;
 
+	if (!admit_source(a, source, record))
+		return outcome(OUTCOME_LIMIT);
 	if (record_head(record).type == WIRE_RESOURCE)
 		r = source_set_resource(source, record);
 	else
 		r = source_set_scope(source, record);
+	/* Kept once as it came and once encoded. */
+	apply_source_kept(a, source, 2 * (source->resource_record.len + source->scopes_bytes));
 	if (r < 0)
 		return outcome(OUTCOME_LIMIT);
 	if (!source->segment)
@@ -446,9 +468,15 @@ static struct outcome apply_to_run(struct assemble *a, const uint8_t *record)
 	return outcome(OUTCOME_APPLIED);
 }
 
-static struct outcome apply_record(struct assemble *a, const struct origin *origin,
+static struct outcome apply_record(struct assemble *a, struct origin *origin,
 				   const uint8_t *record, uint32_t len)
 {
+	origin->cut = limit_cut_name(&a->options.limits, record, &a->cut);
+	if (origin->cut) {
+		a->counters.limits.names++;
+		record = a->cut.at;
+		len = (uint32_t)a->cut.len;
+	}
 	switch (record_head(record).type) {
 	case WIRE_START:
 		return apply_start(a, origin, record, len);
@@ -462,7 +490,7 @@ static struct outcome apply_record(struct assemble *a, const struct origin *orig
 		return apply_to_span(a, origin, record, len);
 	case WIRE_RESOURCE:
 	case WIRE_SCOPE:
-		return apply_to_source(origin, record);
+		return apply_to_source(a, origin, record);
 	case WIRE_RUN:
 		return apply_to_run(a, record);
 	case WIRE_PROCESS_END:

@@ -43,6 +43,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 	trace_run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
 			     options->run_forget_ns);
 	map_init(&a->sources, 16, a->seed);
+	map_init(&a->users, 8, a->seed);
 	list_init(&a->ages);
 	list_init(&a->places);
 	list_init(&a->ready);
@@ -70,14 +71,17 @@ void assemble_free(struct assemble *a)
 		return;
 	while (map_next(&a->sources, &at, &source)) {
 		free_spans(a, source);
+		limit_user_put(&a->users, ((struct source *)source)->user);
 		source_free(source);
 	}
 	map_fini(&a->sources);
+	map_fini(&a->users);
 	trace_run_table_fini(&a->runs);
 	span_store_fini(&a->store);
 	buf_fini(&a->span);
 	buf_fini(&a->closing);
 	buf_fini(&a->state);
+	buf_fini(&a->cut);
 	free(a->rings);
 	free(a);
 }
@@ -125,6 +129,23 @@ struct source *stage_source(struct assemble *a, const uint8_t instance[16])
 	return source;
 }
 
+/* From now on its user holds what it holds. Without memory for the user nobody's
+ * share is asked for, only that of the ring. */
+void stage_identify(struct assemble *a, struct source *source,
+		    const struct ring_identity *identity)
+{
+	source_identify(source, &a->clock, identity);
+	if (source->user)
+		return;
+	source->user = limit_user_get(&a->users, source->identity.uid, &a->options.limits,
+				      a->clock.mono_ns);
+	if (!source->user)
+		return;
+	source->holds.within = &source->user->holds;
+	source->user->holds.memory_bytes += source->holds.memory_bytes;
+	source->user->holds.open_spans += source->holds.open_spans;
+}
+
 int assemble_ring_seen(struct assemble *a, uint32_t ring, const struct ring_identity *identity)
 {
 	struct source *source;
@@ -137,7 +158,7 @@ int assemble_ring_seen(struct assemble *a, uint32_t ring, const struct ring_iden
 	source = stage_source(a, identity->instance);
 	if (!source)
 		return -ENOMEM;
-	source_identify(source, &a->clock, identity);
+	stage_identify(a, source, identity);
 	source->ring = ring;
 	a->rings[ring] = source;
 	return 0;
@@ -327,6 +348,8 @@ static struct source *next_gone(const struct assemble *a, bool *ret_more)
 void stage_forget_source(struct assemble *a, struct source *source)
 {
 	map_remove(&a->sources, source->instance);
+	apply_source_kept(a, source, 0);
+	limit_user_put(&a->users, source->user);
 	source_free(source);
 }
 
@@ -380,13 +403,15 @@ void assemble_flush(struct assemble *a)
 }
 
 void assemble_set_limits(struct assemble *a, uint64_t memory_bytes_max,
-			 uint64_t idle_timeout_ns, uint32_t open_spans_max)
+			 uint64_t idle_timeout_ns, uint32_t open_spans_max,
+			 const struct assemble_limits *limits)
 {
 	a->options.memory_bytes_max = memory_bytes_max;
 	a->options.open_spans_max = open_spans_max;
 	a->store.memory_bytes_max = memory_bytes_max;
 	a->runs.idle_timeout_ns = idle_timeout_ns;
 	a->unload_above = 0;
+	a->options.limits = *limits;
 }
 
 bool assemble_run_awaited(const struct assemble *a, const uint8_t trace_id[16])

@@ -35,7 +35,8 @@
  *
  * Memory: values of 4 KiB and more can leave it at any time, spans of many
  * smaller ones leave it through a STATE frame; what cannot leave is refused over
- * 5/4 of memory_bytes_max, END and STATUS never.
+ * 5/4 of memory_bytes_max, or earlier from whom has its share (limit.h); END
+ * never, a span's first STATUSes only from that one.
  *
  * In the log (behind wal_key; all numbers in native order):
  *   STATE of a span    struct span_state (recover.c), then its records, START
@@ -49,6 +50,7 @@
 #define ASSEMBLE_ASSEMBLE_H
 
 #include "base/counter.h"
+#include "assemble/limit.h"
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/log_place.h"
@@ -88,7 +90,7 @@ struct assemble_options {
 	uint64_t idle_timeout_ns;    /* archive.idle_timeout, 10 s */
 	uint64_t run_forget_ns;	     /* 24 h: how long an idle run keeps its clock offset */
 	uint32_t open_spans_max;     /* all rings together; more are dropped and counted */
-	uint32_t parked_records_max; /* per ring */
+	struct assemble_limits limits; /* of one module or user */
 	uint8_t boot_id[16];	     /* of this boot; zero: every ring is of this boot */
 	uint64_t time_namespace;     /* of the agent; 0 unknown */
 };
@@ -107,6 +109,7 @@ struct assemble_counters {
 	uint64_t memory_bytes, spilled_bytes; /* now */
 	uint64_t dropped_invalid;	      /* spans refused for their content */
 	uint64_t runs, runs_over;	      /* ever */
+	struct limit_counters limits;
 };
 
 /* For status. */
@@ -148,7 +151,8 @@ void assemble_flush(struct assemble *assemble);
 
 /* As in the options. What is open stays, even over a smaller limit. */
 void assemble_set_limits(struct assemble *assemble, uint64_t memory_bytes_max,
-			 uint64_t idle_timeout_ns, uint32_t open_spans_max);
+			 uint64_t idle_timeout_ns, uint32_t open_spans_max,
+			 const struct assemble_limits *limits);
 
 /* Whether run_over will still be called for this run. */
 bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_id[16]);
@@ -181,6 +185,7 @@ const struct assemble_counters *assemble_counters(const struct assemble *assembl
 /* Their names: of the records, and of spans and runs. */
 extern const struct counter_table assemble_record_table;
 extern const struct counter_table assemble_span_table;
+extern const struct counter_table assemble_limit_table;
 /* Calls `each` for every open span, oldest first, at most `max`. */
 void assemble_each_open(const struct assemble *assemble, uint32_t max,
 			void (*each)(void *arg, const struct open_span_view *view), void *arg);

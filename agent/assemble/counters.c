@@ -63,3 +63,29 @@ static const struct counter span_rows[] = {
 
 const struct counter_table assemble_span_table = {span_rows,
 						  sizeof span_rows / sizeof span_rows[0]};
+
+#undef ROW
+#define MET(member, label)                                                                   \
+	COUNTER_NAMED(assemble_counters, #member, limits.member, COUNTER_TOTAL, LEDGER_NONE, \
+		      NULL, "spanring_limits_met", "limit=\"" label "\"",                    \
+		      "Records refused or cut by a limit, by limit.")
+
+static const struct counter limit_rows[] = {
+	MET(attributes, "span_attributes"),
+	MET(events, "span_events"),
+	MET(links, "span_links"),
+	MET(names, "name_size"),
+	MET(keys, "key_size"),
+	MET(values, "value_size"),
+	MET(span_bytes, "span_size"),
+	MET(resources, "resource_size"),
+	MET(scopes, "scopes"),
+	MET(open_spans, "open_spans"),
+	MET(parked, "parked_records"),
+	MET(memory, "memory"),
+	MET(run_spans, "run_spans"),
+	MET(runs, "user_runs"),
+};
+
+const struct counter_table assemble_limit_table = {limit_rows,
+						   sizeof limit_rows / sizeof limit_rows[0]};

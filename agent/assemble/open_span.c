@@ -57,7 +57,14 @@ static void span_reset_chunks(struct open_span *span)
 	span->bytes = 0;
 }
 
-struct open_span *open_span_new(struct span_store *store, const uint8_t span_id[8])
+void span_store_take(struct span_store *store, struct holder *holder, int64_t bytes)
+{
+	store->memory_bytes += (uint64_t)bytes;
+	holder_add(holder, bytes);
+}
+
+struct open_span *open_span_new(struct span_store *store, struct holder *holder,
+				const uint8_t span_id[8])
 {
 	struct open_span *span = spare_take(store);
 
@@ -69,8 +76,9 @@ struct open_span *open_span_new(struct span_store *store, const uint8_t span_id[
 	list_init(&span->places);
 	list_init(&span->due);
 	memcpy(span->span_id, span_id, 8);
+	span->holder = holder;
 	span_reset_chunks(span);
-	store->memory_bytes += sizeof *span;
+	span_store_take(store, holder, sizeof *span);
 	return span;
 }
 
@@ -86,14 +94,14 @@ static void chunk_free(struct span_store *store, struct open_span *span,
 	if (chunk == &span->own)
 		return;
 	if (chunk->room) {
-		store->memory_bytes -= sizeof *chunk + chunk->room;
+		span_store_take(store, span->holder, -(int64_t)(sizeof *chunk + chunk->room));
 		free(chunk);
 		return;
 	}
 	list_unlink(&large_of(chunk)->spillable);
-	store->memory_bytes -= sizeof(struct span_large);
+	span_store_take(store, span->holder, -(int64_t)sizeof(struct span_large));
 	if (chunk->at)
-		store->memory_bytes -= chunk->len;
+		span_store_take(store, span->holder, -(int64_t)chunk->len);
 	else
 		store->spilled_bytes -= chunk->len;
 	free(chunk->at);
@@ -118,7 +126,7 @@ void open_span_free(struct span_store *store, struct open_span *span)
 	list_unlink(&span->ages);
 	list_unlink(&span->places);
 	list_unlink(&span->due);
-	store->memory_bytes -= sizeof *span;
+	span_store_take(store, span->holder, -(int64_t)sizeof *span);
 	spare_give(store, span);
 }
 
@@ -128,14 +136,15 @@ static struct span_chunk *chunk_new(struct span_store *store, const struct open_
 	uint32_t room = CHUNK_BYTES_MIN;
 	struct span_chunk *chunk;
 
-	/* As much again as the span already has: few chunks, little waste. */
-	while (room < CHUNK_BYTES_MAX && (room < span->bytes || room < len))
+	/* Twice the one before: few chunks, little waste. Behind a large value it
+	 * begins anew, or a small record between two of them would take 8 KiB. */
+	while (room < CHUNK_BYTES_MAX && (room <= span->last->room || room < len))
 		room *= 2;
 	chunk = malloc(sizeof *chunk + room);
 	if (!chunk)
 		return NULL;
 	*chunk = (struct span_chunk){NULL, (uint8_t *)(chunk + 1), 0, room};
-	store->memory_bytes += sizeof *chunk + room;
+	span_store_take(store, span->holder, (int64_t)(sizeof *chunk + room));
 	return chunk;
 }
 
@@ -144,8 +153,9 @@ static struct list *spill_class(struct span_store *store, uint32_t len)
 	return &store->spillable[31 - __builtin_clz(len)];
 }
 
-static struct span_chunk *large_new(struct span_store *store, const uint8_t *record,
-				    uint32_t len, const struct log_place *place)
+static struct span_chunk *large_new(struct span_store *store, struct holder *holder,
+				    const uint8_t *record, uint32_t len,
+				    const struct log_place *place)
 {
 	struct span_large *large = malloc(sizeof *large);
 	uint8_t *at = malloc(len);
@@ -156,13 +166,13 @@ static struct span_chunk *large_new(struct span_store *store, const uint8_t *rec
 		return NULL;
 	}
 	memcpy(at, record, len);
-	*large = (struct span_large){.chunk = {NULL, at, len, 0}};
+	*large = (struct span_large){.chunk = {NULL, at, len, 0}, .holder = holder};
 	list_init(&large->spillable);
 	if (place) {
 		large->place = *place;
 		list_append(spill_class(store, len), &large->spillable);
 	}
-	store->memory_bytes += sizeof *large + len;
+	span_store_take(store, holder, (int64_t)(sizeof *large + len));
 	return &large->chunk;
 }
 
@@ -176,7 +186,8 @@ static int span_add_chunk(struct span_store *store, struct open_span *span,
 
 	if (large && record_head(record).type == WIRE_START)
 		place = NULL;
-	chunk = large ? large_new(store, record, len, place) : chunk_new(store, span, len);
+	chunk = large ? large_new(store, span->holder, record, len, place)
+		      : chunk_new(store, span, len);
 	if (!chunk)
 		return -ENOMEM;
 	span->last->next = chunk;
@@ -218,7 +229,7 @@ int open_span_prepend(struct span_store *store, struct open_span *span, const ui
 
 	if (span->bytes + (uint64_t)len > SPAN_BYTES_MAX)
 		return -EFBIG;
-	chunk = large_new(store, record, len, NULL);
+	chunk = large_new(store, span->holder, record, len, NULL);
 	if (!chunk)
 		return -ENOMEM;
 	chunk->next = span->first;
@@ -232,7 +243,7 @@ static void large_spill(struct span_store *store, struct span_large *large)
 	list_unlink(&large->spillable);
 	free(large->chunk.at);
 	large->chunk.at = NULL;
-	store->memory_bytes -= large->chunk.len;
+	span_store_take(store, large->holder, -(int64_t)large->chunk.len);
 	store->spilled_bytes += large->chunk.len;
 }
 
@@ -277,7 +288,7 @@ static int large_load(struct span_store *store, struct span_large *large)
 		return r;
 	}
 	chunk->at = at;
-	store->memory_bytes += chunk->len;
+	span_store_take(store, large->holder, chunk->len);
 	store->spilled_bytes -= chunk->len;
 	list_append(spill_class(store, chunk->len), &large->spillable);
 	return 0;
@@ -422,13 +433,14 @@ int open_span_unload(struct span_store *store, struct open_span *span,
 	open_span_clear(store, span);
 	memcpy(span->room, copy, start);
 	span->own.len = start;
-	*large = (struct span_large){.chunk = {NULL, NULL, rest, 0}, .place = *place};
+	*large = (struct span_large){
+		.chunk = {NULL, NULL, rest, 0}, .holder = span->holder, .place = *place};
 	large->place.payload += start;
 	list_init(&large->spillable);
 	span->own.next = &large->chunk;
 	span->last = &large->chunk;
 	span->bytes = start + rest;
-	store->memory_bytes += sizeof *large;
+	span_store_take(store, span->holder, sizeof *large);
 	store->spilled_bytes += rest;
 	return 0;
 }

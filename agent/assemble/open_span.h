@@ -12,6 +12,7 @@
 #ifndef ASSEMBLE_OPEN_SPAN_H
 #define ASSEMBLE_OPEN_SPAN_H
 
+#include "assemble/limit.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log_place.h"
@@ -38,6 +39,7 @@ struct span_chunk {
 struct span_large {
 	struct span_chunk chunk;
 	struct list spillable;
+	struct holder *holder; /* whose memory it takes */
 	struct log_place place;
 };
 
@@ -65,6 +67,7 @@ struct open_span {
 	struct list places; /* the same by `segment` */
 	struct list due;    /* of its source: ended, parked; or ready to finish */
 	struct source *source;
+	struct holder *holder;
 	struct trace_run *run; /* NULL before START */
 	struct span_chunk *first, *last;
 	uint64_t segment; /* the oldest one that holds something of it */
@@ -77,6 +80,7 @@ struct open_span {
 	uint32_t end_thread; /* that wrote END */
 	uint32_t scope;
 	uint32_t dropped_attributes, dropped_events, dropped_links;
+	uint32_t attributes, events, links, statuses; /* records of it */
 	int32_t depth; /* among the closed ones of its ring */
 	uint8_t span_id[8];
 	uint8_t parent_span_id[8];
@@ -103,8 +107,12 @@ struct span_store {
 void span_store_init(struct span_store *store, uint64_t memory_bytes_max);
 void span_store_fini(struct span_store *store);
 
+/* Memory that is taken (or, negative, given back) in a holder's name. */
+void span_store_take(struct span_store *store, struct holder *holder, int64_t bytes);
+
 /* NULL: no memory. */
-struct open_span *open_span_new(struct span_store *store, const uint8_t span_id[8]);
+struct open_span *open_span_new(struct span_store *store, struct holder *holder,
+				const uint8_t span_id[8]);
 void open_span_free(struct span_store *store, struct open_span *span);
 
 /* Copies a checked record, `len` bytes with its padding, to the end. `place` is

@@ -444,7 +444,7 @@ void assemble_recover_ring(struct assemble *a, const struct ring_identity *ident
 
 	/* Without memory now there will be some when the ring is seen. */
 	if (source)
-		source_identify(source, &a->clock, identity);
+		stage_identify(a, source, identity);
 }
 
 void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])

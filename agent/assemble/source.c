@@ -78,10 +78,9 @@ int source_set_scope(struct source *source, const uint8_t *record)
 {
 	uint64_t number = record_get_scope(record).fixed.number;
 	struct source_scope *scope = map_get(&source->scopes, &number);
+	int r;
 
 	if (!scope) {
-		if (source->scopes.count == SOURCE_SCOPES_MAX)
-			return -EFBIG;
 		scope = calloc(1, sizeof *scope);
 		if (!scope)
 			return -ENOMEM;
@@ -92,7 +91,10 @@ int source_set_scope(struct source *source, const uint8_t *record)
 		}
 	}
 	buf_reset(&scope->encoded);
-	return keep_record(&scope->record, record);
+	source->scopes_bytes -= scope->record.len;
+	r = keep_record(&scope->record, record);
+	source->scopes_bytes += scope->record.len;
+	return r;
 }
 
 int source_resource(struct source *source, struct bytes *ret_resource,

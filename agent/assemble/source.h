@@ -11,7 +11,6 @@
 #include "base/slice.h"
 
 #define SOURCE_NO_RING UINT32_MAX
-#define SOURCE_SCOPES_MAX 4096u
 
 struct source_scope {
 	uint64_t number; /* the map's key */
@@ -34,6 +33,8 @@ struct source {
 	uint8_t instance[16];
 	struct ring_identity identity;
 	struct source_clock clock;
+	struct holder holds;
+	struct limit_user *user; /* NULL while not identified */
 	bool identified;
 	bool dead, gone;
 	uint32_t ring; /* the drain's index or SOURCE_NO_RING */
@@ -52,6 +53,8 @@ struct source {
 	bool resource_encoded;
 	struct bytes resource_schema_url;
 	struct map scopes;
+	uint64_t scopes_bytes;
+	uint64_t kept_bytes; /* of resource and scopes, as holds.memory_bytes has it */
 	uint64_t segment; /* oldest that holds resource, scopes or ends; 0 none */
 
 	uint64_t last_ticks; /* the latest time any thread wrote */
@@ -73,7 +76,7 @@ void source_free(struct source *source);
 void source_identify(struct source *source, const struct clock *clock,
 		     const struct ring_identity *identity);
 
-/* Keep a RESOURCE or a SCOPE record. -ENOMEM, -EFBIG: too many scopes. */
+/* Keep a RESOURCE or a SCOPE record. -ENOMEM. */
 int source_set_resource(struct source *source, const uint8_t *record);
 int source_set_scope(struct source *source, const uint8_t *record);
 

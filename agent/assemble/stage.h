@@ -2,6 +2,7 @@
  *
  *   assemble.c   the stage: rings, rounds, ticks
  *   apply.c      one record at a time: to its span, its source or its run
+ *   admit.c      whether the limits let a record in
  *   finish.c     from an open span to its OTLP bytes
  *   closing.c    which spans are ended by us, in which order
  *   death.c      what is written into a span that we end
@@ -25,6 +26,7 @@ struct assemble {
 	struct span_store store;
 	struct trace_run_table runs;
 	struct map sources;    /* by instance */
+	struct map users;      /* by uid */
 	struct source **rings; /* by the drain's index */
 	uint32_t ring_cap;
 	struct list ages;      /* open spans, oldest first */
@@ -39,10 +41,14 @@ struct assemble {
 	struct buf span;      /* encoded */
 	struct buf closing;   /* our own records of the span being finished */
 	struct buf state;
+	struct buf cut; /* a record whose name was too long */
 };
 
 /* assemble.c */
 struct source *stage_source(struct assemble *a, const uint8_t instance[16]);
+/* Who it is, and whose. */
+void stage_identify(struct assemble *a, struct source *source,
+		    const struct ring_identity *identity);
 /* Its spans are gone. */
 void stage_forget_source(struct assemble *a, struct source *source);
 
@@ -55,8 +61,19 @@ struct open_span *apply_new_span(struct assemble *a, struct source *source,
 void apply_note(struct source *source, struct open_span *span, const uint8_t *record);
 /* Gives a span with a START its run. -ENOMEM. */
 int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start);
+/* Its resource and scopes take that much memory now. */
+void apply_source_kept(struct assemble *a, struct source *source, uint64_t bytes);
 void apply_forget_span(struct assemble *a, struct open_span *span);
 void apply_drop_parked(struct assemble *a, struct list *list);
+
+/* admit.c: false is counted, as what it was for. */
+bool admit_start(struct assemble *a, struct source *source, const uint8_t *start);
+/* `spillable`: a large one could leave the memory again. */
+bool admit_record(struct assemble *a, const struct open_span *span, const uint8_t *record,
+		  uint32_t len, bool spillable);
+bool admit_parked(struct assemble *a, const struct source *source);
+/* RESOURCE and SCOPE. */
+bool admit_source(struct assemble *a, const struct source *source, const uint8_t *record);
 
 /* recover.c */
 void recover_unload(struct assemble *a);

@@ -158,6 +158,7 @@ void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run,
 {
 	trace_run_touch(table, run, now_ns);
 	run->open++;
+	run->spans++;
 }
 
 void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run,

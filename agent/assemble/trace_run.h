@@ -37,6 +37,7 @@ struct trace_run {
 	uint64_t segment; /* of its RUN frame; 0 none yet */
 	char *service;	  /* until the run is over */
 	uint32_t open;	  /* spans, those waiting for ops.finished included */
+	uint32_t spans;	  /* begun in this life of the agent */
 	uint32_t flags;
 	struct list state; /* in one of trace_run_table's quiet, due, over; none while open */
 	struct list saved; /* in one of trace_run_table's saved, unsaved */

@@ -94,6 +94,7 @@ static void ring_close(struct drain *drain, struct ring *ring)
 void stage_ring_drop(struct drain *drain, struct ring *ring)
 {
 	(void)map_remove(&drain->by_instance, ring->identity.instance);
+	find_user_left(drain, ring);
 	ring_close(drain, ring);
 	drain->rings[ring->index] = NULL;
 	drain->rings_used--;
@@ -305,6 +306,7 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	else if (r == 1)
 		round_over(drain, ring, now_ns);
 	/* The rest of a round waits for nothing but the others' turns. */
+	drain->counters.turns_cut += r == 0;
 	ring->due_ns = r == 0 ? now_ns : due_after(now_ns, drain->options.busy_interval_ns);
 	return ring->counters.bytes != before || ring->phase == RING_DYING;
 }
@@ -401,6 +403,7 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 	 * hostile process chose cost a file each. */
 	(void)env->ops->random(env, &seed, sizeof seed);
 	map_init(&drain->by_instance, 16, seed);
+	map_init(&drain->users, 8, seed);
 	drain->env = env;
 	drain->options = *options;
 	drain->options.dir = NULL; /* borrowed for this call only */
@@ -445,6 +448,7 @@ void drain_free(struct drain *drain)
 	ring_dir_close(&drain->directory);
 	collect_fini(&drain->collect);
 	map_fini(&drain->by_instance);
+	map_fini(&drain->users);
 	free(drain->rings);
 	free(drain->ignored);
 	free(drain);
@@ -603,7 +607,10 @@ void drain_wake(struct drain *drain)
 	drain->woken = true;
 }
 
-void drain_set_rings_max(struct drain *drain, uint32_t rings_max)
+void drain_set_limits(struct drain *drain, uint32_t rings_max, uint32_t rings_per_user_max,
+		      uint64_t round_bytes_max)
 {
 	drain->options.rings_max = rings_max;
+	drain->options.rings_per_user_max = rings_per_user_max;
+	drain->options.round_bytes_max = round_bytes_max;
 }

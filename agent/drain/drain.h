@@ -75,6 +75,7 @@ struct drain_options {
 	uint64_t batch_bytes_max;    /* of one batch call, about 1 MiB (one larger value goes alone) */
 	uint64_t round_bytes_max;    /* of one ring per tick: a flooder waits its turn */
 	uint32_t rings_max;
+	uint32_t rings_per_user_max; /* 0: rings_max */
 	struct conditions *conditions; /* what is wrong with the directory; NULL: silent */
 };
 
@@ -91,6 +92,9 @@ struct drain_ring_counters {
 
 struct drain_counters {
 	uint64_t rings_seen, rings_dead, rings_quarantined, rings_ignored;
+	uint64_t rings_refused; /* looks at one that had to wait: too many of all, or of a user */
+	uint64_t turns_cut;	/* a ring had more than one turn may read */
+	uint64_t junk_names;	/* now: in the directory, and not ours */
 	uint64_t blocks_returned, bytes;
 	uint64_t refused[16]; /* as drain_ring_counters, of the rings that died */
 };
@@ -162,8 +166,9 @@ int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct 
 void drain_recover_closed(struct drain *drain, const uint8_t instance[16]);
 int drain_recovered(struct drain *drain);
 
-/* Rings served from now on; those there are stay. */
-void drain_set_rings_max(struct drain *drain, uint32_t rings_max);
+/* As in the options. Rings there are stay. */
+void drain_set_limits(struct drain *drain, uint32_t rings_max, uint32_t rings_per_user_max,
+		      uint64_t round_bytes_max);
 
 /* One slice of work: scan, rounds, liveness. Returns the work done (0: idle). */
 int drain_tick(struct drain *drain, uint64_t now_ns);

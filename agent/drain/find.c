@@ -9,46 +9,11 @@
 #include "drain/liveness.h"
 #include "drain/stage.h"
 
+/* A listing is the safety net of the news; the more names there are, the more it
+ * costs and the rarer it is. */
 #define LIST_INTERVAL_NS UINT64_C(10000000000)
+#define LIST_NAME_NS UINT64_C(100000)
 #define CTL_RETRY_NS UINT64_C(100000000)
-
-/* ---- what is not ours ------------------------------------------------------ */
-
-static uint64_t name_hash(const char *name)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return hash | 1; /* 0 is an empty slot */
-}
-
-/* True the first time a name is met. The set is emptied when it is full: then
- * names may be counted again, but never without bound remembered. */
-static bool ignored_first(struct drain *drain, const char *name)
-{
-	uint64_t hash = name_hash(name);
-	uint32_t at = (uint32_t)(hash >> 32) % IGNORED_SLOTS;
-
-	if (drain->ignored_count > IGNORED_SLOTS / 2) {
-		memset(drain->ignored, 0, IGNORED_SLOTS * sizeof *drain->ignored);
-		drain->ignored_count = 0;
-	}
-	for (; drain->ignored[at]; at = (at + 1) % IGNORED_SLOTS)
-		if (drain->ignored[at] == hash)
-			return false;
-	drain->ignored[at] = hash;
-	drain->ignored_count++;
-	return true;
-}
-
-static void ignore(struct drain *drain, const char *name, const char *reason)
-{
-	if (!ignored_first(drain, name))
-		return;
-	drain->counters.rings_ignored++;
-	stage_log(drain, LOG_WARNING, "%s is ignored: %s", name, reason);
-}
 
 /* ---- a ring's file --------------------------------------------------------- */
 
@@ -79,8 +44,7 @@ static bool identity_agrees(const struct ring *ring)
 
 	return identity->anchor_ticks == header->anchor_ticks &&
 	       identity->anchor_wall_ns == header->anchor_wall_ns &&
-	       identity->clock == header->clock &&
-	       identity->block_count == header->block_count;
+	       identity->clock == header->clock && identity->block_count == header->block_count;
 }
 
 static void on_pidfd(void *arg, uint32_t events)
@@ -117,8 +81,53 @@ static int open_file(struct drain *drain, struct ring_map *map, const char *name
 		r = -EPROTO;
 	}
 	if (r < 0 && r != -ENOENT)
-		ignore(drain, name, r == -ELOOP ? "a symbolic link" : reason);
+		stage_ignore(drain, name, r == -ELOOP ? "a symbolic link" : reason);
 	return r;
+}
+
+/* What is refused now is found again by the next listing. */
+static const char *why_refused(int error)
+{
+	switch (error) {
+	case -EUSERS:
+		return "its user has ring.max_rings_per_user of them; it waits";
+	case -ENFILE:
+		return "there are ring.max_rings of them; it waits";
+	default:
+		return "out of memory";
+	}
+}
+
+static bool user_has_room(const struct drain *drain, uint32_t uid)
+{
+	uint64_t key = uid, max = drain->options.rings_per_user_max;
+
+	return max == 0 || (uintptr_t)map_get(&drain->users, &key) < max;
+}
+
+/* The map's values are the counts themselves. Without memory for one more its
+ * user is not counted. */
+static void user_add(struct drain *drain, struct ring *ring)
+{
+	uint64_t key = ring->map.uid;
+	uintptr_t count = (uintptr_t)map_get(&drain->users, &key);
+
+	ring->user_counted = map_put(&drain->users, &key, (void *)(count + 1)) == 0;
+	ring->user = ring->map.uid;
+}
+
+void find_user_left(struct drain *drain, struct ring *ring)
+{
+	uint64_t key = ring->user;
+	uintptr_t count = (uintptr_t)map_get(&drain->users, &key);
+
+	if (!ring->user_counted)
+		return;
+	ring->user_counted = false;
+	if (count > 1)
+		(void)map_put(&drain->users, &key, (void *)(count - 1)); /* it is there */
+	else
+		(void)map_remove(&drain->users, &key);
 }
 
 static int ring_found(struct drain *drain, const char *name, const uint8_t instance[16])
@@ -138,15 +147,17 @@ static int ring_found(struct drain *drain, const char *name, const uint8_t insta
 	if (open_file(drain, &map, name, instance) < 0)
 		return 0;
 	if (!ring) {
-		r = stage_ring_add(drain, instance, &ring);
+		r = user_has_room(drain, map.uid) ? stage_ring_add(drain, instance, &ring)
+						  : -EUSERS;
 		if (r < 0) {
 			ring_map_close(&map, drain->env);
-			ignore(drain, name,
-			       r == -ENFILE ? "there are too many rings" : "out of memory");
+			drain->counters.rings_refused += r != -ENOMEM;
+			stage_ignore(drain, name, why_refused(r));
 			return 0;
 		}
 	}
 	ring->map = map;
+	user_add(drain, ring);
 	/* The guard is in a list: it stands where the map was opened. */
 	guard_remove(&map.guard);
 	r = guard_add(&ring->map.guard, (void *)ring->map.live, ring->map.mapped_bytes);
@@ -168,6 +179,7 @@ struct walk {
 	struct drain *drain;
 	bool all; /* a whole listing, so there is time for sweeping */
 	int found;
+	uint32_t names, junk;
 	char (*orphans)[RING_DIR_NAME_BYTES]; /* answers of no known ring */
 	uint32_t orphan_count, orphan_cap;
 };
@@ -199,7 +211,7 @@ static void ctl_seen(struct walk *walk, const char *name)
 	if (!walk->all)
 		return;
 	if (!parse_ctl(name, instance)) {
-		ignore(walk->drain, name, "not a name of ours");
+		stage_ignore(walk->drain, name, "not a name of ours");
 		return;
 	}
 	if (stage_ring_find(walk->drain, instance))
@@ -220,6 +232,7 @@ static int name_seen(void *arg, const char *name)
 	uint8_t instance[16];
 	int r;
 
+	walk->names++;
 	if (strcmp(name, WIRE_PAGE_NAME) == 0 || strcmp(name, WIRE_SOCKET_NAME) == 0)
 		return 0;
 	if (ring_dir_parse_ring(name, instance)) {
@@ -233,7 +246,8 @@ static int name_seen(void *arg, const char *name)
 	} else if (ends_with(name, WIRE_CTL_SUFFIX)) {
 		ctl_seen(walk, name);
 	} else {
-		ignore(walk->drain, name, "not a name of ours");
+		walk->junk++;
+		stage_ignore(walk->drain, name, "not a name of ours");
 	}
 	return 0;
 }
@@ -247,8 +261,7 @@ static void orphans_remove(struct walk *walk)
 	int fd;
 
 	for (uint32_t i = 0; i < walk->orphan_count; i++) {
-		if (!parse_ctl(walk->orphans[i], instance) ||
-		    stage_ring_find(drain, instance))
+		if (!parse_ctl(walk->orphans[i], instance) || stage_ring_find(drain, instance))
 			continue;
 		ring_dir_name(ring_name, instance, WIRE_RING_SUFFIX);
 		fd = drain->env->ops->open(drain->env, drain->directory.fd, ring_name,
@@ -266,7 +279,11 @@ int find_all(struct drain *drain)
 	struct walk walk = {.drain = drain, .all = true};
 	int r;
 
+	stage_ignore_begin(drain);
 	r = ring_dir_list(&drain->directory, name_seen, &walk);
+	stage_ignore_end(drain);
+	drain->counters.junk_names = walk.junk;
+	drain->listed_names = walk.names;
 	orphans_remove(&walk);
 	free(walk.orphans);
 	return r < 0 ? r : walk.found;
@@ -275,18 +292,21 @@ int find_all(struct drain *drain)
 int find_rings(struct drain *drain, uint64_t now_ns)
 {
 	struct walk walk = {.drain = drain};
-	bool list = now_ns >= drain->list_due_ns;
+	uint64_t interval_ns = drain->listed_names * LIST_NAME_NS;
+	bool list;
 	int r;
 
+	/* No news to be had: every look is a listing, less often. */
+	interval_ns += drain->directory.inotify_fd < 0 ? drain->options.idle_interval_ns
+						       : LIST_INTERVAL_NS;
+	list = now_ns >= drain->listed_ns + interval_ns || !drain->listed;
+
 	r = ring_dir_news(&drain->directory, name_seen, &walk);
-	if (r == 1 && drain->directory.inotify_fd < 0)
-		/* No news to be had: every look is a listing, less often. */
-		list |= now_ns + LIST_INTERVAL_NS >=
-			drain->list_due_ns + drain->options.idle_interval_ns;
-	else if (r == 1)
+	if (r == 1 && drain->directory.inotify_fd >= 0)
 		list = true;
 	if (list) {
-		drain->list_due_ns = now_ns + LIST_INTERVAL_NS;
+		drain->listed = true;
+		drain->listed_ns = now_ns;
 		r = find_all(drain);
 		if (r > 0)
 			walk.found += r;
@@ -366,24 +386,26 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		return;
 	ring->ctl_due_ns = now_ns + CTL_RETRY_NS;
 	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
-	r = ctl_open(&ring->ctl, drain->env, drain->directory.fd, name,
-		     ring->identity.instance, ring->identity.block_count);
+	r = ctl_open(&ring->ctl, drain->env, drain->directory.fd, name, ring->identity.instance,
+		     ring->identity.block_count);
 	if (r == 0) {
 		r = ctl_rewrite(ring);
 		if (r < 0)
 			ctl_close(&ring->ctl, drain->env);
 	}
 	if (r == -ENOSPC || r == -EDQUOT)
-		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FULL,
-				"no room for %s in the ring directory: what its process writes is "
-				"kept, but its blocks are not given back and fill: make the mount "
-				"larger",
-				name);
+		condition_raise(
+			drain->options.conditions, CONDITION_RING_DIR_FULL,
+			"no room for %s in the ring directory: what its process writes is "
+			"kept, but its blocks are not given back and fill: make the mount "
+			"larger",
+			name);
 	else if (r < 0)
-		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FAILING,
-				"%s cannot be written in the ring directory: %s; its blocks are "
-				"not given back and fill: %s",
-				name, strerror(-r), condition_remedy(r));
+		condition_raise(
+			drain->options.conditions, CONDITION_RING_DIR_FAILING,
+			"%s cannot be written in the ring directory: %s; its blocks are "
+			"not given back and fill: %s",
+			name, strerror(-r), condition_remedy(r));
 	else
 		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FULL);
 }

@@ -102,6 +102,8 @@ struct ring_farewell {
 
 struct ring {
 	uint32_t index;
+	uint32_t user; /* the file's owner, while user_counted */
+	bool user_counted;
 	enum ring_phase phase;
 	bool quarantined;
 	bool seen_told;	 /* ring_seen was taken */

@@ -15,6 +15,7 @@
 #include "base/hex.h"
 
 #define TEMPORARY_AGE_S 60
+#define NEWS_READS_MAX 64 /* of 4 KiB, in one turn */
 
 /* ---- the directory itself -------------------------------------------------- */
 
@@ -277,7 +278,8 @@ int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg)
 
 	if (directory->inotify_fd < 0)
 		return 1;
-	for (;;) {
+	/* Whoever makes files faster than they are looked at does not keep us. */
+	for (int reads = 0; reads < NEWS_READS_MAX; reads++) {
 		ssize_t n = read(directory->inotify_fd, events, sizeof events);
 
 		if (n < 0 && errno == EINTR)
@@ -298,6 +300,7 @@ int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg)
 				return r;
 		}
 	}
+	return lost;
 }
 
 bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])

@@ -20,11 +20,14 @@ struct drain {
 	uint32_t ring_count, ring_cap;
 	uint32_t rings_used;
 	struct map by_instance; /* the same rings */
+	struct map users;	/* how many of them each uid has */
 	struct collect collect;
 	struct drain_counters counters;
 	struct drain_ring_counters gone; /* of rings that are not in the table any more */
 	bool recovered;
-	uint64_t list_due_ns;
+	bool listed; /* once, at least */
+	uint64_t listed_ns;
+	uint32_t listed_names;
 	uint32_t locks_asked; /* in this tick */
 	bool woken;
 	uint64_t wake_due_ns; /* anybody may ring, so not more often than this */
@@ -32,6 +35,7 @@ struct drain {
 	/* Names that are nothing of ours, so that each is counted once. */
 	uint64_t *ignored;
 	uint32_t ignored_count;
+	uint32_t ignored_said, ignored_unsaid;
 };
 
 struct ring *stage_ring_find(struct drain *drain, const uint8_t instance[16]);
@@ -55,7 +59,15 @@ void stage_quarantine(struct drain *drain, struct ring *ring, const char *reason
 /* Its state into the log. -ENOBUFS, -ENOMEM. */
 int stage_state_put(struct drain *drain, struct ring *ring);
 
+/* ignore.c: around a listing, and for each name. */
+void stage_ignore_begin(struct drain *drain);
+void stage_ignore_end(struct drain *drain);
+void stage_ignore(struct drain *drain, const char *name, const char *reason);
+
 /* find.c */
+
+/* The ring is not its user's any more. */
+void find_user_left(struct drain *drain, struct ring *ring);
 
 /* Takes up what is new in the directory; returns how many rings. */
 int find_rings(struct drain *drain, uint64_t now_ns);

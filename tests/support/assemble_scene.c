@@ -261,7 +261,7 @@ void scene_init(struct scene *scene)
 				.idle_timeout_ns = UINT64_C(10000000000),
 				.run_forget_ns = UINT64_C(86400000000000),
 				.open_spans_max = 100000,
-				.parked_records_max = 1000,
+				.limits = {.parked_records_max = 1000},
 			},
 		.frames_max = SIZE_MAX,
 		.segment = 1,
@@ -301,6 +301,7 @@ void scene_ring(struct scene *scene, uint32_t ring)
 			.anchor_boot_ns = scene->env.boot_ns,
 			.anchor_wall_ns = scene->env.wall_ns,
 			.pid = 100 + ring,
+			.uid = scene->uids[ring],
 		};
 		scene->ring_known[ring] = true;
 	}

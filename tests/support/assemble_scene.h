@@ -59,6 +59,7 @@ struct scene {
 	struct assemble *assemble;
 	struct ring_identity rings[SCENE_RINGS];
 	bool ring_known[SCENE_RINGS];
+	uint32_t uids[SCENE_RINGS]; /* their owners, 0 until set */
 	uint64_t round;
 
 	struct scene_frame *frames;

@@ -292,7 +292,7 @@ static void spans_over_the_limit_are_dropped_and_counted(void **state)
 
 	(void)state;
 	scene.options.open_spans_max = 2;
-	scene.options.parked_records_max = 1;
+	scene.options.limits.parked_records_max = 1;
 	scene_restart(&scene);
 	put_start(&r, 7, 1, 0, 0);
 	put_start(&r, 7, 2, 1, 0);

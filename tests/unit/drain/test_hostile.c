@@ -359,6 +359,52 @@ static void planted_files_are_ignored_and_counted(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void any_number_of_junk_names_is_few_lines(void **state)
+{
+	struct street *street = *state;
+	unsigned lines = 0;
+	char path[500];
+
+	house_stop(&street->house);
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof path, "%s/\x1b[31m-\n-%d", street->house.dir, i);
+		close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+	}
+	street->house.said[0] = '\0';
+	house_start(&street->house);
+	for (const char *at = street->house.said; (at = strstr(at, "is ignored")); at++)
+		lines++;
+	assert_int_equal(lines, 20);
+	assert_non_null(strstr(street->house.said, "980 more names"));
+	assert_int_equal(drain_counters(street->house.drain)->rings_ignored, 1000);
+	assert_int_equal(drain_counters(street->house.drain)->junk_names, 1000);
+}
+
+static void rings_of_one_user_over_its_number_wait(void **state)
+{
+	struct street *street = *state;
+	struct ring_writer writers[3];
+
+	/* The honest ring is the first. */
+	drain_set_limits(street->house.drain, 100, 3, 1 << 20);
+	for (uint8_t i = 0; i < 3; i++) {
+		ring_writer_make(&writers[i], street->house.dir, (uint8_t)(i + 1), RING_BYTES);
+		house_settle(&street->house);
+	}
+	assert_int_equal(drain_counters(street->house.drain)->rings_seen, 3);
+	assert_true(drain_counters(street->house.drain)->rings_refused > 0);
+	assert_non_null(strstr(street->house.said, "ring.max_rings_per_user"));
+	ring_writer_die(&writers[0]);
+	for (int i = 0; i < 300 && drain_counters(street->house.drain)->rings_seen < 4; i++) {
+		house_tick(&street->house, 100);
+		if (street->house.rings[1].dead && !street->house.rings[1].gone)
+			drain_remove(street->house.drain, 1);
+	}
+	assert_int_equal(drain_counters(street->house.drain)->rings_seen, 4);
+	for (int i = 0; i < 3; i++)
+		ring_writer_close(&writers[i]);
+}
+
 static void a_ring_with_a_second_name_is_ignored(void **state)
 {
 	struct street *street = *state;
@@ -526,6 +572,8 @@ int main(void)
 		TEST(an_unknown_record_type_is_handed_on_by_its_length),
 		TEST(more_threads_than_blocks_is_refused_or_forgotten),
 		TEST(planted_files_are_ignored_and_counted),
+		TEST(any_number_of_junk_names_is_few_lines),
+		TEST(rings_of_one_user_over_its_number_wait),
 		TEST(a_ring_with_a_second_name_is_ignored),
 		TEST(a_ring_of_the_other_byte_order_is_refused),
 		TEST(a_ring_of_a_newer_version_is_refused),

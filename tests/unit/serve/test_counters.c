@@ -14,11 +14,17 @@ static const struct {
 	const char *name;
 	const struct counter_table *table;
 } tables[] = {
-	{"drain", &drain_counter_table},   {"ring", &drain_ring_counter_table},
-	{"refused", &drain_refused_table}, {"log", &wal_counter_table},
-	{"log view", &log_view_table},	   {"records", &assemble_record_table},
-	{"spans", &assemble_span_table},   {"archive", &archive_counter_table},
-	{"export", &export_counter_table}, {"destination", &destination_view_table},
+	{"drain", &drain_counter_table},
+	{"ring", &drain_ring_counter_table},
+	{"refused", &drain_refused_table},
+	{"log", &wal_counter_table},
+	{"log view", &log_view_table},
+	{"records", &assemble_record_table},
+	{"spans", &assemble_span_table},
+	{"limits", &assemble_limit_table},
+	{"archive", &archive_counter_table},
+	{"export", &export_counter_table},
+	{"destination", &destination_view_table},
 };
 #define TABLES (sizeof tables / sizeof tables[0])
 
@@ -48,7 +54,10 @@ static void every_counter_has_a_row(void **state)
 		    offsetof(struct drain_counters, refused));
 	check_named("wal_counters", &wal_counter_table, NULL, sizeof(struct wal_counters));
 	check_named("assemble_counters", &assemble_record_table, &assemble_span_table,
-		    sizeof(struct assemble_counters));
+		    offsetof(struct assemble_counters, limits));
+	for (size_t at = 0; at < sizeof(struct limit_counters); at += sizeof(uint64_t))
+		assert_true(named(&assemble_limit_table,
+				  offsetof(struct assemble_counters, limits) + at));
 	check_named("archive_counters", &archive_counter_table, NULL,
 		    sizeof(struct archive_counters));
 	check_named("export_counters", &export_counter_table, NULL,
