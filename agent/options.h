@@ -46,6 +46,10 @@ struct options {
 	bool export_enabled;
 	char *export_endpoint;
 	char *export_headers;
+	bool export_insecure;
+	char *export_certificate;
+	char *export_client_certificate;
+	char *export_client_key;
 	uint64_t export_timeout_ns;
 	uint32_t export_batch_spans;
 	uint64_t export_batch_bytes;

@@ -30,13 +30,17 @@
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define EXPORT_KEYS(X)         \
-	X(export, enabled)     \
-	X(export, endpoint)    \
-	X(export, headers)     \
-	X(export, timeout)     \
-	X(export, batch_spans) \
-	X(export, batch_bytes) \
+#define EXPORT_KEYS(X)                \
+	X(export, enabled)            \
+	X(export, endpoint)           \
+	X(export, headers)            \
+	X(export, insecure)           \
+	X(export, certificate)        \
+	X(export, client_certificate) \
+	X(export, client_key)         \
+	X(export, timeout)            \
+	X(export, batch_spans)        \
+	X(export, batch_bytes)        \
 	X(export, delay) X(export, streams) X(export, request_max) X(export, response_max)
 #define SERVE_KEYS(X) X(serve, tcp)
 #define REDACT_KEYS(X) X(redact, enabled)

@@ -18,6 +18,10 @@ static bool export_differs(const struct options *a, const struct options *b)
 {
 	return !same_text(a->export_endpoint, b->export_endpoint) ||
 	       !same_text(a->export_headers, b->export_headers) ||
+	       a->export_insecure != b->export_insecure ||
+	       !same_text(a->export_certificate, b->export_certificate) ||
+	       !same_text(a->export_client_certificate, b->export_client_certificate) ||
+	       !same_text(a->export_client_key, b->export_client_key) ||
 	       a->export_timeout_ns != b->export_timeout_ns ||
 	       a->export_batch_spans != b->export_batch_spans ||
 	       a->export_batch_bytes != b->export_batch_bytes ||

@@ -196,6 +196,32 @@ static int start_archive(struct pipeline *p)
 	return archive_new(&p->archive, p->env, &options, &ops);
 }
 
+/* A file that cannot be used is known at once, and so is what leaves the machine
+ * for all to read. */
+static int check_tls(const struct export_options *options)
+{
+	const struct endpoint *endpoint = &options->endpoint;
+	struct tls tls;
+	int r;
+
+	if (!export_options_secure(options)) {
+		if (!endpoint_is_local(endpoint))
+			log_line(
+				LOG_WARNING, "export",
+				"spans go to %s unencrypted, for everybody on the way to read; "
+				"use https:// if it speaks TLS",
+				endpoint->authority);
+		return 0;
+	}
+	r = tls_init(&tls, &options->tls, endpoint->host);
+	if (r < 0) {
+		log_line(LOG_ERR, "export", "%s", tls.error);
+		return r;
+	}
+	tls_fini(&tls);
+	return 0;
+}
+
 int destination_options(const struct options *settings, struct export_options *ret_options,
 			struct headers *ret_headers)
 {
@@ -208,6 +234,17 @@ int destination_options(const struct options *settings, struct export_options *r
 		r = headers_parse(ret_headers, settings->export_headers, error, sizeof error);
 	if (r < 0) {
 		log_line(LOG_ERR, "export", "%s", error);
+		return r;
+	}
+	options.insecure = settings->export_insecure;
+	options.tls = (struct tls_files){
+		.authorities = settings->export_certificate,
+		.certificate = settings->export_client_certificate,
+		.key = settings->export_client_key,
+	};
+	r = check_tls(&options);
+	if (r < 0) {
+		headers_fini(ret_headers);
 		return r;
 	}
 	options.headers = ret_headers->entries;

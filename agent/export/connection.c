@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/un.h>
 
 #define VECTORS_MAX (2 * OUT_SEGMENTS)
 /* Reads of one wake-up: a peer that talks without end must not keep us. */
 #define READS_MAX 16
+/* Of encrypted bytes that wait for the socket. */
+#define ENCRYPTED_BYTES_MAX ((size_t)64 << 10)
 
 static uint32_t random_bits(struct connection *connection)
 {
@@ -31,6 +34,9 @@ static void descriptor_close(struct connection *connection)
 	watch(connection, 0);
 	(void)connection->env->ops->close(connection->env, connection->fd);
 	connection->fd = -1;
+	if (connection->secure)
+		tls_fini(&connection->tls);
+	connection->secure = false;
 }
 
 /* The localhost of many systems is ::1 first, while many collectors listen on
@@ -50,10 +56,6 @@ static void attempt_failed(struct connection *connection, const char *what, cons
 
 	descriptor_close(connection);
 	connection->state = CONNECTION_DOWN;
-	if (try_other_loopback(connection)) {
-		connection->retry_ns = now(connection);
-		return;
-	}
 	connection->retry_ns =
 		now(connection) + backoff_next(&connection->backoff, random_bits(connection));
 	(void)snprintf(why, sizeof(why), "%s %s: %s", what,
@@ -61,8 +63,19 @@ static void attempt_failed(struct connection *connection, const char *what, cons
 	connection->ops->changed(connection->arg, false, why);
 }
 
+static void securing_failed(struct connection *connection, const char *why)
+{
+	attempt_failed(connection, "no TLS with", why);
+}
+
 static void connect_failed(struct connection *connection, int error)
 {
+	if (try_other_loopback(connection)) {
+		descriptor_close(connection);
+		connection->state = CONNECTION_DOWN;
+		connection->retry_ns = now(connection);
+		return;
+	}
 	attempt_failed(connection, "cannot connect to", strerror(-error));
 }
 
@@ -108,6 +121,70 @@ static void call_done(void *arg, void *tag, const struct grpc_result *result)
 
 /* --- reading and writing -------------------------------------------------- */
 
+/* False, so that callers can say it as their own result. */
+static bool fail(struct connection *connection, const char *why)
+{
+	char text[TLS_ERROR_BYTES];
+
+	/* It may stand in what is freed now. */
+	(void)snprintf(text, sizeof(text), "%s", why);
+	if (connection->state == CONNECTION_UP)
+		connection_lost(connection, text);
+	else
+		securing_failed(connection, text);
+	return false;
+}
+
+/* Encrypts what the protocol wants sent, but not far ahead of the socket. */
+static int encrypt(struct connection *connection)
+{
+	struct iovec iov[VECTORS_MAX];
+	int count = 1, r = 0;
+
+	while (connection->state == CONNECTION_UP && count > 0 && r == 0 &&
+	       connection->tls.output.len < ENCRYPTED_BYTES_MAX) {
+		size_t len = 0;
+
+		count = grpc_client_output(&connection->client, iov, VECTORS_MAX);
+		for (int i = 0; i < count && r == 0; i++) {
+			r = tls_write(&connection->tls, iov[i].iov_base, iov[i].iov_len);
+			len += iov[i].iov_len;
+		}
+		if (count > 0)
+			grpc_client_sent(&connection->client, len);
+	}
+	return r < 0 ? r : count < 0 ? count : 0;
+}
+
+/* As grpc_client_output(), for the socket. */
+static int output(struct connection *connection, struct iovec *iov, int max)
+{
+	struct buf *encrypted = &connection->tls.output;
+	int r;
+
+	if (!connection->secure)
+		return grpc_client_output(&connection->client, iov, max);
+	r = encrypt(connection);
+	if (r < 0)
+		return r;
+	iov[0] = (struct iovec){encrypted->at, encrypted->len};
+	return encrypted->len > 0;
+}
+
+static void sent(struct connection *connection, size_t len)
+{
+	if (connection->secure)
+		buf_consume(&connection->tls.output, len);
+	else
+		grpc_client_sent(&connection->client, len);
+}
+
+static const char *what_went_wrong(const struct connection *connection)
+{
+	return connection->secure && connection->tls.error[0] ? connection->tls.error
+							      : "protocol error";
+}
+
 /* Writes until the socket is full. False: the connection is gone. */
 static bool write_out(struct connection *connection)
 {
@@ -117,23 +194,70 @@ static bool write_out(struct connection *connection)
 	int count;
 
 	for (;;) {
-		count = grpc_client_output(&connection->client, iov, VECTORS_MAX);
+		count = output(connection, iov, VECTORS_MAX);
 		if (count == 0)
 			break;
-		if (count < 0) {
-			connection_lost(connection, "protocol error");
-			return false;
-		}
+		if (count < 0)
+			return fail(connection, what_went_wrong(connection));
 		n = ops->send(connection->env, connection->fd, iov, count);
 		if (n == -EAGAIN)
 			break;
-		if (n < 0) {
-			connection_lost(connection, strerror((int)-n));
-			return false;
-		}
-		grpc_client_sent(&connection->client, (size_t)n);
+		if (n < 0)
+			return fail(connection, strerror((int)-n));
+		sent(connection, (size_t)n);
 	}
 	watch(connection, count ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	return true;
+}
+
+static bool came_up(struct connection *connection);
+
+/* Goes on with TLS. False: the connection is gone. */
+static bool agree(struct connection *connection)
+{
+	int r = tls_agree(&connection->tls);
+
+	if (r < 0) {
+		struct iovec alert = {connection->tls.output.at, connection->tls.output.len};
+
+		/* So that the peer's log says it too; it may not listen. */
+		if (alert.iov_len > 0)
+			(void)connection->env->ops->send(connection->env, connection->fd,
+							 &alert, 1);
+		return fail(connection, connection->tls.error);
+	}
+	return r == 0 || came_up(connection);
+}
+
+/* What came is in `read`, which is used again for what it says. */
+static bool decrypt(struct connection *connection, size_t len)
+{
+	ssize_t n;
+
+	if (tls_received(&connection->tls, connection->read, len) < 0)
+		return fail(connection, connection->tls.error);
+	if (!connection->tls.agreed && !agree(connection))
+		return false;
+	while (connection->tls.agreed) {
+		n = tls_read(&connection->tls, connection->read, sizeof(connection->read));
+		if (n == 0)
+			break;
+		if (n == -ECONNRESET)
+			return fail(connection, "the peer closed the connection");
+		if (n < 0)
+			return fail(connection, connection->tls.error);
+		if (grpc_client_recv(&connection->client, connection->read, (size_t)n) < 0)
+			return fail(connection, "protocol error");
+	}
+	return true;
+}
+
+static bool take(struct connection *connection, size_t len)
+{
+	if (connection->secure)
+		return decrypt(connection, len);
+	if (grpc_client_recv(&connection->client, connection->read, len) < 0)
+		return fail(connection, "protocol error");
 	return true;
 }
 
@@ -148,17 +272,13 @@ static bool read_in(struct connection *connection)
 			      sizeof(connection->read));
 		if (n == -EAGAIN)
 			break;
-		if (n <= 0) {
-			connection_lost(connection, n ? strerror((int)-n)
-						      : "the peer closed the connection");
-			return false;
-		}
+		if (n <= 0)
+			return fail(connection,
+				    n ? strerror((int)-n) : "the peer closed the connection");
 		connection->heard_ns = now(connection);
 		connection->pinged = false;
-		if (grpc_client_recv(&connection->client, connection->read, (size_t)n) < 0) {
-			connection_lost(connection, "protocol error");
+		if (!take(connection, (size_t)n))
 			return false;
-		}
 	}
 	return true;
 }
@@ -177,11 +297,41 @@ static void on_socket(void *arg, uint32_t events)
 
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !read_in(connection))
 		return;
-	if (write_out(connection))
+	if (write_out(connection) && connection->state == CONNECTION_UP)
 		close_if_over(connection);
 }
 
 /* --- connecting ----------------------------------------------------------- */
+
+/* False: it did not. */
+static bool came_up(struct connection *connection)
+{
+	int r = grpc_client_init(&connection->client, connection->options, call_done,
+				 connection);
+
+	if (r < 0) {
+		connect_failed(connection, r);
+		return false;
+	}
+	connection->state = CONNECTION_UP;
+	connection->answered = false;
+	connection->pinged = false;
+	connection->heard_ns = now(connection);
+	connection->ops->changed(connection->arg, true, "");
+	return true;
+}
+
+/* The first words are ours. */
+static bool begin_tls(struct connection *connection)
+{
+	const struct export_options *options = connection->options;
+
+	connection->state = CONNECTION_SECURING;
+	if (tls_init(&connection->tls, &options->tls, options->endpoint.host) < 0)
+		return fail(connection, connection->tls.error);
+	connection->secure = true;
+	return agree(connection);
+}
 
 static void on_connected(void *arg, uint32_t events)
 {
@@ -192,25 +342,21 @@ static void on_connected(void *arg, uint32_t events)
 	r = connection->env->ops->connected(connection->env, connection->fd);
 	if (r == -EINPROGRESS || r == -EAGAIN)
 		return;
-	if (r == 0)
-		r = grpc_client_init(&connection->client, connection->options, call_done,
-				     connection);
 	if (r < 0) {
 		connect_failed(connection, r);
 		return;
 	}
-	connection->state = CONNECTION_UP;
-	connection->answered = false;
-	connection->pinged = false;
-	connection->heard_ns = now(connection);
-	connection->ops->changed(connection->arg, true, "");
+	if (export_options_secure(connection->options) ? !begin_tls(connection)
+						       : !came_up(connection))
+		return;
 	connection->watched = 0; /* by another function: watch anew */
 	(void)write_out(connection);
 }
 
 static void watch(struct connection *connection, uint32_t events)
 {
-	env_watch_fn *fn = connection->state == CONNECTION_UP ? on_socket : on_connected;
+	env_watch_fn *fn =
+		connection->state == CONNECTION_CONNECTING ? on_connected : on_socket;
 	int r;
 
 	if (connection->watched == events)
@@ -241,11 +387,26 @@ static void on_resolved(void *arg, int result, const struct sockaddr *addr, sock
 	watch(connection, EPOLLOUT);
 }
 
+static void connect_socket(struct connection *connection)
+{
+	const char *path = connection->options->endpoint.host;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	/* endpoint_parse() saw to it that it fits. */
+	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
+	on_resolved(connection, 0, (struct sockaddr *)&address, sizeof(address));
+}
+
 static void attempt_begin(struct connection *connection, uint64_t now_ns)
 {
 	const char *host = connection->options->endpoint.host;
 	int r;
 
+	if (connection->options->endpoint.scheme == ENDPOINT_UNIX) {
+		connection->connect_due_ns = now_ns + CONNECT_TIMEOUT_NS;
+		connect_socket(connection);
+		return;
+	}
 	if (strcmp(host, "localhost") == 0)
 		host = connection->other_loopback ? "::1" : "127.0.0.1";
 	connection->state = CONNECTION_RESOLVING;
@@ -279,6 +440,7 @@ void connection_init(struct connection *connection, struct env *env,
 	connection->wanted = false;
 	connection->other_loopback = false;
 	connection->backoff = BACKOFF_CONNECT;
+	connection->secure = false;
 }
 
 void connection_fini(struct connection *connection)
@@ -315,6 +477,11 @@ int connection_tick(struct connection *connection, uint64_t now_ns)
 			return 0;
 		attempt_begin(connection, now_ns);
 		return 1;
+	case CONNECTION_SECURING:
+		if (now_ns < connection->connect_due_ns)
+			return 0;
+		securing_failed(connection, "it does not answer");
+		return 1;
 	case CONNECTION_RESOLVING:
 	case CONNECTION_CONNECTING:
 		if (now_ns < connection->connect_due_ns)
@@ -334,6 +501,7 @@ uint64_t connection_next_due(const struct connection *connection)
 		return connection->wanted ? connection->retry_ns : UINT64_MAX;
 	case CONNECTION_RESOLVING:
 	case CONNECTION_CONNECTING:
+	case CONNECTION_SECURING:
 		return connection->connect_due_ns;
 	default:
 		return connection->pinged ? connection->ping_due_ns : UINT64_MAX;

@@ -22,6 +22,7 @@ enum connection_state {
 	CONNECTION_DOWN,
 	CONNECTION_RESOLVING,
 	CONNECTION_CONNECTING,
+	CONNECTION_SECURING, /* TLS is being agreed on */
 	CONNECTION_UP,
 };
 
@@ -52,6 +53,8 @@ struct connection {
 	bool wanted;		 /* somebody has something to send */
 	bool other_loopback;	 /* the next attempt at localhost tries ::1 */
 	struct backoff backoff;
+	bool secure;		   /* `tls` is in use */
+	struct tls tls;		   /* from CONNECTION_SECURING on */
 	struct grpc_client client; /* while CONNECTION_UP */
 	uint8_t read[CONNECTION_READ_BYTES];
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 struct endpoint_error {
 	char *text;
@@ -28,24 +29,51 @@ static int refuse(struct endpoint_error *error, int r, const char *format, ...)
 	return r;
 }
 
-static int skip_scheme(const char **text, struct endpoint_error *error)
+static int take_scheme(const char **text, enum endpoint_scheme *ret_scheme,
+		       struct endpoint_error *error)
 {
+	static const struct {
+		const char *text;
+		enum endpoint_scheme scheme;
+	} schemes[] = {
+		{"https://", ENDPOINT_HTTPS},
+		{"http://", ENDPOINT_HTTP},
+		{"unix://", ENDPOINT_UNIX},
+		{"unix:", ENDPOINT_UNIX},
+	};
 	const char *colon = strstr(*text, "://");
 
-	if (strncasecmp(*text, "https://", 8) == 0)
-		return refuse(error, -EPROTONOSUPPORT,
-			      "TLS is not built in yet: use http:// to a collector on this "
-			      "host or network that speaks TLS onwards");
-	if (strncasecmp(*text, "unix:", 5) == 0)
-		return refuse(error, -EPROTONOSUPPORT,
-			      "unix sockets are not built in yet: use http://host:port");
-	if (strncasecmp(*text, "http://", 7) == 0) {
-		*text += 7;
+	*ret_scheme = ENDPOINT_NO_SCHEME;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t len = strlen(schemes[i].text);
+
+		if (strncasecmp(*text, schemes[i].text, len) != 0)
+			continue;
+		*text += len;
+		*ret_scheme = schemes[i].scheme;
 		return 0;
 	}
 	if (colon)
-		return refuse(error, -EINVAL, "unknown scheme \"%.*s\": use http://host:port",
-			      (int)(colon - *text), *text);
+		return refuse(
+			error, -EINVAL,
+			"unknown scheme \"%.*s\": use https://host:port, http://host:port "
+			"or unix:/path",
+			(int)(colon - *text), *text);
+	return 0;
+}
+
+/* The name of the peer is then a convention of gRPC. */
+static int socket_fill(struct endpoint *endpoint, const char *path,
+		       struct endpoint_error *error)
+{
+	size_t len = strlen(path);
+
+	if (*path != '/')
+		return refuse(error, -EINVAL, "a socket's path begins with /: use unix:/path");
+	if (len >= sizeof((struct sockaddr_un *)0)->sun_path)
+		return refuse(error, -ENAMETOOLONG, "the socket's path is too long");
+	memcpy(endpoint->host, path, len + 1);
+	memcpy(endpoint->authority, "localhost", sizeof("localhost"));
 	return 0;
 }
 
@@ -140,7 +168,13 @@ int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_
 	size_t n;
 	int r;
 
-	r = skip_scheme(&text, &error);
+	r = take_scheme(&text, &endpoint.scheme, &error);
+	if (r == 0 && endpoint.scheme == ENDPOINT_UNIX) {
+		r = socket_fill(&endpoint, text, &error);
+		if (r == 0)
+			*ret_endpoint = endpoint;
+		return r;
+	}
 	if (r < 0)
 		return r;
 	path = text + strcspn(text, "/");
@@ -163,4 +197,10 @@ int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_
 		return refuse(&error, r, "the host or the path is too long");
 	*ret_endpoint = endpoint;
 	return 0;
+}
+
+bool endpoint_is_local(const struct endpoint *endpoint)
+{
+	return endpoint->scheme == ENDPOINT_UNIX || strcmp(endpoint->host, "localhost") == 0 ||
+	       strcmp(endpoint->host, "::1") == 0 || strncmp(endpoint->host, "127.", 4) == 0;
 }

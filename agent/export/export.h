@@ -59,7 +59,8 @@ struct export_counters {
 	uint64_t warnings; /* partial successes that refuse nothing */
 };
 
-struct export {
+struct export
+{
 	struct env *env;
 	struct export_options options; /* with the defaults filled in */
 	struct connection connection;

@@ -291,7 +291,7 @@ static size_t headers_fill(const struct grpc_client *client, nghttp2_nv *nv,
 	size_t n = 0;
 
 	nv[n++] = header(":method", "POST", 0);
-	nv[n++] = header(":scheme", "http", 0);
+	nv[n++] = header(":scheme", export_options_secure(options) ? "https" : "http", 0);
 	nv[n++] = header(":path", client->path, 0);
 	nv[n++] = header(":authority", options->endpoint.authority, 0);
 	if (*timeout)

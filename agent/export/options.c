@@ -37,3 +37,15 @@ int export_options_fill(struct export_options *options)
 		options->batch_bytes_max = options->request_bytes_max;
 	return header_check_all(options->headers, options->headers_n);
 }
+
+bool export_options_secure(const struct export_options *options)
+{
+	switch (options->endpoint.scheme) {
+	case ENDPOINT_HTTPS:
+		return true;
+	case ENDPOINT_NO_SCHEME:
+		return !options->insecure;
+	default:
+		return false;
+	}
+}

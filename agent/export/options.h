@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "export/endpoint.h"
+#include "export/tls.h"
 
 #define EXPORT_TIMEOUT_MS 10000
 #define EXPORT_BATCH_SPANS_MAX 512
@@ -42,6 +43,8 @@ typedef void export_log_fn(void *arg, int priority, const char *line);
 
 struct export_options {
 	struct endpoint endpoint; /* host "" means http://localhost:4317 */
+	bool insecure;		  /* no TLS where the endpoint has no scheme */
+	struct tls_files tls;
 	const struct export_header *headers;
 	size_t headers_n; /* at most EXPORT_HEADERS_MAX */
 	const char *user_agent;
@@ -62,5 +65,8 @@ struct export_options {
 /* Puts the defaults in and checks the rest. -EINVAL: out of range, or a header
  * gRPC forbids. -E2BIG: too many headers. */
 int export_options_fill(struct export_options *options);
+
+/* Whether TLS is spoken: the scheme decides, and where there is none `insecure`. */
+bool export_options_secure(const struct export_options *options);
 
 #endif

@@ -17,6 +17,9 @@ on the end of stdin or on SIGTERM/SIGINT; it then prints one line
   --metadata FILE   append each call's metadata as one JSON line (a list of pairs)
   --max-message N   largest request accepted, in bytes (default 64 MiB)
   --delay-ms N      wait this long before each answer
+  --tls CERT,KEY    speak TLS with these PEM files
+  --client-ca FILE  and ask every client for a certificate of this authority
+  --unix PATH       listen on a unix socket instead; the port printed is 0
   --threads N       calls served at the same time (default 8)
   --answer SPEC     may be repeated: how to answer the first calls, in order;
                     after the last of them every call is answered OK. SPEC is
@@ -141,6 +144,18 @@ class Server:
             response.partial_success.error_message = answer["message"]
         return response.SerializeToString()
 
+    def listen(self, server):
+        options = self.options
+        if options.unix:
+            return server.add_insecure_port(f"unix:{options.unix}") and "0"
+        address = f"127.0.0.1:{options.port}"
+        if not options.tls:
+            return server.add_insecure_port(address)
+        certificate, key = (pathlib.Path(path).read_bytes() for path in options.tls.split(","))
+        authority = pathlib.Path(options.client_ca).read_bytes() if options.client_ca else None
+        return server.add_secure_port(address, grpc.ssl_server_credentials(
+            [(key, certificate)], authority, authority is not None))
+
     def run(self):
         export = grpc.unary_unary_rpc_method_handler(self.export)
         server = grpc.server(
@@ -149,7 +164,7 @@ class Server:
                      ("grpc.so_reuseport", 0)))
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
-        port = server.add_insecure_port(f"127.0.0.1:{self.options.port}")
+        port = self.listen(server)
         if not port:
             sys.exit(f"otlp_server: port {self.options.port} is taken")
         server.start()
@@ -170,6 +185,9 @@ def arguments():
     parser.add_argument("--metadata")
     parser.add_argument("--max-message", type=int, default=64 << 20)
     parser.add_argument("--delay-ms", type=int, default=0)
+    parser.add_argument("--tls")
+    parser.add_argument("--client-ca")
+    parser.add_argument("--unix")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--answer", type=parse_answer, action="append", default=[])
     return parser.parse_args()

@@ -101,7 +101,7 @@ static void send_spans(int port, unsigned n)
 	struct test_env env;
 	char endpoint[64];
 
-	(void)snprintf(endpoint, sizeof(endpoint), "127.0.0.1:%d", port);
+	(void)snprintf(endpoint, sizeof(endpoint), "http://127.0.0.1:%d", port);
 	assert_int_equal(endpoint_parse(&options.endpoint, endpoint, NULL, 0), 0);
 	assert_int_equal(test_env_init(&env), 0);
 	assert_int_equal(export_init(&export, &env.env, &options, 1), 0);

@@ -23,6 +23,9 @@ static void endpoints_are_taken_apart(void **state)
 		{"[::1]:4317", "::1", "4317", "[::1]:4317", ""},
 		{"http://[2001:db8::2]", "2001:db8::2", "4317", "[2001:db8::2]:4317", ""},
 		{"127.0.0.1:9/", "127.0.0.1", "9", "127.0.0.1:9", ""},
+		{"https://h:4317/p", "h", "4317", "h:4317", "/p"},
+		{"unix:/run/c.sock", "/run/c.sock", "", "localhost", ""},
+		{"unix:///run/c.sock", "/run/c.sock", "", "localhost", ""},
 	};
 	struct endpoint endpoint;
 	char error[200];
@@ -44,8 +47,8 @@ static void what_is_not_an_endpoint_is_explained(void **state)
 		const char *text, *says;
 		int r;
 	} cases[] = {
-		{"https://h:4317", "TLS is not built in yet: ", -EPROTONOSUPPORT},
-		{"unix:/run/c.sock", "unix sockets", -EPROTONOSUPPORT},
+		{"unix:run/c.sock", "begins with /", -EINVAL},
+		{"https://", "no host", -EINVAL},
 		{"ftp://h", "unknown scheme \"ftp\"", -EINVAL},
 		{"", "no host", -EINVAL},
 		{"http://", "no host", -EINVAL},
@@ -78,6 +81,30 @@ static void what_is_not_an_endpoint_is_explained(void **state)
 	assert_memory_equal(&endpoint, &before, sizeof(before));
 }
 
+static void the_scheme_decides_and_is_known_to_be_absent(void **state)
+{
+	static const struct {
+		const char *text;
+		enum endpoint_scheme scheme;
+		bool local;
+	} cases[] = {
+		{"h:1", ENDPOINT_NO_SCHEME, false},
+		{"http://127.9.9.9", ENDPOINT_HTTP, true},
+		{"HTTPS://localhost", ENDPOINT_HTTPS, true},
+		{"unix:/s", ENDPOINT_UNIX, true},
+		{"https://[::1]:1", ENDPOINT_HTTPS, true},
+		{"http://10.0.0.1", ENDPOINT_HTTP, false},
+	};
+	struct endpoint endpoint;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(endpoint_parse(&endpoint, cases[i].text, NULL, 0), 0);
+		assert_int_equal(endpoint.scheme, cases[i].scheme);
+		assert_int_equal(endpoint_is_local(&endpoint), cases[i].local);
+	}
+}
+
 static void a_host_longer_than_a_name_can_be_is_refused(void **state)
 {
 	struct endpoint endpoint;
@@ -90,6 +117,9 @@ static void a_host_longer_than_a_name_can_be_is_refused(void **state)
 	text[300] = 'h';
 	text[399] = '\0';
 	assert_int_equal(endpoint_parse(&endpoint, text, NULL, 0), -ENAMETOOLONG);
+	memcpy(text, "unix:/", 6);
+	text[6 + 108] = '\0';
+	assert_int_equal(endpoint_parse(&endpoint, text, NULL, 0), -ENAMETOOLONG);
 }
 
 int main(void)
@@ -97,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_are_taken_apart),
 		cmocka_unit_test(what_is_not_an_endpoint_is_explained),
+		cmocka_unit_test(the_scheme_decides_and_is_known_to_be_absent),
 		cmocka_unit_test(a_host_longer_than_a_name_can_be_is_refused),
 	};
 

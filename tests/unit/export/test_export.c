@@ -77,7 +77,7 @@ static struct scene *scene_new_on(int family, const char *host)
 	scene->listener = listen_on(family, &port);
 	if (scene->listener < 0)
 		skip();
-	(void)snprintf(text, sizeof(text), "%s:%d", host, port);
+	(void)snprintf(text, sizeof(text), "http://%s:%d", host, port);
 	assert_int_equal(endpoint_parse(&scene->options.endpoint, text, NULL, 0), 0);
 	scene->options.log = keep_line;
 	scene->options.log_arg = scene;
