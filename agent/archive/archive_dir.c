@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <string.h>
+
+#include "base/directory.h"
 
 #define DIRECTORY_MODE 0750
 
@@ -17,29 +17,6 @@ void archive_dir_fini(struct archive_dir *directory)
 	if (directory->fd >= 0)
 		(void)directory->env->ops->close(directory->env, directory->fd);
 	directory->fd = -1;
-}
-
-/* Makes every directory of the path that is missing. */
-static int make_path(struct env *env, const char *path)
-{
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-	int r;
-
-	if (len == 0 || len >= sizeof(part))
-		return len ? -ENAMETOOLONG : -ENOENT;
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		r = env->ops->mkdir(env, AT_FDCWD, part, DIRECTORY_MODE);
-		/* A parent we may not write to may well exist: what counts is
-		 * whether the whole path can be opened afterwards. */
-		if (r < 0 && path[i] == '\0' && r != -EEXIST)
-			return r;
-	}
-	return 0;
 }
 
 static int open_path(const struct archive_dir *directory)
@@ -56,7 +33,7 @@ int archive_dir_open(struct archive_dir *directory)
 
 	fd = open_path(directory);
 	if (fd == -ENOENT) {
-		r = make_path(env, directory->path);
+		r = directory_make(env, directory->path, DIRECTORY_MODE);
 		if (r < 0)
 			return r;
 		fd = open_path(directory);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/directory.h"
 #include "wal/internal.h"
 
 #define LOCK_NAME "lock"
@@ -67,33 +68,11 @@ uint32_t wal_list_first_open(const struct wal *wal)
 	return i;
 }
 
-/* Makes the directory and what is missing above it. */
-static int make_directories(struct env *env, const char *dir)
-{
-	char path[PATH_MAX];
-	size_t i, len = strlen(dir);
-	int r = 0;
-
-	if (len == 0 || len >= sizeof path)
-		return len ? -ENAMETOOLONG : -EINVAL;
-	memcpy(path, dir, len + 1);
-	for (i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		path[i] = '\0';
-		r = env->ops->mkdir(env, AT_FDCWD, path, 0700);
-		path[i] = dir[i];
-		/* A parent on a read-only or foreign file system may well be
-		 * there; opening the directory tells. */
-	}
-	return r == -EEXIST ? 0 : r;
-}
-
 static int open_directory(struct wal *wal)
 {
 	int fd, made;
 
-	made = make_directories(wal->env, wal->options.dir);
+	made = directory_make(wal->env, wal->options.dir, 0700);
 	fd = wal->env->ops->open(wal->env, AT_FDCWD, wal->options.dir, O_RDONLY | O_DIRECTORY,
 				 0);
 	if (fd < 0)
