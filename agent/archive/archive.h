@@ -70,7 +70,7 @@ struct archive_counters {
 	uint64_t dropped_invalid;    /* spans that could not be printed */
 	uint64_t dropped_lost;	     /* in a spool that somebody removed or damaged */
 	uint64_t dropped_superseded; /* the file has a span of that id that says more */
-	uint64_t recovered;	     /* found in spools after a restart */
+	uint64_t recovered;	     /* were in spools at a restart, found or lost */
 	uint64_t repeated;	     /* pushed again after a restart: already in a file */
 	uint64_t sealed, reopened, kept_aside;
 	uint64_t failures;  /* of the directory or disk */

@@ -184,7 +184,7 @@ static void note_span(void *arg, const struct span_facts *facts,
 	run_note(arg, facts);
 }
 
-static int load_spool(struct run *run)
+static int load_spool(struct run *run, uint32_t *ret_damaged)
 {
 	struct archive *archive = run->archive;
 	struct spool_damage damage = {0};
@@ -202,7 +202,7 @@ static int load_spool(struct run *run)
 	if (damage.lines > 0)
 		archive_say(archive, LOG_ERR, "%s/%s: %u damaged lines passed over",
 			    archive->options.dir, run->spool.name, damage.lines);
-	archive->counters.dropped_lost += damage.lines;
+	*ret_damaged = damage.lines;
 	if (damage.lines > 0 && run->spool.count == 0) {
 		spool_forget_written(&run->spool);
 		return run_keep_aside(archive, run->spool.name, &run->name);
@@ -224,11 +224,24 @@ static int unite_with_file(struct run *run)
 	return reopen_run(run, &entry);
 }
 
-static void say_lost(struct run *run)
+/* What was in the spool and is not any more. Of a run that the log knows that is
+ * what it recorded: a damaged line behind it, as a power loss leaves them, is
+ * pushed again. Of another one it is every damaged line. */
+static uint64_t spans_lost(const struct run *run, bool was_open, uint32_t damaged)
+{
+	if (!was_open)
+		return damaged;
+	return run->recorded_spans > run->spool.count ? run->recorded_spans - run->spool.count
+						      : 0;
+}
+
+static void count_lost(struct run *run, uint64_t lost)
 {
 	struct archive *archive = run->archive;
-	uint64_t lost = run->recorded_spans - run->spool.count;
 
+	if (lost == 0)
+		return;
+	archive->counters.recovered += lost;
 	archive->counters.dropped_lost += lost;
 	archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
 		    archive->options.dir, run->spool.name, (unsigned long long)lost);
@@ -239,6 +252,7 @@ static int take_up(struct run *run)
 	struct archive *archive = run->archive;
 	bool was_open = run->phase == RUN_OPEN;
 	uint64_t now_ns = archive->env->ops->mono_ns(archive->env);
+	uint32_t damaged = 0;
 	int r;
 
 	run->doubtful = true;
@@ -248,9 +262,11 @@ static int take_up(struct run *run)
 	if (!run->settled)
 		return 0;
 	run_begin_spool(run);
-	r = load_spool(run);
+	r = load_spool(run, &damaged);
 	if (r >= 0 && (was_open || run->spool.count > 0))
 		r = unite_with_file(run);
+	if (r >= 0)
+		count_lost(run, spans_lost(run, was_open, damaged));
 	if (r < 0 || run->spool.count == 0) {
 		(void)(r < 0 ? 0 : spool_remove(&run->spool));
 		spool_fini(&run->spool);
@@ -262,8 +278,6 @@ static int take_up(struct run *run)
 	}
 	if (!run->has_spool)
 		return 0;
-	if (was_open && run->recorded_spans > run->spool.count)
-		say_lost(run);
 	run->phase = RUN_OPEN;
 	run->alone_due_ns = now_ns + archive->options.alone_ns;
 	archive->counters.open_runs++;

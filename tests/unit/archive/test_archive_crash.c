@@ -287,7 +287,8 @@ static void lines_of_a_spool_that_others_wrote_are_used_too(void **state)
 	world_stop(&world);
 	world_start(&world);
 	assert_int_equal(archive_counters(world.archive)->recovered, 3);
-	assert_int_equal(archive_counters(world.archive)->dropped_lost, 1);
+	/* Garbage behind what the log recorded: nothing that was there is lost. */
+	assert_int_equal(archive_counters(world.archive)->dropped_lost, 0);
 	world_seal(&world, 1, 1, false);
 	assert_true(world_work(&world, 100));
 	assert_int_equal(world_count(&world, 1), 1);
