@@ -168,8 +168,10 @@ static void stop_sending(struct pipeline *p, uint64_t deadline_ns)
 		export_flush(&p->destinations[i].export);
 	while (!sent_and_archived(p) && p->env->ops->mono_ns(p->env) < deadline_ns &&
 	       !p->leave_now) {
-		int work = pipeline_step(p);
+		int work;
 
+		wal_sync_soon(p->wal); /* the archive waits for it */
+		work = pipeline_step(p);
 		/* Without waiting, too, for answers and a second signal. */
 		(void)p->env->ops->wait(p->env, work ? 0 : STOP_TURN_NS);
 		for (uint32_t i = 0; i < p->destination_count; i++)

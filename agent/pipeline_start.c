@@ -301,7 +301,11 @@ static int start_readers(struct pipeline *p)
 	if (!p->archive)
 		return 0;
 	p->archive_read_number = archive_first_number(p->archive);
-	return wal_reader_new(&p->archive_reader, p->wal, archive_first_number(p->archive));
+	r = wal_reader_new(&p->archive_reader, p->wal, archive_first_number(p->archive));
+	/* The archive outlives a power loss; what it has, the log has, too. */
+	if (r == 0)
+		wal_reader_wait_for_sync(p->archive_reader);
+	return r;
 }
 
 int pipeline_init(struct pipeline *p, struct env *env, const struct options *options)

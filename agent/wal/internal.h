@@ -39,6 +39,7 @@ struct wal_sync {
 	unsigned failures;		/* in a row */
 	int error;			/* of the newest one */
 	uint64_t retry_ns;		/* the pause behind it */
+	bool soon;			/* begin a round whatever the interval says */
 	bool in_memory;			/* nothing is written until a round has succeeded */
 };
 

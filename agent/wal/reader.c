@@ -10,6 +10,8 @@
 
 /* So often in a row a read may fail before the rest of a segment is given up. */
 #define READ_FAILURES_MAX 3
+/* A sync that takes longer is as good as one that fails. */
+#define SYNC_PATIENCE_NS UINT64_C(10000000000)
 
 struct wal_reader {
 	struct wal *wal;
@@ -23,6 +25,10 @@ struct wal_reader {
 	struct scopes scopes;
 	uint64_t damaged_counted;
 	unsigned failures;
+	bool synced_only;
+	bool holds; /* a span that is not synced yet */
+	struct finished_span held;
+	uint64_t held_sequence;
 };
 
 int wal_reader_new(struct wal_reader **ret_reader, struct wal *wal, uint64_t after_number)
@@ -40,6 +46,11 @@ int wal_reader_new(struct wal_reader **ret_reader, struct wal *wal, uint64_t aft
 	scopes_init(&reader->scopes);
 	*ret_reader = reader;
 	return 0;
+}
+
+void wal_reader_wait_for_sync(struct wal_reader *reader)
+{
+	reader->synced_only = true;
 }
 
 static void place_leave(struct wal_reader *reader)
@@ -282,7 +293,24 @@ static void count_damage(struct wal_reader *reader)
 	reader->damaged_counted = reader->cursor.damaged;
 }
 
-int wal_reader_next(struct wal_reader *reader, struct finished_span *ret_span)
+/* While the disk fails, or does not answer, nobody waits for it. */
+static bool disk_is_well(const struct wal *wal)
+{
+	if (wal->write_failing || wal->sync.failures > 0)
+		return false;
+	return !wal->sync.round ||
+	       wal->env->ops->mono_ns(wal->env) - wal->sync.last_ns < SYNC_PATIENCE_NS;
+}
+
+static bool may_be_given(const struct wal_reader *reader, uint64_t sequence)
+{
+	return !reader->synced_only || sequence <= reader->wal->synced_sequence ||
+	       !disk_is_well(reader->wal);
+}
+
+/* 1 a span, 0 none yet, -errno. */
+static int span_next(struct wal_reader *reader, struct finished_span *ret_span,
+		     uint64_t *ret_sequence)
 {
 	struct frame frame;
 	int r;
@@ -299,6 +327,7 @@ int wal_reader_next(struct wal_reader *reader, struct finished_span *ret_span)
 			if (r < 0)
 				return read_failed(reader, r);
 			reader->failures = 0;
+			*ret_sequence = frame.head.sequence;
 			return 1;
 		}
 		count_damage(reader);
@@ -308,4 +337,22 @@ int wal_reader_next(struct wal_reader *reader, struct finished_span *ret_span)
 		if (r <= 0)
 			return r < 0 ? read_failed(reader, r) : 0;
 	}
+}
+
+/* A span that is held stays where the cursor has read it: that goes on only
+ * when it was given. */
+int wal_reader_next(struct wal_reader *reader, struct finished_span *ret_span)
+{
+	int r;
+
+	if (!reader->holds) {
+		r = span_next(reader, &reader->held, &reader->held_sequence);
+		if (r <= 0)
+			return r;
+	}
+	reader->holds = !may_be_given(reader, reader->held_sequence);
+	if (reader->holds)
+		return 0;
+	*ret_span = reader->held;
+	return 1;
 }

@@ -397,6 +397,11 @@ static int sync_begin(struct wal *wal, uint64_t now_ns)
 	return sync_go_on(wal);
 }
 
+void wal_sync_soon(struct wal *wal)
+{
+	wal->sync.soon = true;
+}
+
 int wal_sync_tick(struct wal *wal, uint64_t now_ns)
 {
 	uint64_t since_ns = now_ns - wal->sync.last_ns;
@@ -418,7 +423,9 @@ int wal_sync_tick(struct wal *wal, uint64_t now_ns)
 	if (!anything_dirty(wal) || !retry_is_due(wal, now_ns))
 		return 0;
 	/* Released segments wait for a sync: a pile of them is not left for long. */
-	if (since_ns < wal->options.sync_interval_ns && !wal_released_is_much(wal))
+	if (since_ns < wal->options.sync_interval_ns && !wal->sync.soon &&
+	    !wal_released_is_much(wal))
 		return 0;
+	wal->sync.soon = false;
 	return sync_begin(wal, now_ns);
 }

@@ -117,6 +117,9 @@ uint64_t wal_unsynced_since_ns(const struct wal *wal);
 uint64_t wal_synced_ns(const struct wal *wal);
 uint64_t wal_last_span_number(const struct wal *wal);
 
+/* The next tick syncs, whatever the interval says: the agent stops. */
+void wal_sync_soon(struct wal *wal);
+
 /* Background sync, and deleting what wal_release() allowed. Returns the work
  * done. Whatever fails is counted, said once and tried again later. */
 int wal_tick(struct wal *wal, uint64_t now_ns);
@@ -168,6 +171,12 @@ extern const struct counter_table wal_counter_table;
 struct wal_reader; /* opaque */
 int wal_reader_new(struct wal_reader **ret_reader, struct wal *wal, uint64_t after_number);
 void wal_reader_free(struct wal_reader *reader);
+
+/* From now on it gives what a power loss cannot take any more or, while the disk
+ * fails, everything as before. Who keeps a span where it outlives this log must
+ * not be ahead of it: records behind the span could come back without their end,
+ * or be gone while later ones are there. */
+void wal_reader_wait_for_sync(struct wal_reader *reader);
 
 /* The next span whose frame is logged, or pending while the disk refuses writes:
  * a reader that was given such a one may be given it again in the agent's next

@@ -237,6 +237,40 @@ static void a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left(void 
 	wal_fixture_fini(&f);
 }
 
+static void a_reader_that_waits_gives_what_is_synced_and_all_while_syncs_fail(void **state)
+{
+	struct wal_reader *reader;
+	struct wal_fixture f;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+	wal_reader_wait_for_sync(reader);
+	add_spans(&f, 1, 100);
+	assert_int_equal(wal_commit(f.wal), 0);
+	read_spans(reader, 1, 0);
+	wal_sync_all(&f);
+	read_spans(reader, 1, 100);
+	add_spans(&f, 101, 200);
+	assert_int_equal(wal_commit(f.wal), 0);
+	read_spans(reader, 101, 100);
+	file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_SYNC_DONE,
+						       .kind = FILE_ENV_FAIL,
+						       .nth = 1,
+						       .times = UINT64_MAX,
+						       .error = -EIO});
+	file_env_advance(&f.world, UINT64_C(1000000000));
+	for (int i = 0; i < 4; i++) {
+		(void)wal_tick(f.wal, f.world.mono_ns);
+		(void)f.world.env.ops->wait(&f.world.env, 0);
+	}
+	assert_true(wal_counters(f.wal)->sync_failures > 0);
+	read_spans(reader, 101, 200);
+	wal_reader_free(reader);
+	wal_fixture_fini(&f);
+}
+
 static void a_released_segment_stays_until_what_replaces_it_is_synced(void **state)
 {
 	struct wal_fixture f;
@@ -296,6 +330,8 @@ int main(void)
 		cmocka_unit_test(a_reader_goes_on_where_it_was_when_older_segments_are_deleted),
 		cmocka_unit_test(
 			a_reader_whose_segment_is_deleted_goes_on_with_the_oldest_left),
+		cmocka_unit_test(
+			a_reader_that_waits_gives_what_is_synced_and_all_while_syncs_fail),
 		cmocka_unit_test(a_released_segment_stays_until_what_replaces_it_is_synced),
 		cmocka_unit_test(numbers_go_on_when_every_segment_but_the_last_is_deleted),
 	};
