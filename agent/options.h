@@ -31,6 +31,7 @@ struct options {
 	uint64_t wal_memory_bytes;
 	uint64_t wal_sync_interval_ns;
 	bool wal_sync_each;
+	uint32_t wal_segment_bytes; /* 0: by wal_max_bytes. No setting: for tests */
 
 	uint64_t assemble_memory_bytes;
 	uint32_t assemble_open_spans_max;

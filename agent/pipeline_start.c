@@ -60,6 +60,7 @@ static int start_wal(struct pipeline *p)
 		.dir = dir,
 		.max_bytes = p->options->wal_max_bytes,
 		.memory_bytes_max = p->options->wal_memory_bytes,
+		.segment_bytes = p->options->wal_segment_bytes,
 		.sync_interval_ns = p->options->wal_sync_interval_ns,
 		.sync_each = p->options->wal_sync_each,
 		.conditions = &p->conditions,

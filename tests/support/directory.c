@@ -35,8 +35,15 @@ static bool is_dots(const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), tail = suffix ? strlen(suffix) : 0;
+
+	return tail > 0 && len >= tail && strcmp(name + len - tail, suffix) == 0;
+}
+
 /* Takes the descriptor. */
-static void remove_entries(int dirfd)
+static void remove_entries(int dirfd, const char *keep)
 {
 	struct dirent *entry;
 	DIR *dir = fdopendir(dirfd);
@@ -44,22 +51,28 @@ static void remove_entries(int dirfd)
 
 	must(dir != NULL, "fdopendir");
 	while ((entry = readdir(dir)) != NULL) {
-		if (is_dots(entry->d_name) || unlinkat(dirfd, entry->d_name, 0) == 0)
+		if (is_dots(entry->d_name) || ends_with(entry->d_name, keep) ||
+		    unlinkat(dirfd, entry->d_name, 0) == 0)
 			continue;
 		fd = openat(dirfd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 		must(fd >= 0, entry->d_name);
-		remove_entries(fd);
+		remove_entries(fd, NULL);
 		must(unlinkat(dirfd, entry->d_name, AT_REMOVEDIR) == 0, entry->d_name);
 	}
 	closedir(dir);
 }
 
-void test_directory_remove(const char *path)
+void test_directory_empty(const char *path, const char *keep)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	must(fd >= 0, path);
-	remove_entries(fd);
+	remove_entries(fd, keep);
+}
+
+void test_directory_remove(const char *path)
+{
+	test_directory_empty(path, NULL);
 	must(rmdir(path) == 0, path);
 }
 

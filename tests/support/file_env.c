@@ -9,13 +9,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "sim_disk.h"
+
 static struct file_env *world_of(struct env *env)
 {
 	return (struct file_env *)env;
 }
 
 /* What happens to this operation. */
-enum fate { FATE_NORMAL, FATE_FAIL, FATE_SHORT, FATE_TORN, FATE_LAST };
+enum fate { FATE_NORMAL, FATE_FAIL, FATE_SHORT, FATE_TORN, FATE_LAST, FATE_LATE };
 
 static bool fault_hits(struct file_env *world, enum file_env_op op)
 {
@@ -24,10 +26,19 @@ static bool fault_hits(struct file_env *world, enum file_env_op op)
 
 	world->counts[op]++;
 	world->counts[FILE_ENV_ANY]++;
+	if (world->hooks.fault)
+		return world->hooks.fault(world->hooks.arg, op, &world->fault);
 	if (!world->armed || (fault->op != FILE_ENV_ANY && fault->op != op))
 		return false;
 	n = world->counts[fault->op];
 	return n >= fault->nth && n - fault->nth < times;
+}
+
+static void crash(struct file_env *world)
+{
+	if (world->hooks.die)
+		world->hooks.die(world->hooks.arg);
+	world->crashed = true;
 }
 
 static enum fate fate_of(struct env *env, enum file_env_op op, int *ret_error)
@@ -46,23 +57,29 @@ static enum fate fate_of(struct env *env, enum file_env_op op, int *ret_error)
 		return FATE_FAIL;
 	case FILE_ENV_SHORT:
 		return FATE_SHORT;
+	case FILE_ENV_LATE:
+		return FATE_LATE;
 	case FILE_ENV_CRASH_BEFORE:
-		world->crashed = true;
+		crash(world);
 		return FATE_FAIL;
 	case FILE_ENV_CRASH_AFTER:
-		world->crashed = true;
 		return FATE_LAST;
 	case FILE_ENV_CRASH_TORN:
-		world->crashed = true;
-		return op == FILE_ENV_PWRITEV ? FATE_TORN : FATE_FAIL;
+		if (op == FILE_ENV_PWRITEV)
+			return FATE_TORN;
+		crash(world);
+		return FATE_FAIL;
 	}
 	abort();
 }
 
 /* Whoever is dead does not learn that it worked. */
-static ssize_t answer(enum fate fate, ssize_t result)
+static ssize_t answer(struct env *env, enum fate fate, ssize_t result)
 {
-	return fate == FATE_LAST || fate == FATE_TORN ? -ESHUTDOWN : result;
+	if (fate != FATE_LAST && fate != FATE_TORN)
+		return result;
+	crash(world_of(env));
+	return -ESHUTDOWN;
 }
 
 static uint64_t world_mono_ns(struct env *env)
@@ -100,22 +117,28 @@ static int world_random(struct env *env, void *at, size_t len)
 		*x ^= *x << 17;
 		*to++ = (uint8_t)(*x >> 32);
 	}
-	return (int)answer(fate, 0);
+	return (int)answer(env, fate, 0);
 }
 
 static int world_open(struct env *env, int dirfd, const char *name, int flags, mode_t mode)
 {
+	struct sim_disk *disk = world_of(env)->disk;
 	int error, fd;
 	enum fate fate = fate_of(env, FILE_ENV_OPEN, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
+	error = disk ? sim_disk_opening(disk, dirfd, name, flags) : 0;
+	if (error < 0)
+		return error;
 	fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
+	if (disk)
+		sim_disk_opened(disk, dirfd, name, flags, fd);
 	if (fate == FATE_LAST) {
 		close(fd);
-		return -ESHUTDOWN;
+		return (int)answer(env, fate, 0);
 	}
 	world_of(env)->open_count++;
 	return fd;
@@ -134,7 +157,7 @@ static int world_fstat(struct env *env, int fd, struct stat *ret_stat)
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate, fstat(fd, ret_stat) < 0 ? -errno : 0);
+	return (int)answer(env, fate, fstat(fd, ret_stat) < 0 ? -errno : 0);
 }
 
 static ssize_t world_pread(struct env *env, int fd, void *at, size_t len, off_t offset)
@@ -148,7 +171,7 @@ static ssize_t world_pread(struct env *env, int fd, void *at, size_t len, off_t 
 	if (fate == FATE_SHORT && len > world_of(env)->fault.bytes)
 		len = world_of(env)->fault.bytes;
 	n = pread(fd, at, len, offset);
-	return answer(fate, n < 0 ? -errno : n);
+	return answer(env, fate, n < 0 ? -errno : n);
 }
 
 static ssize_t write_some(int fd, const struct iovec *iov, int n, off_t offset, size_t max)
@@ -173,65 +196,92 @@ static ssize_t world_pwritev(struct env *env, int fd, const struct iovec *iov, i
 {
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_PWRITEV, &error);
+	struct sim_disk *disk = world_of(env)->disk;
 	size_t max = SIZE_MAX;
+	ssize_t done;
 
 	if (fate == FATE_FAIL)
 		return error;
 	if (fate == FATE_SHORT || fate == FATE_TORN)
 		max = world_of(env)->fault.bytes;
-	return answer(fate, write_some(fd, iov, n, offset, max));
+	if (disk)
+		max = sim_disk_room(disk, fd, offset, max);
+	if (max == 0 && fate != FATE_TORN)
+		return answer(env, fate, -ENOSPC);
+	done = write_some(fd, iov, n, offset, max);
+	if (disk && done > 0)
+		sim_disk_wrote(disk, fd, iov, n, offset, (size_t)done);
+	return answer(env, fate, done);
 }
 
 static int world_fallocate(struct env *env, int fd, off_t offset, off_t len)
 {
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_FALLOCATE, &error);
+	struct sim_disk *disk = world_of(env)->disk;
+	int r;
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate, fallocate(fd, 0, offset, len) < 0 ? -errno : 0);
+	if (disk && sim_disk_room(disk, fd, offset, (size_t)len) < (size_t)len)
+		return (int)answer(env, fate, -ENOSPC);
+	r = fallocate(fd, 0, offset, len) < 0 ? -errno : 0;
+	if (disk && r == 0)
+		sim_disk_sized(disk, fd);
+	return (int)answer(env, fate, r);
 }
 
 static int world_truncate(struct env *env, int fd, off_t len)
 {
-	int error;
+	int error, r;
 	enum fate fate = fate_of(env, FILE_ENV_TRUNCATE, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate, ftruncate(fd, len) < 0 ? -errno : 0);
+	r = ftruncate(fd, len) < 0 ? -errno : 0;
+	if (r == 0 && world_of(env)->disk)
+		sim_disk_sized(world_of(env)->disk, fd);
+	return (int)answer(env, fate, r);
 }
 
 static int world_rename(struct env *env, int olddir, const char *oldname, int newdir,
 			const char *newname, unsigned flags)
 {
-	int error;
+	int error, r;
 	enum fate fate = fate_of(env, FILE_ENV_RENAME, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate,
-			   renameat2(olddir, oldname, newdir, newname, flags) < 0 ? -errno : 0);
+	r = renameat2(olddir, oldname, newdir, newname, flags) < 0 ? -errno : 0;
+	if (r == 0 && world_of(env)->disk)
+		sim_disk_renamed(world_of(env)->disk, olddir, oldname, newdir, newname);
+	return (int)answer(env, fate, r);
 }
 
 static int world_unlink(struct env *env, int dirfd, const char *name, int flags)
 {
-	int error;
+	int error, r;
 	enum fate fate = fate_of(env, FILE_ENV_UNLINK, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate, unlinkat(dirfd, name, flags) < 0 ? -errno : 0);
+	r = unlinkat(dirfd, name, flags) < 0 ? -errno : 0;
+	if (r == 0 && world_of(env)->disk)
+		sim_disk_unlinked(world_of(env)->disk, dirfd, name);
+	return (int)answer(env, fate, r);
 }
 
 static int world_mkdir(struct env *env, int dirfd, const char *name, mode_t mode)
 {
-	int error;
+	int error, r;
 	enum fate fate = fate_of(env, FILE_ENV_MKDIR, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
-	return (int)answer(fate, mkdirat(dirfd, name, mode) < 0 ? -errno : 0);
+	r = mkdirat(dirfd, name, mode) < 0 ? -errno : 0;
+	if (r == 0 && world_of(env)->disk)
+		sim_disk_made(world_of(env)->disk, dirfd, name);
+	return (int)answer(env, fate, r);
 }
 
 static int world_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
@@ -255,7 +305,7 @@ static int world_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			r = each(arg, entry->d_name);
 	closedir(dir);
-	return (int)answer(fate, r);
+	return (int)answer(env, fate, r);
 }
 
 static int world_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *ret_total)
@@ -271,37 +321,61 @@ static int world_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *re
 	*ret_free = world_of(env)->space ? world_of(env)->space
 					 : (uint64_t)st.f_bavail * st.f_frsize;
 	*ret_total = (uint64_t)st.f_blocks * st.f_frsize;
-	return (int)answer(fate, 0);
+	return (int)answer(env, fate, 0);
 }
 
-/* The test's machine does not lose power: nothing is really synced. */
+/* Nothing is really synced: the machine of the test does not lose power, the
+ * simulated one is told. After a failure the kernel believes that what was
+ * written is clean, and the disk has not got it. */
+static void synced(struct file_env *world, int fd, int result, uint64_t covers)
+{
+	if (world->disk)
+		sim_disk_synced(world->disk, fd, result == 0, covers);
+}
+
 static int world_sync(struct env *env, int fd)
 {
+	struct file_env *world = world_of(env);
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_SYNC, &error);
+	uint64_t covers = world->disk ? sim_disk_changes(world->disk) : 0;
 
-	if (fate == FATE_FAIL)
-		return error;
-	return (int)answer(fate, fcntl(fd, F_GETFD) < 0 ? -errno : 0);
+	if (fcntl(fd, F_GETFD) < 0)
+		return -errno;
+	if (fate == FATE_LATE)
+		file_env_advance(world, world->fault.delay_ns);
+	synced(world, fd, fate == FATE_FAIL ? error : 0, covers);
+	return fate == FATE_FAIL ? error : (int)answer(env, fate, 0);
 }
 
 static int world_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
 {
 	struct file_env *world = world_of(env);
-	int error, result;
+	uint64_t delay_ns = 0;
+	int error, result = 0;
 	enum fate fate = fate_of(env, FILE_ENV_SYNC_START, &error);
 
 	if (fate == FATE_FAIL || fate == FATE_LAST)
-		return error;
+		return (int)answer(env, fate, error);
 	if (fcntl(fd, F_GETFD) < 0)
 		return -errno;
 	if (world->sync_count == FILE_ENV_SYNCS_MAX)
 		return -EAGAIN;
-	if (fate_of(env, FILE_ENV_SYNC_DONE, &result) != FATE_FAIL)
-		result = 0;
-	world->syncs[world->sync_count].done = done;
-	world->syncs[world->sync_count].arg = arg;
-	world->syncs[world->sync_count++].result = result;
+	if (fate == FATE_LATE)
+		delay_ns = world->fault.delay_ns;
+	fate = fate_of(env, FILE_ENV_SYNC_DONE, &error);
+	if (fate == FATE_FAIL)
+		result = error;
+	if (fate == FATE_LATE)
+		delay_ns = world->fault.delay_ns;
+	world->syncs[world->sync_count++] = (struct file_env_sync){
+		.done = done,
+		.arg = arg,
+		.result = result,
+		.fd = fd,
+		.due_ns = world->mono_ns + delay_ns,
+		.covers = world->disk ? sim_disk_changes(world->disk) : 0,
+	};
 	return 0;
 }
 
@@ -316,24 +390,38 @@ static void world_cancel(struct env *env, void *arg)
 	world->sync_count = kept;
 }
 
-/* Time passes only when there is nothing to do. */
+static uint64_t next_answer(const struct file_env *world, uint64_t until_ns)
+{
+	for (unsigned i = 0; i < world->sync_count; i++)
+		if (world->syncs[i].due_ns < until_ns)
+			until_ns = world->syncs[i].due_ns;
+	return until_ns;
+}
+
+/* Time passes only when there is nothing to do, and only up to the next answer. */
 static int world_wait(struct env *env, uint64_t timeout_ns)
 {
 	struct file_env *world = world_of(env);
-	unsigned i, n = world->sync_count;
+	struct file_env_sync syncs[FILE_ENV_SYNCS_MAX];
+	unsigned i, n = 0, kept = 0;
+	uint64_t until_ns;
 
 	if (world->crashed)
 		return 0;
-	if (n == 0) {
-		file_env_advance(world, timeout_ns);
-		return 0;
-	}
+	until_ns = next_answer(world, world->mono_ns + timeout_ns);
+	if (until_ns > world->mono_ns)
+		file_env_advance(world, until_ns - world->mono_ns);
+	for (i = 0; i < world->sync_count; i++)
+		if (world->syncs[i].due_ns <= world->mono_ns)
+			syncs[n++] = world->syncs[i];
+		else
+			world->syncs[kept++] = world->syncs[i];
+	world->sync_count = kept;
 	/* A callback may start another one: that is for the next wait. */
-	for (i = 0; i < n; i++)
-		world->syncs[i].done(world->syncs[i].arg, world->syncs[i].result);
-	memmove(world->syncs, world->syncs + n,
-		(world->sync_count - n) * sizeof world->syncs[0]);
-	world->sync_count -= n;
+	for (i = 0; i < n; i++) {
+		synced(world, syncs[i].fd, syncs[i].result, syncs[i].covers);
+		syncs[i].done(syncs[i].arg, syncs[i].result);
+	}
 	return (int)n;
 }
 
@@ -437,6 +525,7 @@ void file_env_advance(struct file_env *world, uint64_t ns)
 	world->mono_ns += ns;
 	world->boot_ns += ns;
 	world->wall_ns += ns;
+	world->passed_ns += ns;
 }
 
 void file_env_arm(struct file_env *world, struct file_env_fault fault)

@@ -39,6 +39,7 @@ enum file_env_fault_kind {
 	FILE_ENV_CRASH_BEFORE, /* the process dies before the operation */
 	FILE_ENV_CRASH_AFTER,  /* the process dies when it is done */
 	FILE_ENV_CRASH_TORN,   /* pwritev writes `bytes`, then as CRASH_BEFORE */
+	FILE_ENV_LATE,	       /* syncs answer `delay_ns` later; others succeed */
 };
 
 struct file_env_fault {
@@ -48,23 +49,40 @@ struct file_env_fault {
 	uint64_t times; /* so many in a row; 0 and 1: one; UINT64_MAX: for ever */
 	int error;	/* negative */
 	size_t bytes;
+	uint64_t delay_ns;
 };
+
+/* What a simulation adds (sim_world.h). Each may be NULL. */
+struct file_env_hooks {
+	/* Decides about every operation, in place of the armed fault. */
+	bool (*fault)(void *arg, enum file_env_op op, struct file_env_fault *ret_fault);
+	/* The process dies here, really: does not return. */
+	void (*die)(void *arg);
+	void *arg;
+};
+
+struct sim_disk;
 
 #define FILE_ENV_SYNCS_MAX 64
 
 struct file_env {
 	struct env env;				   /* pass this; the first member */
 	uint64_t mono_ns, boot_ns, wall_ns, ticks; /* the clock: set or advance */
+	uint64_t passed_ns; /* since init: what really passed, however clocks are set */
 	uint64_t random_state;
 	uint64_t counts[FILE_ENV_OPS]; /* since arm; [FILE_ENV_ANY]: all */
 	struct file_env_fault fault;
 	bool armed, fired, crashed;
 	int open_count; /* descriptors open through this world */
 	uint64_t space; /* free bytes to answer with; 0: the real ones */
-	struct {
+	struct file_env_hooks hooks;
+	struct sim_disk *disk; /* is told what changes; may be NULL */
+	struct file_env_sync {
 		env_done_fn *done;
 		void *arg;
-		int result;
+		int result, fd;
+		uint64_t due_ns;
+		uint64_t covers; /* changes of the disk that came before it */
 	} syncs[FILE_ENV_SYNCS_MAX];
 	unsigned sync_count;
 };
@@ -80,6 +98,8 @@ const char *file_env_op_name(enum file_env_op op);
 
 /* A fresh directory under $TMPDIR, /dev/shm or /tmp; free() the path after removing. */
 char *test_directory_new(void);
+/* Removes what is in it, but for names that end in `keep` (NULL: all). */
+void test_directory_empty(const char *path, const char *keep);
 /* Removes it with everything in it. */
 void test_directory_remove(const char *path);
 /* Copies the regular files of one directory into another. */

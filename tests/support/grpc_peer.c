@@ -150,6 +150,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		peer->ended++;
 		buf_reset(&peer->body);
 		(void)buf_append(&peer->body, stream->body.at, stream->body.len);
+		if (peer->request)
+			peer->request(peer->request_arg, buf_bytes(&stream->body),
+				      &stream->reply);
 	}
 	if ((end || stream->reply.early) && !stream->answered)
 		answer(peer, stream);
