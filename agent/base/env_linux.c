@@ -468,11 +468,23 @@ bool env_linux_uses_openat2(const struct env *env)
 	return ((const struct env_linux *)env)->openat2;
 }
 
+/* The thread gets what the kernel's ring did not do. */
+static void uring_refused(void *arg, struct env_job *job)
+{
+	struct env_linux *world = arg;
+	env_done_fn *done = job->done;
+	void *done_arg = job->arg;
+	int r = env_helper_push(&world->syncs, job);
+
+	if (r < 0)
+		done(done_arg, r);
+}
+
 static void uring_probe(struct env_linux *world, const struct env_linux_options *options)
 {
 	if (options && options->uring == ENV_LINUX_URING_NEVER)
 		return;
-	if (env_uring_init(&world->uring) < 0)
+	if (env_uring_init(&world->uring, uring_refused, world) < 0)
 		return;
 	if (env_loop_watch(&world->loop, world->uring.event_fd, EPOLLIN, env_uring_collect,
 			   &world->uring) < 0)

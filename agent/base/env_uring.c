@@ -8,11 +8,15 @@
 #define URING_ENTRIES 32
 #define URING_SUBMIT_TRIES 100
 
-int env_uring_init(struct env_uring *uring)
+int env_uring_init(struct env_uring *uring, env_uring_refused_fn *refused, void *arg)
 {
 	int r;
 
-	*uring = (struct env_uring){.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+	*uring = (struct env_uring){
+		.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		.refused = refused,
+		.refused_arg = arg,
+	};
 	if (uring->event_fd < 0)
 		return -errno;
 	r = io_uring_queue_init(URING_ENTRIES, &uring->ring, 0);
@@ -103,6 +107,26 @@ void env_uring_cancel(struct env_uring *uring, void *arg)
 			uring->finished[i]->cancelled = true;
 }
 
+/* Whether the answer is the disk's. Cancelled, interrupted, without memory or not
+ * allowed says that nothing was synced, and nothing of whether it could be. */
+static bool was_done(int result)
+{
+	switch (result) {
+	case -ECANCELED:
+	case -EINTR:
+	case -EAGAIN:
+	case -ENOMEM:
+	case -EINVAL:
+	case -ENOSYS:
+	case -EPERM:
+	case -EACCES:
+	case -EOPNOTSUPP:
+		return false;
+	default:
+		return result <= 0;
+	}
+}
+
 void env_uring_collect(void *arg, uint32_t events)
 {
 	struct env_uring *uring = arg;
@@ -120,7 +144,10 @@ void env_uring_collect(void *arg, uint32_t events)
 		uring->finished_count--;
 		memmove(uring->finished, uring->finished + 1,
 			uring->finished_count * sizeof uring->finished[0]);
-		env_job_finish(job);
+		if (job->cancelled || was_done(job->result))
+			env_job_finish(job);
+		else
+			uring->refused(uring->refused_arg, job);
 	}
 }
 

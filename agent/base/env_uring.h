@@ -12,6 +12,9 @@
 
 #define ENV_URING_SYNCS_MAX 16
 
+/* Takes over a job that the kernel gave back without doing it. */
+typedef void env_uring_refused_fn(void *arg, struct env_job *job);
+
 struct env_uring {
 	struct io_uring ring;
 	bool open;
@@ -21,10 +24,12 @@ struct env_uring {
 	struct env_job *syncs[ENV_URING_SYNCS_MAX];    /* in the kernel */
 	struct env_job *finished[ENV_URING_SYNCS_MAX]; /* callbacks to run */
 	unsigned finished_count;
+	env_uring_refused_fn *refused;
+	void *refused_arg;
 };
 
-/* -EPERM, -ENOSYS: not allowed here. */
-int env_uring_init(struct env_uring *uring);
+/* `refused` is called from wait(). -EPERM, -ENOSYS: not allowed here. */
+int env_uring_init(struct env_uring *uring, env_uring_refused_fn *refused, void *arg);
 /* Waits for what is in the kernel. A zeroed struct is fine. */
 void env_uring_fini(struct env_uring *uring);
 
