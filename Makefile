@@ -156,6 +156,14 @@ $(FUZZ_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(FUZZ_COMMON_OBJ) $(FUZZ_
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $(FUZZ_LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
 
+# Loaded in front of the agent's libraries by tests of failing disks.
+FAULT_PRELOAD := $(patsubst tests/fault/preload/%.c,$(BUILD)/tests/fault/%.so,$(wildcard tests/fault/preload/*.c))
+
+$(FAULT_PRELOAD): $(BUILD)/tests/fault/%.so: tests/fault/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu11 $(OPTIMIZE) $(WARNINGS) $(WERROR) -Wno-missing-prototypes \
+		$(AGENT_CFLAGS) -fPIC -shared -o $@ $< -luring -ldl
+
 # Some tests ask protobuf's own implementation whether ours is right.
 $(UNIT_BIN): | $(PYTHON_STUBS)
 
@@ -166,7 +174,7 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 .PHONY: unit examples tools replay
 unit: $(UNIT_BIN)
 replay: $(FUZZ_BIN)
-tools: $(TOOL_BIN)
+tools: $(TOOL_BIN) $(FAULT_PRELOAD)
 examples: $(EXAMPLE_BIN)
 
 # --- what people type --------------------------------------------------------
