@@ -10,16 +10,18 @@ import struct
 
 from support import attributes, check, read_archive, spans_of
 
-MAGIC, THREADS, CALLS_MAX, CYCLE = 0x6B696C6C, 2, 32768, 8
+MAGIC, CALLS_MAX, CYCLE = 0x6B696C6C, 32768, 8
 LARGE, LARGE_EVERY, LARGE_AT = 800_000, 1000, 643
+LONG, LONG_EVERY, LONG_AT = 7247, 100, 58
 NOT_CALLED, CALLED, RETURNED, REFUSED = range(4)
-HEADER = struct.Struct("=6I")
+HEADER = struct.Struct("=7I")
 ERROR, OK, UNSET = 2, 1, 0
 
 
 def value_of(life, thread, n):
     large = life % 4 == 0 and n % LARGE_EVERY == LARGE_AT
-    length = LARGE if large else 12 + n * 37 % 400
+    long = n % LONG_EVERY == LONG_AT
+    length = LARGE if large else LONG if long else 12 + n * 37 % 400
     stamp = f"{life}.{thread}.{n};"
     return (stamp * (length // len(stamp) + 1))[:length]
 
@@ -29,12 +31,12 @@ class Life:
 
     def __init__(self, path):
         raw = path.read_bytes()
-        magic, self.number, self.note, _, _, self.errors = HEADER.unpack_from(raw)
+        magic, self.number, self.note, _, _, self.errors, threads = HEADER.unpack_from(raw)
         check(magic == MAGIC, f"{path} holds no notes")
         check(self.errors == 0, f"life {self.number} could not be traced")
         self.trace = f"e2ee{0:020x}" + struct.pack("=I", self.number).hex()
         self.calls = []
-        for thread in range(THREADS):
+        for thread in range(threads):
             notes = raw[HEADER.size + thread * CALLS_MAX:][:CALLS_MAX]
             notes = notes[:notes.index(0)] if 0 in notes else notes
             check(CALLED not in notes[:-1], "a thread in two calls at a time")
@@ -111,7 +113,7 @@ def check_life(life, document):
     is_one_of(bool(root), life.note, f"life {life.number}: its own span")
     if root:
         check_life_span(life, root[0])
-    by_thread = [{} for _ in range(THREADS)]
+    by_thread = [{} for _ in life.calls]
     for span in spans:
         if span["name"] != "life":
             by_name = by_thread[attributes_int(span, "thread")]

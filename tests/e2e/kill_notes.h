@@ -15,12 +15,17 @@
 #include <stdint.h>
 
 #define KILL_MAGIC 0x6b696c6cu
-#define KILL_THREADS 2
+#define KILL_THREADS 2 /* unless told otherwise */
+#define KILL_THREADS_MAX 8
 #define KILL_CALLS_MAX 32768u
 #define KILL_CYCLE 8u
 #define KILL_LARGE 800000u
 #define KILL_LARGE_EVERY 1000u /* in each fourth life */
 #define KILL_LARGE_AT 643u
+/* As long as one value in a hundred of real runs. */
+#define KILL_LONG 7247u
+#define KILL_LONG_EVERY 100u
+#define KILL_LONG_AT 58u
 
 /* What became of a call. */
 enum kill_note {
@@ -39,7 +44,8 @@ struct kill_notes {
 	_Atomic uint32_t calls;	    /* returned, of all threads; the killer's clock */
 	_Atomic uint32_t stop;	    /* the threads end after their cycle */
 	_Atomic uint32_t errors;    /* of init and of what must not fail */
-	_Atomic uint8_t notes[KILL_THREADS][KILL_CALLS_MAX];
+	uint32_t threads;
+	_Atomic uint8_t notes[KILL_THREADS_MAX][KILL_CALLS_MAX];
 };
 
 #endif

@@ -1,8 +1,8 @@
 /* Writers that are killed, again and again, and their killer.
  *
- *	kill_writer NOTES_DIR SEED LIVES MODE [PAUSE_US]
+ *	kill_writer NOTES_DIR SEED LIVES MODE [PAUSE_US [THREADS]]
  *
- * Lives are processes of two threads each, four of them at a time. MODE:
+ * Lives are processes of two threads each, or THREADS, four of them at a time. MODE:
  *	kill	SIGKILL by the kernel's timer, within 3 ms of the start
  *	mixed	after a number of calls half are killed, half end and exit 0
  * LIVES 0: until SIGTERM, then the living end by themselves. PAUSE_US is slept
@@ -37,6 +37,7 @@ struct plan {
 	uint32_t lives;
 	bool mixed;
 	uint32_t pause_us;
+	uint32_t threads;
 };
 
 struct life {
@@ -74,12 +75,15 @@ struct writer {
 };
 
 /* The value of attribute n: a text that only this thread's n has, of a length
- * from 12 to 411 bytes, or a large one. kill_checker.py makes the same. */
+ * from 12 to 411 bytes, a long one or a large one. kill_checker.py makes the
+ * same. */
 static size_t kill_value(uint32_t life, uint32_t thread, uint32_t n, char *ret_value)
 {
 	char stamp[40];
 	bool large = life % 4 == 0 && n % KILL_LARGE_EVERY == KILL_LARGE_AT;
-	size_t length = large ? KILL_LARGE : 12 + n * 37 % 400;
+	size_t length = large				      ? KILL_LARGE
+			: n % KILL_LONG_EVERY == KILL_LONG_AT ? KILL_LONG
+							      : 12 + n * 37 % 400;
 	size_t size = (size_t)snprintf(stamp, sizeof stamp, "%u.%u.%u;", life, thread, n);
 
 	for (size_t i = 0; i < length; i += size)
@@ -196,8 +200,8 @@ static void be_killed_in(uint64_t ns)
 static int live(const struct plan *plan, struct kill_notes *notes)
 {
 	struct spanring_options options = SPANRING_OPTIONS_INIT;
-	struct writer writers[KILL_THREADS];
-	pthread_t threads[KILL_THREADS];
+	struct writer writers[KILL_THREADS_MAX];
+	pthread_t threads[KILL_THREADS_MAX];
 	struct spanring_span life;
 
 	options.service_name = "writer";
@@ -205,12 +209,12 @@ static int live(const struct plan *plan, struct kill_notes *notes)
 	if (spanring_init(&options) < 0)
 		atomic_fetch_add_explicit(&notes->errors, 1, memory_order_relaxed);
 	start_life(notes, &life);
-	for (uint32_t t = 0; t < KILL_THREADS; t++) {
+	for (uint32_t t = 0; t < plan->threads; t++) {
 		writers[t] = (struct writer){notes, plan, &life, t, 0, malloc(KILL_LARGE)};
 		if (pthread_create(&threads[t], NULL, write_cycles, &writers[t]) != 0)
 			return 1;
 	}
-	for (uint32_t t = 0; t < KILL_THREADS; t++)
+	for (uint32_t t = 0; t < plan->threads; t++)
 		(void)pthread_join(threads[t], NULL);
 	(void)spanring_end(&life);
 	return 0;
@@ -238,6 +242,7 @@ static struct kill_notes *open_notes(const struct plan *plan, uint32_t life)
 	close(fd);
 	notes->magic = KILL_MAGIC;
 	notes->life = life;
+	notes->threads = plan->threads;
 	return notes;
 }
 
@@ -302,9 +307,9 @@ int main(int argc, char **argv)
 	uint32_t begun = 0, living = 0;
 
 	if (argc < 5) {
-		(void)fprintf(
-			stderr,
-			"usage: kill_writer NOTES_DIR SEED LIVES kill|mixed [PAUSE_US]\n");
+		(void)fprintf(stderr,
+			      "usage: kill_writer NOTES_DIR SEED LIVES kill|mixed [PAUSE_US "
+			      "[THREADS]]\n");
 		return 2;
 	}
 	plan.directory = argv[1];
@@ -312,6 +317,9 @@ int main(int argc, char **argv)
 	plan.lives = (uint32_t)strtoul(argv[3], NULL, 10);
 	plan.mixed = strcmp(argv[4], "mixed") == 0;
 	plan.pause_us = argc > 5 ? (uint32_t)strtoul(argv[5], NULL, 10) : 0;
+	plan.threads = argc > 6 ? (uint32_t)strtoul(argv[6], NULL, 10) : KILL_THREADS;
+	if (plan.threads > KILL_THREADS_MAX)
+		plan.threads = KILL_THREADS_MAX;
 	(void)signal(SIGTERM, on_term);
 	do {
 		for (int i = 0; i < AT_A_TIME; i++) {
