@@ -51,7 +51,8 @@ class Told:
 def start_module(place, told, *command, wrapper=(), **environment):
     environment = place.environment(TOLD=str(told), **environment)
     return subprocess.Popen([*wrapper, module(command[0]), *map(str, command[1:])],
-                            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                            env=environment, cwd=place.memory, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
 
 
 def run_module(place, told, *command, status=0, timeout=120, wrapper=(), **environment):

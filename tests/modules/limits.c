@@ -62,9 +62,9 @@ static void expect_off(int error)
 
 	told_check(spanring_state(&report) == 0 && report.on == 0);
 	told_check(report.error == error);
-	told_check(report.reason == (error == EMFILE	? SPANRING_REASON_SYSTEM
+	told_check(report.reason == (error == EMFILE   ? SPANRING_REASON_SYSTEM
 				     : error == ENOMEM ? SPANRING_REASON_NO_MEMORY
-							: SPANRING_REASON_NO_SPACE));
+						       : SPANRING_REASON_NO_SPACE));
 }
 
 static int error_of(const char *what)
@@ -148,8 +148,9 @@ static void later(const char *what)
 	for (int i = 0; i < 12000; i++)
 		if (spanring_set_string_n(&span, "value", value, sizeof value) != 0)
 			break;
-	told_check(spanring_context_to_file(&(struct spanring_context){
-			   .trace_id = {1}, .span_id = {1}}, "context-of-a-limit") ==
+	told_check(spanring_context_to_file(
+			   &(struct spanring_context){.trace_id = {1}, .span_id = {1}},
+			   "context-of-a-limit") ==
 		   (resource == RLIMIT_AS ? 0 : -error_of(what)));
 	pthread_barrier_wait(&all_there);
 	pthread_barrier_wait(&all_there);

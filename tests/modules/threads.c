@@ -77,8 +77,8 @@ static void write_for_ever(void)
 		told_check(spanring_start_with(&span, "cancelled", .parent = &root) == 0);
 		told_check(spanring_set_string(&span, "key", "value") == 0);
 		if (n % 8 == 0)
-			told_check(spanring_set_string_n(&span, "large", large,
-							 sizeof large) == 0);
+			told_check(spanring_set_string_n(&span, "large", large, sizeof large) ==
+				   0);
 		told_check(spanring_end(&span) == 0);
 		atomic_fetch_add(&written, 1);
 	}
