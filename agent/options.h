@@ -71,6 +71,10 @@ struct options {
 	 * more, and remove it. NULL: serve until a signal. */
 	char *private_dir;
 
+	/* Every span of the log is archived, whatever the log says of archives: they
+	 * are not there. Set by `spanring recover`. */
+	bool archive_anew;
+
 	/* What main() is asked to do. */
 	bool check_only;
 	bool show_help;

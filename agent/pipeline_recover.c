@@ -133,7 +133,9 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 		assemble_recover_closed(p->assemble, key.key);
 		return 0;
 	case WAL_ARCHIVE:
-		return p->archive ? archive_recover(p->archive, key.key, payload, segment) : 0;
+		return p->archive && !p->options->archive_anew
+			       ? archive_recover(p->archive, key.key, payload, segment)
+			       : 0;
 	case WAL_CURSOR:
 		recover_cursor(p, &key, payload, segment);
 		return 0;
