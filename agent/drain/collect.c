@@ -202,7 +202,8 @@ static bool chains_drop(struct collect *collect)
 static int batch_offer(struct collect *collect, uint64_t *ret_sequence)
 {
 	for (uint32_t i = 0; i < collect->count; i++)
-		collect->slices[i].records.at = collect->at + collect->notes[i].offset;
+		if (collect->slices[i].records.len)
+			collect->slices[i].records.at = collect->at + collect->notes[i].offset;
 	return collect->ops->batch(collect->ops->arg, collect->ring->index, collect->slices,
 				   collect->count, ret_sequence);
 }
