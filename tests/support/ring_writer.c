@@ -61,8 +61,8 @@ static void header_fill(struct ring_writer *writer)
 	header->start_time = start_time();
 }
 
-void ring_writer_prepare(struct ring_writer *writer, const char *dir, uint8_t seed,
-			 uint64_t size)
+void ring_writer_prepare_as(struct ring_writer *writer, const char *dir,
+			    const uint8_t instance[16], uint64_t size)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
 	char path[400];
@@ -70,9 +70,9 @@ void ring_writer_prepare(struct ring_writer *writer, const char *dir, uint8_t se
 
 	*writer = (struct ring_writer){.size = size};
 	snprintf(writer->dir, sizeof writer->dir, "%s", dir);
-	memset(writer->instance, seed, 16);
+	memcpy(writer->instance, instance, 16);
 	for (int i = 0; i < 16; i++)
-		snprintf(writer->name + 2 * i, 3, "%02x", seed);
+		snprintf(writer->name + 2 * i, 3, "%02x", instance[i]);
 	strcat(writer->name, WIRE_RING_SUFFIX);
 	path_of(path, writer, WIRE_TEMPORARY_SUFFIX);
 	writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -87,6 +87,15 @@ void ring_writer_prepare(struct ring_writer *writer, const char *dir, uint8_t se
 	writer->blocks = writer->at + writer->header->blocks_offset;
 	r = fcntl(writer->fd, F_OFD_SETLK, &lock);
 	assert(r == 0);
+}
+
+void ring_writer_prepare(struct ring_writer *writer, const char *dir, uint8_t seed,
+			 uint64_t size)
+{
+	uint8_t instance[16];
+
+	memset(instance, seed, sizeof instance);
+	ring_writer_prepare_as(writer, dir, instance, size);
 }
 
 void ring_writer_publish(struct ring_writer *writer)

@@ -38,6 +38,8 @@ void ring_writer_make(struct ring_writer *writer, const char *dir, uint8_t seed,
  * header first. */
 void ring_writer_prepare(struct ring_writer *writer, const char *dir, uint8_t seed,
 			 uint64_t size);
+void ring_writer_prepare_as(struct ring_writer *writer, const char *dir,
+			    const uint8_t instance[16], uint64_t size);
 void ring_writer_publish(struct ring_writer *writer);
 /* Drops the lock: for the agent, the process is dead. */
 void ring_writer_die(struct ring_writer *writer);
