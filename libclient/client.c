@@ -24,6 +24,7 @@ static struct {
 	size_t arena_bytes;
 	struct environment environment;
 	bool environment_read;
+	char directory[DIRECTORY_PATH_SIZE]; /* one that was named from where we were */
 } kept;
 
 /* ---- copying the options --------------------------------------------------- */
@@ -99,6 +100,10 @@ static int keep_options(const struct spanring_options *options)
 		client_report(-error, "a resource attribute makes no sense and is left out");
 	if (!life_options.directory)
 		life_options.directory = kept.environment.ring_directory;
+	/* It is opened again later, and by children: they may be elsewhere. */
+	if (life_options.directory && life_options.directory[0] != '/' &&
+	    directory_absolute(kept.directory, life_options.directory) == 0)
+		life_options.directory = kept.directory;
 	life_options.ring.bytes_max = options->ring_bytes_max
 					      ? options->ring_bytes_max
 					      : kept.environment.ring_bytes_max;

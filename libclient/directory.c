@@ -24,6 +24,20 @@ static int path_join(char ret[DIRECTORY_PATH_SIZE], const char *first, const cha
 	return 0;
 }
 
+int directory_absolute(char ret_path[DIRECTORY_PATH_SIZE], const char *path)
+{
+	char here[DIRECTORY_PATH_SIZE];
+	size_t length;
+
+	if (!getcwd(here, sizeof here))
+		return errno == ERANGE ? -ENAMETOOLONG : -errno;
+	length = strlen(here);
+	if (here[0] != '/' || length + 1 >= sizeof here)
+		return -ENOENT;
+	memcpy(here + length, "/", 2);
+	return path_join(ret_path, here, path);
+}
+
 /* No stdio in other people's processes. */
 static int path_of_uid(char ret[DIRECTORY_PATH_SIZE], uid_t uid)
 {
@@ -76,6 +90,9 @@ static int check_trust(int fd, const struct stat *st)
 
 	if (st->st_uid == geteuid() && !(st->st_mode & 077))
 		return 0;
+	/* Anybody could put another ring in place of ours. */
+	if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !(st->st_mode & S_ISVTX))
+		return -EPERM;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	if ((uint32_t)fs.f_type != TMPFS_MAGIC)

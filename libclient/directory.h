@@ -2,7 +2,8 @@
  *
  * A directory is trusted when it is ours alone (owner is our effective user,
  * mode 0700), or when it is on tmpfs and all its parents are root's and
- * writable by nobody else: then root made it, and its owner is the agent. */
+ * writable by nobody else: then root made it, and its owner is the agent. Where
+ * others may write to it, it must be sticky. */
 #ifndef LIBCLIENT_DIRECTORY_H
 #define LIBCLIENT_DIRECTORY_H
 
@@ -16,6 +17,10 @@ struct directory {
 	uid_t owner;
 	char path[DIRECTORY_PATH_SIZE];
 };
+
+/* Where a path leads that begins at the working directory. -ENAMETOOLONG, and
+ * the errors of getcwd(). */
+int directory_absolute(char ret_path[DIRECTORY_PATH_SIZE], const char *path);
 
 /* Opens the named directory, or the first of the usual places that exists
  * when `named` is NULL. A missing one that was named is created, mode 0700,
