@@ -11,6 +11,8 @@
  *	end			ends the newest open span
  *	endrun			the same, as the run's end
  *	flush			waits until the agent has logged everything
+ *	state			answers on (0, 1), reason, error, agent (0, 1), path
+ *	chdir PATH		goes elsewhere
  *	exit CODE | abort	leaves at once */
 #include <errno.h>
 #include <spanring.h>
@@ -98,6 +100,16 @@ static int finish(struct puppet *puppet, const char *how)
 	return answer(strcmp(how, "endrun") == 0 ? spanring_run_end(span) : spanring_end(span));
 }
 
+static int tell_state(void)
+{
+	struct spanring_report state = SPANRING_REPORT_INIT;
+
+	(void)spanring_state(&state);
+	printf("ok %u %d %d %u %s\n", state.on, (int)state.reason, state.error, state.agent,
+	       state.path);
+	return 0;
+}
+
 static int obey(struct puppet *puppet, char *line)
 {
 	const char *verb = strtok(line, "\t") ?: "", *first = strtok(NULL, "\t") ?: "";
@@ -106,6 +118,10 @@ static int obey(struct puppet *puppet, char *line)
 
 	if (strcmp(verb, "flush") == 0)
 		return answer(spanring_flush(FLUSH_MS));
+	if (strcmp(verb, "state") == 0)
+		return tell_state();
+	if (strcmp(verb, "chdir") == 0)
+		return answer(chdir(first));
 	if (strcmp(verb, "exit") == 0)
 		_exit(atoi(first));
 	if (strcmp(verb, "abort") == 0)

@@ -88,7 +88,7 @@ class Place:
         """For a traced process: nothing of the caller's tracing is left."""
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith(("OTEL_", "SPANRING_", "TRACE"))}
-        return dict(kept, SPANRING_DIR=str(self.ring), **more)
+        return {**kept, "SPANRING_DIR": str(self.ring), **more}
 
     def archives(self):
         return sorted(self.archive.glob("*.otlp.json"))
@@ -253,9 +253,9 @@ def check_ledgers(status):
 class Puppet:
     """tests/e2e/puppet.c: one command per line, one answer per command."""
 
-    def __init__(self, place, **environment):
-        self.process = subprocess.Popen([tool("puppet")], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, bufsize=1,
+    def __init__(self, place, command=(), cwd=None, **environment):
+        self.process = subprocess.Popen(command or [tool("puppet")], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1, cwd=cwd,
                                         env=place.environment(**environment))
 
     def __enter__(self):
