@@ -207,6 +207,14 @@ static uint64_t clean_above(const struct pipeline *p, uint64_t open_bytes)
 	return open > least ? open : least;
 }
 
+static bool somebody_is_behind(const struct pipeline *p)
+{
+	for (uint32_t i = 0; i < p->destination_count; i++)
+		if (destination_done(&p->destinations[i]) < wal_last_span_number(p->wal))
+			return true;
+	return false;
+}
+
 /* Why the log is over its size, and what is given up for it. */
 static void say_over_size(struct pipeline *p, const struct wal_oldest *oldest)
 {
@@ -217,7 +225,7 @@ static void say_over_size(struct pipeline *p, const struct wal_oldest *oldest)
 	if (p->archive && archive_mark(p->archive) < oldest->last_span_number)
 		why = "runs wait for the archive: nothing is given up, rings are drained no "
 		      "longer a quarter above it, and full ones refuse and count";
-	else if (!everybody_passed(p, oldest->last_span_number))
+	else if (somebody_is_behind(p))
 		why = p->archive
 			      ? "the oldest spans the collector has not taken are given up and "
 				"counted (dropped_backlog); they are in the archive"

@@ -143,7 +143,8 @@ struct wal_oldest wal_oldest(const struct wal *wal);
 uint64_t wal_bytes(const struct wal *wal);
 /* What all of it takes on the disk: with what is allocated and not used yet, and
  * with what is released and waits for a sync before it is removed. At most one
- * and a half times the limit in force, and two segments: then RECORDs wait. */
+ * and a half times the limit in force, and two segments: then RECORDs wait, and
+ * only what is open already is still finished. */
 uint64_t wal_bytes_on_disk(const struct wal *wal);
 /* Of that, what is released. */
 uint64_t wal_bytes_released(const struct wal *wal);

@@ -2,6 +2,7 @@
 or take long (tests/fault/preload/failing_calls.c), small mounts in a namespace of
 our own, and an agent without io_uring, by its setting or by seccomp."""
 import ctypes
+import errno
 import os
 import pathlib
 import platform
@@ -10,9 +11,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from support import Agent, Skip, check, program
+from support import Agent, Skip, attributes, check, program, read_archive, spans_of
 
 MODES = ("io_uring", "thread")
+VALUE_BYTES = 20000
 
 
 class Calls:
@@ -62,6 +64,92 @@ def wait_no_condition(agent, timeout=60):
 
 def said(agent, text):
     return sum(text in line for line in agent.log().splitlines())
+
+
+class Flood:
+    """A module that goes on when it is refused, and knows what was taken."""
+
+    def __init__(self, puppet):
+        self.puppet, self.taken, self.refused = puppet, [], 0
+
+    def ask(self, *words):
+        self.puppet.process.stdin.write("\t".join(map(str, words)) + "\n")
+        self.puppet.process.stdin.flush()
+        return self.puppet.process.stdout.readline().startswith("ok")
+
+    def span(self):
+        name = f"flood {len(self.taken) + self.refused}"
+        if not self.ask("root", name):
+            self.refused += 1
+            return
+        self.taken.append((name, self.ask("large", "value", VALUE_BYTES)))
+        self.ask("end")
+
+    def check_archived(self, place):
+        """Each that was taken is there once, whole, and nothing else."""
+        found = {}
+        for path in place.archives():
+            for span, _, _ in spans_of(read_archive(path, judge=False)):
+                check(found.setdefault(span["name"], span) is span, f"{span['name']} twice")
+        check(found.keys() == {name for name, _ in self.taken}, "other spans than were taken")
+        for name, whole in self.taken:
+            check(not whole or len(attributes(found[name])["value"]) == VALUE_BYTES,
+                  f"the value of {name}")
+
+
+# ---- small mounts --------------------------------------------------------------------
+
+NAMESPACE = "SPANRING_TEST_NAMESPACE"
+
+
+def own_namespace():
+    """Goes on in a mount namespace of its own, as root or as root of a user
+    namespace. False: that is not allowed here."""
+    if os.environ.get(NAMESPACE):
+        return True
+    command = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+    command += ["--propagation", "private"]
+    try:
+        probe = subprocess.run(command + ["mount", "-t", "tmpfs", "t", "/mnt"], check=False,
+                               stderr=subprocess.DEVNULL)
+    except OSError:
+        return False
+    if probe.returncode:
+        return False
+    os.execvpe(command[0], command + [sys.executable] + sys.argv, dict(os.environ, **{NAMESPACE: "1"}))
+
+
+class Mount:
+    """A tmpfs of a few MiB."""
+
+    def __init__(self, path, size, options=""):
+        self.path = path
+        self.ballast = path / "ballast"
+        path.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}{options}", "t", str(path)],
+                       check=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", str(self.path)], check=True)
+
+    def fill(self):
+        """Until not one page is left."""
+        with open(self.ballast, "ab", buffering=0) as ballast:
+            for piece in (bytes(1 << 16), bytes(1 << 12)):
+                try:
+                    while ballast.write(piece) == len(piece):
+                        pass
+                except OSError as error:
+                    check(error.errno == errno.ENOSPC, f"filling {self.path}: {error}")
+
+    def free(self):
+        self.ballast.unlink()
+
+    def remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
 
 
 # ---- seccomp -----------------------------------------------------------------------
