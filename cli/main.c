@@ -15,6 +15,7 @@ static const struct verb {
 	{"check", check_main, "test an archive; for scripts"},
 	{"status", status_main, "what the agent is doing: rings, open spans, log, ledgers"},
 	{"recover", recover_main, "turn what a dead agent or machine left into archives"},
+	{"wal", wal_main, "check a log, segment by segment; changes nothing"},
 	{"sink", sink_main, "a small OTLP/gRPC server that prints what it gets"},
 };
 #define VERBS (sizeof verbs / sizeof verbs[0])

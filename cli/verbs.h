@@ -10,5 +10,6 @@ int run_main(int argc, char **argv);
 int show_main(int argc, char **argv);
 int sink_main(int argc, char **argv);
 int status_main(int argc, char **argv);
+int wal_main(int argc, char **argv);
 
 #endif
