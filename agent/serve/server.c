@@ -1,6 +1,7 @@
 #include "serve/server.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,6 +253,18 @@ void server_tick(struct server *server, uint64_t now_ns)
 
 /* ---- life ------------------------------------------------------------------- */
 
+/* An earlier life's socket, or what somebody planted under its name; a directory
+ * is not ours to empty, so it goes out of the way. */
+static void clear_name(const char *path)
+{
+	char aside[PATH_MAX];
+
+	if (unlink(path) == 0 || errno != EISDIR)
+		return;
+	(void)snprintf(aside, sizeof aside, "%s.planted-%ld", path, (long)getpid());
+	(void)rename(path, aside); /* bind() says if it is still there */
+}
+
 static int listen_unix(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -263,7 +276,7 @@ static int listen_unix(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	(void)unlink(path);
+	clear_name(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
 	    chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
 		r = -errno;
