@@ -14,6 +14,7 @@ static const struct verb {
 	{"show", show_main, "print an archived run as a tree"},
 	{"check", check_main, "test an archive; for scripts"},
 	{"status", status_main, "what the agent is doing: rings, open spans, log, ledgers"},
+	{"doctor", doctor_main, "look whether tracing works here, and what to do if not"},
 	{"recover", recover_main, "turn what a dead agent or machine left into archives"},
 	{"wal", wal_main, "check a log, segment by segment; changes nothing"},
 	{"sink", sink_main, "a small OTLP/gRPC server that prints what it gets"},
