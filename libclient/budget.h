@@ -38,8 +38,9 @@ static inline uint32_t budget_kept(uint64_t budget, enum block_use use)
 
 static inline uint64_t budget_now(const struct ring *ring)
 {
-	/* Relaxed, and so are all exchanges: it orders nothing, it counts. */
-	return atomic_load_explicit(&ring->budget, memory_order_relaxed);
+	/* It counts and publishes nothing, so what changes it is relaxed. B1: an
+	 * acquire all the same, so that is_full() looks at `returned` behind it. */
+	return atomic_load_explicit(&ring->budget, memory_order_acquire);
 }
 
 static inline const struct wire_ctl_header *budget_ctl(const struct ring *ring)

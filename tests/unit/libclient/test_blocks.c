@@ -1,4 +1,5 @@
 /* Who may take a block: full rings, the reserve, what comes back. */
+#include "budget.h"
 #include "client.h"
 #include "client_fixture.h"
 #include "life.h"
@@ -148,6 +149,47 @@ static void a_process_says_its_end_in_a_ring_that_is_full(void **state)
 	client_fixture_read(fixture, &view);
 	assert_int_equal(ring_view_count(&view, WIRE_PROCESS_END), 2);
 	ring_view_close(&view);
+}
+
+/* Other threads and the agent at work, seen from afar: blocks come back and are
+ * taken again at once, so that as many are free as before. */
+static _Atomic uint32_t came_and_went;
+
+static void *come_and_go(void *argument)
+{
+	struct fake_agent *agent = argument;
+	struct ring *ring = life_hold();
+
+	while (atomic_fetch_add(&came_and_went, 1) < 1000000) {
+		atomic_fetch_add(&agent->ctl->returns, 8);
+		atomic_fetch_add(&ring->budget, 8 * BUDGET_TAKEN_ONE);
+	}
+	life_release();
+	return NULL;
+}
+
+static void an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_span span;
+	struct fake_agent agent;
+	char value[4000] = "";
+	pthread_t others;
+
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	spanring_start(&span, "span", NULL);
+	while (spanring_set_string_n(&span, "k", value, sizeof value) == 0)
+		;
+	atomic_store(&came_and_went, 0);
+	assert_int_equal(pthread_create(&others, NULL, come_and_go, &agent), 0);
+	while (atomic_load(&came_and_went) < 1000000) {
+		assert_int_equal(budget_spend(thread_self->ring, BLOCK_FOR_END), 0);
+		budget_refund(thread_self->ring, 1);
+	}
+	pthread_join(others, NULL);
+	fake_agent_close(&agent);
 }
 
 static void a_refused_span_stands_in_for_its_parent(void **state)
@@ -407,6 +449,7 @@ int main(void)
 		IN_DIRECTORY(every_span_that_was_started_can_be_ended_with_a_short_status),
 		IN_DIRECTORY(an_end_without_room_is_noted_in_the_header_by_its_id),
 		IN_DIRECTORY(a_process_says_its_end_in_a_ring_that_is_full),
+		IN_DIRECTORY(an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts),
 		IN_DIRECTORY(a_refused_span_stands_in_for_its_parent),
 		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
 		IN_DIRECTORY(a_ring_that_was_full_goes_on_when_one_block_comes_back),
