@@ -48,7 +48,7 @@ int budget_spend(struct ring *ring, enum block_use use)
 	do {
 		if (is_full(ring, use, &budget, &returned))
 			return -ENOBUFS;
-	} while (!swap(ring, &budget, budget + BUDGET_TAKEN_ONE));
+	} while (!swap(ring, &budget, budget + budget_cost(budget, use)));
 	return 0;
 }
 

@@ -13,14 +13,21 @@ static inline uint32_t budget_taken(uint64_t budget)
 	return (uint32_t)(budget >> 32);
 }
 
-/* Two blocks are never a span's: with SIGTERM's and the exit's last words the
- * process says that its open spans are not those of a crash. */
-#define BUDGET_OF_PROCESS_END 2u
-
 /* Blocks kept for the ends of spans. */
 static inline uint32_t budget_of_ends(uint64_t budget)
 {
-	return (uint32_t)budget;
+	return budget & 0xffffff;
+}
+
+/* Two blocks are never a span's: with SIGTERM's and the exit's last words the
+ * process says that its open spans are not those of a crash. How many of them
+ * are taken stands between the two counts. */
+#define BUDGET_OF_PROCESS_END 2u
+#define BUDGET_PROCESS_END_ONE (UINT64_C(1) << 24)
+
+static inline uint32_t budget_of_process_end(uint64_t budget)
+{
+	return BUDGET_OF_PROCESS_END - (budget >> 24 & 0xff);
 }
 
 /* Blocks that this use must leave free. */
@@ -30,10 +37,18 @@ static inline uint32_t budget_kept(uint64_t budget, enum block_use use)
 	case BLOCK_FOR_PROCESS_END:
 		return 0;
 	case BLOCK_FOR_END:
-		return BUDGET_OF_PROCESS_END;
+		return budget_of_process_end(budget);
 	default:
-		return BUDGET_OF_PROCESS_END + budget_of_ends(budget);
+		return budget_of_process_end(budget) + budget_of_ends(budget);
 	}
+}
+
+/* What the word grows by when a block is taken for this use. */
+static inline uint64_t budget_cost(uint64_t budget, enum block_use use)
+{
+	bool own = use == BLOCK_FOR_PROCESS_END && budget_of_process_end(budget) > 0;
+
+	return BUDGET_TAKEN_ONE + (own ? BUDGET_PROCESS_END_ONE : 0);
 }
 
 static inline uint64_t budget_now(const struct ring *ring)

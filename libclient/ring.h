@@ -45,7 +45,8 @@ struct ring {
 	_Atomic uint64_t looked_ns; /* when they were last looked for */
 
 	/* Blocks taken so far in the upper half, blocks held in reserve for
-	 * ends in the lower; one word, so that neither is overdrawn. */
+	 * ends in the lower; one word, so that neither is overdrawn. budget.h
+	 * takes it apart. */
 	_Atomic uint64_t budget;
 	_Atomic uint32_t cursor;       /* where the search for a free block goes on */
 	_Atomic uint32_t high;	       /* blocks [high, count) were never taken */

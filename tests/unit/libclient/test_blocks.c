@@ -151,6 +151,34 @@ static void a_process_says_its_end_in_a_ring_that_is_full(void **state)
 	ring_view_close(&view);
 }
 
+/* What it takes is its own: the spans' reserve stays as large as it was. */
+static void ends_find_room_behind_the_end_of_the_process(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
+	char value[4000] = "";
+	int started = 0;
+
+	client_fixture_init(fixture, SMALL_RING);
+	/* As many as two blocks of the reserve are worth. */
+	while (started < 227 && spanring_start(&spans[started], "span", NULL) == 0)
+		started++;
+	while (spanring_set_string_n(&spans[0], "k", value, sizeof value) == 0)
+		;
+	while (spanring_set_int(&spans[0], "k", 1) == 0)
+		;
+	assert_int_equal(client_say_process_end(WIRE_PROCESS_SIGTERM, 15), 0);
+	for (int i = 0; i < started; i++) {
+		assert_int_equal(spanring_set_status(&spans[i], SPANRING_STATUS_ERROR,
+						     "sixty-four characters of what has "
+						     "gone wrong in this one span"),
+				 0);
+		assert_int_equal(spanring_end(&spans[i]), 0);
+	}
+	spanring_state(&asked);
+	assert_int_equal(asked.ends_lost, 0);
+}
+
 /* Other threads and the agent at work, seen from afar: blocks come back and are
  * taken again at once, so that as many are free as before. */
 static _Atomic uint32_t came_and_went;
@@ -449,6 +477,7 @@ int main(void)
 		IN_DIRECTORY(every_span_that_was_started_can_be_ended_with_a_short_status),
 		IN_DIRECTORY(an_end_without_room_is_noted_in_the_header_by_its_id),
 		IN_DIRECTORY(a_process_says_its_end_in_a_ring_that_is_full),
+		IN_DIRECTORY(ends_find_room_behind_the_end_of_the_process),
 		IN_DIRECTORY(an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts),
 		IN_DIRECTORY(a_refused_span_stands_in_for_its_parent),
 		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
