@@ -220,7 +220,9 @@ class Agent:
 
 def idle(status):
     return (status["spans"]["open"] == 0 and status["archive"]["open_runs"] == 0
-            and status["archive"]["waiting"] == 0)
+            and status["archive"]["waiting"] == 0
+            # What the log holds and the archive was not handed yet waits nowhere.
+            and status["archive"]["spans"] >= status["spans"]["finished"])
 
 
 def check_ledgers(status):
