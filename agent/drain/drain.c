@@ -468,6 +468,7 @@ int drain_tick(struct drain *drain, uint64_t now_ns)
 	int work = find_rings(drain, now_ns);
 	bool all = wake_due(drain, now_ns);
 
+	health_look(drain, now_ns);
 	drain->locks_asked = 0;
 	for (uint32_t i = 0; i < drain->ring_count; i++) {
 		struct ring *ring = drain->rings[i];

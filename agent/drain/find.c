@@ -311,13 +311,8 @@ int find_rings(struct drain *drain, uint64_t now_ns)
 		if (r > 0)
 			walk.found += r;
 	}
-	if (r < 0)
-		condition_raise(drain->options.conditions, CONDITION_RING_DIR_FAILING,
-				"the ring directory cannot be read: %s; new processes are not "
-				"found, known ones are served: %s",
-				strerror(-r), condition_remedy(r));
-	else if (list)
-		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FAILING);
+	if (r < 0 || list)
+		health_listed(drain, r);
 	return walk.found;
 }
 
@@ -393,21 +388,8 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		if (r < 0)
 			ctl_close(&ring->ctl, drain->env);
 	}
-	if (r == -ENOSPC || r == -EDQUOT)
-		condition_raise(
-			drain->options.conditions, CONDITION_RING_DIR_FULL,
-			"no room for %s in the ring directory: what its process writes is "
-			"kept, but its blocks are not given back and fill: make the mount "
-			"larger",
-			name);
-	else if (r < 0)
-		condition_raise(
-			drain->options.conditions, CONDITION_RING_DIR_FAILING,
-			"%s cannot be written in the ring directory: %s; its blocks are "
-			"not given back and fill: %s",
-			name, strerror(-r), condition_remedy(r));
-	else
-		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FULL);
+	if (r < 0)
+		health_ctl_failed(drain, name, r, now_ns);
 }
 
 bool find_attach(struct drain *drain, struct ring *ring, uint64_t now_ns)

@@ -11,11 +11,19 @@
 
 #define IGNORED_SLOTS 8192
 
+/* health.c */
+struct health {
+	uint64_t due_ns;
+	bool listing_failed;
+	uint64_t ctl_full_ns, ctl_failed_ns; /* when answers could not be made last */
+};
+
 struct drain {
 	struct env *env;
 	struct drain_options options;
 	struct drain_ops ops;
 	struct ring_dir directory;
+	struct health health;
 	struct ring **rings; /* by index; NULL: free */
 	uint32_t ring_count, ring_cap;
 	uint32_t rings_used;
@@ -63,6 +71,12 @@ int stage_state_put(struct drain *drain, struct ring *ring);
 void stage_ignore_begin(struct drain *drain);
 void stage_ignore_end(struct drain *drain);
 void stage_ignore(struct drain *drain, const char *name, const char *reason);
+
+/* health.c: once a second; after each look for rings; when a ring's answers cannot
+ * be made. */
+void health_look(struct drain *drain, uint64_t now_ns);
+void health_listed(struct drain *drain, int result);
+void health_ctl_failed(struct drain *drain, const char *name, int error, uint64_t now_ns);
 
 /* find.c */
 
