@@ -42,7 +42,9 @@
  *   Fork	The child records into a ring of its own from its first span
  *		on. Spans begun before fork() belong to the parent: in the child
  *		they are still parents, but not written to (-ECHILD).
- *		A child of vfork() must not call us before it execs.
+ *		A child of vfork() must not call us before it execs; one that a
+ *		signal handler makes in the middle of a call of ours, by other
+ *		means than fork(), must not return from the handler.
  *   Manners	No threads, no sockets, no descriptors kept open, no malloc and
  *		no system call per span, no output, no abort, no signal handler
  *		unless asked for.

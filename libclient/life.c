@@ -49,10 +49,16 @@ void life_set_phase(enum life_phase phase)
 
 /* ---- the epoch's page ------------------------------------------------------ */
 
+/* The thread that forked may do so in a signal handler, in the middle of a write
+ * that goes on in the child when the handler returns. */
 static void forget_epoch_in_child(void)
 {
-	/* Relaxed: the child has one thread. */
+	/* Relaxed, both: the child has one thread. */
+	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_relaxed);
+
 	atomic_store_explicit(client_epoch, 0, memory_order_relaxed);
+	if (ring && thread_self && thread_writing(thread_self) && thread_self->ring == ring)
+		ring_stand_in(ring);
 }
 
 int life_prepare(void)

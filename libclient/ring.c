@@ -75,10 +75,34 @@ static struct ring *private_new(uint32_t block_count)
 	return ring;
 }
 
+/* Where the parent had it. Without memory the write will fault: nothing else
+ * is left to be done. */
+static void map_stand_in(const void *at, uint64_t bytes)
+{
+	if (at)
+		(void)mmap((void *)(uintptr_t)at, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+void ring_stand_in(struct ring *ring)
+{
+	int error = errno;
+
+	map_stand_in(ring->base, ring->size);
+	map_stand_in(atomic_load_explicit(&ring->ctl, memory_order_acquire), /* K1, below */
+		     wire_ctl_bytes(ring->block_count));
+	map_stand_in(atomic_load_explicit(&ring->page, memory_order_acquire), /* K2, below */
+		     sizeof(struct wire_agent_page));
+	ring->stands_in = true;
+	errno = error;
+}
+
 void ring_forget(struct ring *ring)
 {
 	int error = errno;
 
+	if (ring->stands_in)
+		return;
 	(void)munmap(ring, ring->private_bytes); /* our own memory: cannot fail */
 	errno = error;
 }

@@ -37,6 +37,7 @@ struct ring {
 	char directory[DIRECTORY_PATH_SIZE];
 	char path[RING_PATH_SIZE];
 	uint64_t private_bytes; /* of this struct with what follows it */
+	bool stands_in;		/* in a child: see ring_stand_in() */
 
 	/* The agent's files, mapped read-only when they appear. Release after
 	 * the checks, acquire by who uses them. */
@@ -81,6 +82,11 @@ void ring_unmap(struct ring *ring);
 
 /* Forgets a parent's ring in a child, where its mapping does not exist. */
 void ring_forget(struct ring *ring);
+
+/* In a child that fork() made in the middle of a write: private memory in place
+ * of the mappings that stayed with the parent, so that the write can go on, into
+ * nothing. The ring is never forgotten then. Async-signal-safe. */
+void ring_stand_in(struct ring *ring);
 
 /* Looks for .ctl and agent.page, at most every 100 ms, or 2 ms where somebody
  * waits for the agent. */
