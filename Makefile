@@ -227,9 +227,19 @@ soak:
 	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan --tier N $(if $(SEED),--seed $(SEED))
 
 fault-build:
-	$(MAKE) --no-print-directory -s -j$(JOBS) all examples tools
+	$(MAKE) --no-print-directory -s -j$(JOBS) all examples tools \
+		$(BUILD)/tests/fault/kill_each_instruction_clang
 	$(MAKE) --no-print-directory -s -j$(JOBS) BUILD=$(BUILD)-asan \
 		SANITIZE=address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" $(BUILD)-asan/spanringd
+
+# The client as the other compiler makes it, dying after each of its instructions.
+KILL_CLANG_SRC := tests/fault/kill_each_instruction.c tests/support/client_fixture.c \
+		  tests/support/ring_view.c agent/base/record_check.c $(CLIENT_SRC)
+$(BUILD)/tests/fault/kill_each_instruction_clang: $(KILL_CLANG_SRC) \
+		$(wildcard libclient/*.h include/*.h include/wire/*.h)
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=gnu11 -O2 -DVARIANT='"/clang"' -Ilibclient -Itests/support -Iagent \
+		-o $@ $(KILL_CLANG_SRC) -lcmocka -lpthread
 
 # Bursts of a million spans, for whoever wants to see it: takes minutes, some GB
 # of memory and no network.
