@@ -4,6 +4,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 
@@ -134,6 +135,18 @@ static int run(struct service *service)
 	return r;
 }
 
+/* Every ring takes a descriptor or two; what a terminal gives its programs would
+ * do for 500 processes. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer it works, for fewer */
+}
+
 int service_run(struct options *options, int argc, char **argv)
 {
 	struct env_linux_options env_options = {
@@ -144,6 +157,7 @@ int service_run(struct options *options, int argc, char **argv)
 
 	service = (struct service){.options = options, .reload = {.argc = argc, .argv = argv}};
 	(void)umask(0027);
+	raise_descriptors();
 	harden();
 	r = log_file_begin(options);
 	if (r == 0)

@@ -14,7 +14,7 @@
 
 void ctl_init(struct ctl *ctl)
 {
-	*ctl = (struct ctl){.fd = -1};
+	*ctl = (struct ctl){0};
 }
 
 static bool is_ours(const struct stat *st)
@@ -78,17 +78,17 @@ static bool header_is_right(const struct ctl *ctl, const uint8_t instance[16])
 	       memcmp(header->instance, instance, 16) == 0;
 }
 
-static int ctl_map(struct ctl *ctl, struct env *env, const uint8_t instance[16])
+static int ctl_map(struct ctl *ctl, struct env *env, int fd, const uint8_t instance[16])
 {
 	void *at;
 	int r;
 
 	/* Allocated, not only sized: on a full mount we want an answer, not a
 	 * signal at the first store. */
-	r = env->ops->fallocate(env, ctl->fd, 0, (off_t)ctl->mapped_bytes);
+	r = env->ops->fallocate(env, fd, 0, (off_t)ctl->mapped_bytes);
 	if (r < 0)
 		return r;
-	at = mmap(NULL, ctl->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ctl->fd, 0);
+	at = mmap(NULL, ctl->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return -errno;
 	r = guard_add(&ctl->guard, at, ctl->mapped_bytes);
@@ -111,34 +111,34 @@ static int ctl_map(struct ctl *ctl, struct env *env, const uint8_t instance[16])
 int ctl_open(struct ctl *ctl, struct env *env, int dirfd, const char *name,
 	     const uint8_t instance[16], uint32_t block_count)
 {
-	int r;
+	int fd, r;
 
 	ctl_init(ctl);
 	ctl->block_count = block_count;
 	ctl->mapped_bytes = wire_ctl_bytes(block_count);
-	r = open_in_place(env, dirfd, name);
-	if (r == -ENOENT) {
-		r = create(env, dirfd, name);
+	fd = open_in_place(env, dirfd, name);
+	if (fd == -ENOENT) {
+		fd = create(env, dirfd, name);
 		ctl->created = true;
 	}
-	if (r < 0)
-		return r;
-	ctl->fd = r;
-	r = ctl_map(ctl, env, instance);
-	if (r < 0) {
-		env->ops->close(env, ctl->fd);
-		ctl->fd = -1;
-	}
+	if (fd < 0)
+		return fd;
+	r = ctl_map(ctl, env, fd, instance);
+	env->ops->close(env, fd);
 	return r;
 }
 
-void ctl_close(struct ctl *ctl, struct env *env)
+bool ctl_is_open(const struct ctl *ctl)
 {
-	if (ctl->fd < 0)
+	return ctl->header != NULL;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	if (!ctl_is_open(ctl))
 		return;
 	guard_remove(&ctl->guard);
 	munmap(ctl->header, ctl->mapped_bytes);
-	env->ops->close(env, ctl->fd);
 	ctl_init(ctl);
 }
 

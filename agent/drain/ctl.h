@@ -13,9 +13,9 @@
 #include "drain/guard.h"
 #include "wire/abi.h"
 
+/* The mapping alone is kept: descriptors are scarcer. */
 struct ctl {
-	int fd; /* -1: not open */
-	struct wire_ctl_header *header;
+	struct wire_ctl_header *header; /* NULL: not open */
 	_Atomic uint32_t *returned;
 	uint32_t block_count;
 	size_t mapped_bytes;
@@ -29,7 +29,8 @@ void ctl_init(struct ctl *ctl);
  * not ours stands there and cannot be removed. */
 int ctl_open(struct ctl *ctl, struct env *env, int dirfd, const char *name,
 	     const uint8_t instance[16], uint32_t block_count);
-void ctl_close(struct ctl *ctl, struct env *env);
+bool ctl_is_open(const struct ctl *ctl);
+void ctl_close(struct ctl *ctl);
 
 /* Block `block` is free again at `generation`. */
 void ctl_return(struct ctl *ctl, uint32_t block, uint32_t generation);

@@ -23,6 +23,10 @@
 #define LOCK_INTERVAL_RING_NS UINT64_C(500000)
 #define LOCKS_PER_TICK 1000
 
+/* An idle ring costs a microsecond a look: beyond 2,000 of them they are looked at
+ * less often, 10,000 twice a second. One that fills up rings the bell. */
+#define LOOK_INTERVAL_RING_NS UINT64_C(50000)
+
 #define WAKE_INTERVAL_NS UINT64_C(2000000)
 
 /* ---- the table ------------------------------------------------------------- */
@@ -86,7 +90,7 @@ static void ring_close(struct drain *drain, struct ring *ring)
 	if (ring->pidfd >= 0)
 		(void)drain->env->ops->watch(drain->env, ring->pidfd, 0, NULL, NULL);
 	liveness_end(ring);
-	ctl_close(&ring->ctl, drain->env);
+	ctl_close(&ring->ctl);
 	ring_map_close(&ring->map, drain->env);
 	ring_fini(ring);
 }
@@ -124,7 +128,7 @@ void stage_quarantine(struct drain *drain, struct ring *ring, const char *reason
 		return;
 	ring->quarantined = true;
 	/* So that its calls and flushes fail at once, not by a full ring. */
-	if (ring->ctl.fd >= 0)
+	if (ctl_is_open(&ring->ctl))
 		ctl_please_stop(&ring->ctl);
 	drain->counters.rings_quarantined++;
 	ring_dir_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
@@ -156,6 +160,14 @@ int stage_state_put(struct drain *drain, struct ring *ring)
 static uint64_t due_after(uint64_t now_ns, uint64_t interval_ns)
 {
 	return (now_ns / interval_ns + 1) * interval_ns;
+}
+
+static uint64_t look_interval(const struct drain *drain)
+{
+	uint64_t interval_ns = drain->rings_used * LOOK_INTERVAL_RING_NS;
+
+	return interval_ns > drain->options.idle_interval_ns ? interval_ns
+							     : drain->options.idle_interval_ns;
 }
 
 static uint64_t lock_interval(const struct drain *drain, const struct ring *ring)
@@ -286,10 +298,10 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	const char *reason = "";
 	int r;
 
-	if (ring->ctl.fd < 0)
+	if (!ctl_is_open(&ring->ctl))
 		find_ctl(drain, ring, now_ns);
 	ring->tick_bytes = 0;
-	ring->due_ns = due_after(now_ns, drain->options.idle_interval_ns);
+	ring->due_ns = due_after(now_ns, look_interval(drain));
 	r = round_start(drain, ring, now_ns, &reason);
 	if (r == 0) {
 		ring->behind_since_ns = 0;
@@ -516,7 +528,7 @@ void drain_logged(struct drain *drain, uint64_t sequence)
 		struct ring *ring = drain->rings[i];
 
 		/* Without its answers (a full mount) the blocks wait. */
-		if (ring && ring->returning_head != RING_NONE && ring->ctl.fd >= 0)
+		if (ring && ring->returning_head != RING_NONE && ctl_is_open(&ring->ctl))
 			ring_logged(drain, ring, sequence);
 	}
 }
@@ -525,7 +537,7 @@ void drain_flush_ack(struct drain *drain, uint32_t index, uint32_t request)
 {
 	struct ring *ring = stage_ring_at(drain, index);
 
-	if (ring && ring->ctl.fd >= 0)
+	if (ring && ctl_is_open(&ring->ctl))
 		ctl_flush_ack(&ring->ctl, request);
 }
 

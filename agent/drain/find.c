@@ -377,7 +377,7 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	char name[RING_DIR_NAME_BYTES];
 	int r;
 
-	if (ring->ctl.fd >= 0 || now_ns < ring->ctl_due_ns || ring->map.fd < 0)
+	if (ctl_is_open(&ring->ctl) || now_ns < ring->ctl_due_ns || ring->map.fd < 0)
 		return;
 	ring->ctl_due_ns = now_ns + CTL_RETRY_NS;
 	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
@@ -386,7 +386,7 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	if (r == 0) {
 		r = ctl_rewrite(ring);
 		if (r < 0)
-			ctl_close(&ring->ctl, drain->env);
+			ctl_close(&ring->ctl);
 	}
 	if (r < 0)
 		health_ctl_failed(drain, name, r, now_ns);
