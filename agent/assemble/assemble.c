@@ -18,6 +18,12 @@ static int store_load(void *arg, const struct log_place *place, size_t len, uint
 	return a->ops.load(a->ops.arg, place, len, at);
 }
 
+/* Where leaving the memory begins: a quarter below what may be refused. */
+static uint64_t store_bytes(uint64_t memory_bytes_max)
+{
+	return memory_bytes_max - memory_bytes_max / 4;
+}
+
 int assemble_new(struct assemble **ret_assemble, struct env *env,
 		 const struct assemble_options *options, const struct assemble_ops *ops)
 {
@@ -37,7 +43,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 		return r;
 	}
 	clock_init(&a->clock, env, options->boot_id, options->time_namespace);
-	span_store_init(&a->store, options->memory_bytes_max);
+	span_store_init(&a->store, store_bytes(options->memory_bytes_max));
 	a->store.load = store_load;
 	a->store.arg = a;
 	trace_run_table_init(&a->runs, &run_ops, a->seed, options->idle_timeout_ns,
@@ -172,13 +178,45 @@ static void update_gauges(struct assemble *a)
 	a->counters.runs_over = a->runs.over_said;
 }
 
-/* Large values went by themselves; now the spans of many small ones. */
-static void limit_memory(struct assemble *a)
+static uint64_t settle_above(const struct assemble *a)
 {
-	if (a->store.memory_bytes <= a->options.memory_bytes_max)
+	return a->options.memory_bytes_max - a->options.memory_bytes_max / 8;
+}
+
+/* What cannot leave the memory otherwise and waits for a round only can be finished
+ * now, oldest first. What another thread wrote of such a span and was not read yet
+ * comes too late then, and is counted: of a few spans some records, where refusing
+ * would cost whole spans. */
+static void settle_early(struct assemble *a, struct source *source)
+{
+	uint64_t enough = settle_above(a) - a->options.memory_bytes_max / 16;
+	struct list *node;
+
+	while (a->store.memory_bytes > enough) {
+		node = list_first(&source->ended_before);
+		if (!node)
+			node = list_first(&source->ended);
+		if (!node)
+			return;
+		finish_queue(a, list_entry(node, struct open_span, due));
+		if (finish_ready(a) == 0)
+			return; /* the log takes nothing for now */
+	}
+}
+
+/* Nobody may be refused for what could still leave the memory. That happens between
+ * two batches only: the log has a batch whole before the first of its records is
+ * applied, so a span written to the log in between would lack what follows. Hence
+ * the room for a batch below memory_bytes_max. Large values went by themselves; now
+ * the spans of many small ones, then those that have ended. */
+static void limit_memory(struct assemble *a, struct source *source)
+{
+	if (a->store.memory_bytes <= a->store.memory_bytes_max)
 		a->unload_above = 0;
 	else if (a->store.memory_bytes > a->unload_above)
 		recover_unload(a);
+	if (source && a->store.memory_bytes > settle_above(a))
+		settle_early(a, source);
 }
 
 void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices, uint32_t n,
@@ -189,10 +227,10 @@ void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices
 	a->recovering = false;
 	clock_sample(&a->clock);
 	/* Before, too: what was recovered may be more than the memory holds. */
-	limit_memory(a);
+	limit_memory(a, source);
 	if (source)
 		apply_slices(a, source, slices, n, segment, offset, offsets);
-	limit_memory(a);
+	limit_memory(a, source);
 	(void)trace_run_table_introduce(&a->runs); /* the tick tries again what was refused */
 	update_gauges(a);
 }
@@ -408,7 +446,7 @@ void assemble_set_limits(struct assemble *a, uint64_t memory_bytes_max,
 {
 	a->options.memory_bytes_max = memory_bytes_max;
 	a->options.open_spans_max = open_spans_max;
-	a->store.memory_bytes_max = memory_bytes_max;
+	a->store.memory_bytes_max = store_bytes(memory_bytes_max);
 	a->runs.idle_timeout_ns = idle_timeout_ns;
 	a->unload_above = 0;
 	a->options.limits = *limits;

@@ -3,7 +3,7 @@
  * An open span is the concatenation of its records as they were drained
  * (START, ATTRIBUTE, ...), each with its place in the log; finishing is one
  * pass over them that writes the OTLP bytes (otlp/encode.h). When open spans
- * take more than `memory_bytes_max`, the largest values keep only their place
+ * take much of `memory_bytes_max`, the largest values keep only their place
  * in the log and are loaded back at the end.
  *
  * A span is finished at the end of the first round of its ring that began
@@ -34,9 +34,12 @@
  * set since their run began.
  *
  * Memory: values of 4 KiB and more can leave it at any time, spans of many
- * smaller ones leave it through a STATE frame; what cannot leave is refused over
- * 5/4 of memory_bytes_max, or earlier from whom has its share (limit.h); END
- * never, a span's first STATUSes only from that one.
+ * smaller ones leave it between two batches through a STATE frame, and where that
+ * is not enough those that have ended are finished without waiting for the round.
+ * All this begins at 3/4 of memory_bytes_max, so that a burst within one batch
+ * still finds room. What cannot leave is refused over 5/4 of it, or from
+ * memory_bytes_max on from whom has its share (limit.h); END never, a span's first
+ * STATUSes only from that one.
  *
  * In the log (behind wal_key; all numbers in native order):
  *   STATE of a span    struct span_state (recover.c), then its records, START

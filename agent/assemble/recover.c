@@ -88,7 +88,7 @@ static int carry_span(struct assemble *a, struct open_span *span, bool unload)
  * memory. */
 void recover_unload(struct assemble *a)
 {
-	uint64_t max = a->options.memory_bytes_max;
+	uint64_t max = a->store.memory_bytes_max;
 	struct list *node, *next;
 
 	for (node = a->ages.next; node != &a->ages; node = next) {

@@ -235,6 +235,58 @@ static void a_ring_that_fills_the_memory_leaves_some_to_others(void **state)
 	assert_int_equal(met()->memory, 2000 - (counters->open - 50));
 }
 
+/* `count` spans of `values` values each, ended, and a round that does not come. */
+static void burst(uint64_t count, int values)
+{
+	static char text[400];
+	struct buf r = BUF_INIT;
+	char key[8];
+
+	memset(text, 'x', sizeof text - 1);
+	for (uint64_t span = 1; span <= count; span++) {
+		put_start(&r, 7, span, 0, 0);
+		for (int i = 0; i < values; i++) {
+			(void)snprintf(key, sizeof key, "k%d", i);
+			put_string(&r, span, key, text);
+		}
+		put_end(&r, span, 5);
+		if (r.len >= 16 << 10)
+			push(&r);
+	}
+	push(&r);
+	assert_true(assemble_counters(scene.assemble)->memory_bytes <= 1280 << 10);
+	buf_fini(&r);
+}
+
+static void a_burst_of_ended_spans_is_kept_whole(void **state)
+{
+	(void)state;
+	scene.options.memory_bytes_max = 1 << 20;
+	scene.options.limits.ring_share = 75;
+	begin();
+	burst(1000, 10);
+	assert_int_equal(assemble_counters(scene.assemble)->dropped_limit, 0);
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->finished, 1000);
+	for (uint64_t span = 1; span <= 1000; span++)
+		assert_says(scene_span(&scene, span)->json, "\"k9\"");
+}
+
+static void ended_spans_make_room_before_their_round(void **state)
+{
+	(void)state;
+	scene.options.memory_bytes_max = 1 << 20;
+	scene.options.limits.ring_share = 75;
+	begin();
+	burst(4000, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->dropped_limit, 0);
+	assert_true(assemble_counters(scene.assemble)->finished > 2000);
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->finished, 4000);
+}
+
 static void no_kind_of_record_passes_the_memory_without_end(void **state)
 {
 	static char text[5000];
@@ -337,6 +389,8 @@ int main(void)
 		TEST(a_ring_has_so_many_open_spans),
 		TEST(a_user_has_its_share_of_all_open_spans),
 		TEST(a_ring_that_fills_the_memory_leaves_some_to_others),
+		TEST(a_burst_of_ended_spans_is_kept_whole),
+		TEST(ended_spans_make_room_before_their_round),
 		TEST(no_kind_of_record_passes_the_memory_without_end),
 		TEST(a_large_resource_and_too_many_scopes_are_refused),
 		TEST(a_run_has_so_many_spans),
