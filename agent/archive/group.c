@@ -128,13 +128,13 @@ static int print_head(struct group *group, const struct finished_span *span)
 	int r;
 
 	(void)buf_append_text(head, GROUP_OPEN "{\"resource\":");
-	r = otlp_json_print(head, RESOURCE, span->resource);
+	r = otlp_json_print_filled(head, RESOURCE, span->resource);
 	if (r < 0)
 		return r;
 	(void)buf_append_text(head, ",\"scopeSpans\":[");
 	group->resource_head_len = (uint32_t)(head->len - OPEN_LEN);
 	(void)buf_append_text(head, "{\"scope\":");
-	r = otlp_json_print(head, SCOPE, span->scope);
+	r = otlp_json_print_filled(head, SCOPE, span->scope);
 	if (r < 0)
 		return r;
 	(void)buf_append_text(head, ",\"spans\":[");

@@ -205,7 +205,7 @@ static int print_line(struct spool *spool, struct buf *out, const struct finishe
 	group = &spool->groups.at[g];
 	(void)buf_append(out, group->head.at, group->head.len);
 	start = out->len;
-	r = buf_failed(out) ? -ENOMEM : otlp_json_print(out, SPAN, span->span);
+	r = buf_failed(out) ? -ENOMEM : otlp_json_print_filled(out, SPAN, span->span);
 	end = out->len;
 	if (r >= 0)
 		r = buf_append(out, group->tail.at, group->tail.len);

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #define KEY_VALUE (&opentelemetry__proto__common__v1__key_value__descriptor)
+#define ANY_VALUE (&opentelemetry__proto__common__v1__any_value__descriptor)
 
 /* Fields nearly always come in order, and then one look at each is enough. So
  * a message is printed in the hope that all do; where one does not, everything
@@ -17,6 +18,7 @@
 struct printing {
 	struct buf *out;
 	bool hopeful;
+	bool fills; /* the empty value with the empty string */
 };
 
 #define OUT_OF_ORDER (-EAGAIN) /* the hope was in vain; stays in this file */
@@ -457,6 +459,7 @@ static int print_attribute(struct printing *printing, struct bytes message, unsi
 static int print_message(struct printing *printing, const ProtobufCMessageDescriptor *type,
 			 struct bytes message, unsigned depth)
 {
+	size_t begun;
 	int r = 1;
 
 	if (depth == 0)
@@ -468,18 +471,21 @@ static int print_message(struct printing *printing, const ProtobufCMessageDescri
 	if (r < 0)
 		return r;
 	json_text_plain(printing->out, "{", 1);
+	begun = printing->out->len;
 	if (r)
 		r = print_in_order(printing, type, message, depth - 1);
 	else
 		r = print_by_field(printing, type, message, depth - 1);
+	if (printing->fills && type == ANY_VALUE && printing->out->len == begun)
+		json_text_plain(printing->out, "\"stringValue\":\"\"", 16);
 	json_text_plain(printing->out, "}", 1);
 	return r;
 }
 
-int otlp_json_print(struct buf *out, const ProtobufCMessageDescriptor *type,
-		    struct bytes message)
+static int print(struct buf *out, const ProtobufCMessageDescriptor *type, struct bytes message,
+		 bool fills)
 {
-	struct printing printing = {.out = out, .hopeful = true};
+	struct printing printing = {.out = out, .hopeful = true, .fills = fills};
 	size_t before = out->len;
 	int r;
 
@@ -496,4 +502,16 @@ int otlp_json_print(struct buf *out, const ProtobufCMessageDescriptor *type,
 		return r;
 	}
 	return 0;
+}
+
+int otlp_json_print(struct buf *out, const ProtobufCMessageDescriptor *type,
+		    struct bytes message)
+{
+	return print(out, type, message, false);
+}
+
+int otlp_json_print_filled(struct buf *out, const ProtobufCMessageDescriptor *type,
+			   struct bytes message)
+{
+	return print(out, type, message, true);
 }

@@ -25,6 +25,11 @@
 int otlp_json_print(struct buf *out, const ProtobufCMessageDescriptor *type,
 		    struct bytes message);
 
+/* The same for archives, whose readers take the one member of every value without
+ * asking (A5): OTLP's empty value, which has none, becomes the empty string. */
+int otlp_json_print_filled(struct buf *out, const ProtobufCMessageDescriptor *type,
+			   struct bytes message);
+
 /* Writes the key of a field as JSON has it, which is not longer than
  * field->name, without quotes or an end. Its length. */
 size_t otlp_json_key(char *at, const ProtobufCFieldDescriptor *field);

@@ -401,7 +401,7 @@ def attributes(holder):
 
 
 def check_value(value):
-    check(isinstance(value, dict) and len(value) <= 1, f"A5: {value!r:.80}")
+    check(isinstance(value, dict) and len(value) == 1, f"A5: {value!r:.80}")
     for kind, inner in value.items():
         if kind == "intValue":
             check(isinstance(inner, str), "A9: an int is not a string")

@@ -42,6 +42,30 @@ static void assert_refused(const ProtobufCMessageDescriptor *type, struct bytes 
 	buf_fini(&out);
 }
 
+static void an_archive_has_the_empty_string_for_the_empty_value(void **state)
+{
+	static const char attributes[] =
+		"{\"key\":\"k\",\"value\":{\"stringValue\":\"\"}}";
+	static const char array[] = "{\"arrayValue\":{\"values\":[{\"stringValue\":\"\"},"
+				    "{\"boolValue\":true}]}}";
+	struct buf out = BUF_INIT;
+
+	(void)state;
+	assert_int_equal(otlp_json_print_filled(&out, KEY_VALUE,
+						(struct bytes){(const uint8_t *)"\x0a\x01k", 3}),
+			 0);
+	assert_memory_equal(out.at, attributes, sizeof attributes - 1);
+	buf_reset(&out);
+	assert_int_equal(
+		otlp_json_print_filled(&out, ANY_VALUE,
+				       (struct bytes){(const uint8_t *)"\x2a\x06\x0a\x00\x0a\x02"
+								      "\x10\x01",
+						      8}),
+		0);
+	assert_memory_equal(out.at, array, sizeof array - 1);
+	buf_fini(&out);
+}
+
 #define REFUSED(type, text)                                                             \
 	assert_refused(type, (struct bytes){(const uint8_t *)(text), sizeof(text) - 1}, \
 		       -EBADMSG)
@@ -197,6 +221,7 @@ static void damaged_messages_are_printed_or_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_archive_has_the_empty_string_for_the_empty_value),
 		cmocka_unit_test(
 			rule_40_a_set_member_of_a_oneof_is_printed_even_with_its_default),
 		cmocka_unit_test(attributes_always_have_a_key_and_a_value),
