@@ -47,10 +47,10 @@ bool show_tokens(const struct archive_span *span, int64_t *ret_input, int64_t *r
 	return has_input || has_output;
 }
 
-/* Closed against its will, as opposed to a process that simply ended. */
-static bool is_bad_end(const char *reason)
+bool show_is_bad_end(const char *reason)
 {
-	return reason && strcmp(reason, "process_exit") != 0 && strcmp(reason, "sigterm") != 0;
+	return reason && strcmp(reason, "process_exit") != 0 &&
+	       strcmp(reason, "sigterm") != 0 && strcmp(reason, "shutdown") != 0;
 }
 
 static uint32_t count_modules(const struct archive_file *file,
@@ -82,7 +82,7 @@ void show_sum(const struct archive_file *file, const struct archive_trace *trace
 		json_t *resource = json_object_get(span->resource, "resource");
 		int64_t input, output;
 
-		sums.errors += span->status == 2 && !is_bad_end(show_end_reason(span));
+		sums.errors += span->status == 2 && !show_is_bad_end(show_end_reason(span));
 		sums.closed += show_end_reason(span) != NULL;
 		if (show_tokens(span, &input, &output)) {
 			sums.has_tokens = true;

@@ -29,6 +29,9 @@ void show_sum(const struct archive_file *file, const struct archive_trace *trace
 
 /* Why the agent closed the span; NULL where its module ended it. */
 const char *show_end_reason(const struct archive_span *span);
+
+/* Closed against its will, as opposed to a process that simply ended. */
+bool show_is_bad_end(const char *reason);
 bool show_tokens(const struct archive_span *span, int64_t *ret_input, int64_t *ret_output);
 
 /* "13.1 s", "3 m 41 s"; at most 9 columns. */

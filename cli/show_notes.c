@@ -76,6 +76,8 @@ static void put_cause(struct buf *text, const struct archive_span *span, const c
 			(void)buf_printf(text, ", exit code %" PRId64, number);
 	} else if (strcmp(reason, "sigterm") == 0) {
 		(void)buf_append_text(text, "its process was asked to end by SIGTERM");
+	} else if (strcmp(reason, "shutdown") == 0) {
+		(void)buf_append_text(text, "its process ended its tracing while it was open");
 	} else if (strcmp(reason, "replaced") == 0) {
 		(void)buf_append_text(text, "its process became another program (exec)");
 	} else if (strcmp(reason, "end_lost") == 0) {
@@ -112,7 +114,7 @@ static void note_end(const struct notes *notes)
 				 from, to);
 	}
 	put_line(notes, "closed by the agent: ", &text,
-		 strcmp(reason, "process_exit") != 0 && strcmp(reason, "sigterm") != 0);
+		 show_is_bad_end(reason));
 	buf_fini(&text);
 }
 

@@ -25,8 +25,8 @@
  *
  * The end is the last record's time of the whole process, or of the span where
  * the module gave it a later one. Attributes: spanring.end.reason (process_exit,
- * killed, unknown, sigterm, replaced, end_lost), spanring.end.signal and
- * .exit_code where known, and for a death the bounds
+ * killed, unknown, sigterm, shutdown, replaced, end_lost), spanring.end.signal
+ * and .exit_code where known, and for a death the bounds
  * spanring.died_after_unix_nano and spanring.died_before_unix_nano; the event
  * process.died for unclean ends. Nothing the module set is replaced: its status
  * stays, and so does an attribute of the same name. spanring.suspended_ns and

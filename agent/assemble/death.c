@@ -59,7 +59,7 @@ static void ending_of_death(struct ending *ending, const struct source *source)
 		ending->reason = "replaced";
 		return;
 	case DEATH_SHUTDOWN:
-		ending_exit(ending, false, 0);
+		ending->reason = "shutdown";
 		return;
 	case DEATH_EXIT:
 		if (death->code_known)
@@ -128,6 +128,9 @@ static struct ending ending_of(const struct assemble *a, const struct open_span 
 	case SPAN_CLOSE_DEATH:
 		ending_of_death(&ending, source);
 		ending_bounds(&ending, a, span);
+		/* It ended its tracing, and lives. */
+		if (source->death.cause == DEATH_SHUTDOWN)
+			ending.bounds = false;
 		break;
 	case SPAN_CLOSE_SIGTERM:
 		ending.reason = "sigterm";
@@ -135,7 +138,7 @@ static struct ending ending_of(const struct assemble *a, const struct open_span 
 		ending.end_wall_ns = closing_wall_ns(a, span);
 		break;
 	case SPAN_CLOSE_SHUTDOWN:
-		ending.reason = "process_exit";
+		ending.reason = "shutdown";
 		ending.end_wall_ns = closing_wall_ns(a, span);
 		break;
 	case SPAN_CLOSE_END_LOST:

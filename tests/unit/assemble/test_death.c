@@ -322,7 +322,7 @@ static void shutdown_ends_the_spans_without_a_death(void **state)
 	scene_round(&scene, 0);
 	scene_round(&scene, 0);
 	assert_says(scene_span(&scene, 1)->json,
-		    attribute("spanring.end.reason", "stringValue", "\"process_exit\""));
+		    attribute("spanring.end.reason", "stringValue", "\"shutdown\""));
 	assert_says(scene_span(&scene, 1)->json, end_time(40));
 	assert_not_says(scene_span(&scene, 1)->json, "\"status\":{\"");
 }
