@@ -167,6 +167,12 @@ $(FAULT_PRELOAD): $(BUILD)/tests/fault/%.so: tests/fault/preload/%.c
 # Some tests ask protobuf's own implementation whether ours is right.
 $(UNIT_BIN): | $(PYTHON_STUBS)
 
+# A library that has ours in it, and may be unloaded.
+PLUGIN := $(BUILD)/tests/modules/plugin/plugin.so
+$(PLUGIN): tests/modules/plugin/plugin.c $(BUILD)/libspanring.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -fPIC -shared -o $@ $^
+
 $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanring.so
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
@@ -174,7 +180,7 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 .PHONY: unit examples tools replay
 unit: $(UNIT_BIN)
 replay: $(FUZZ_BIN)
-tools: $(TOOL_BIN) $(FAULT_PRELOAD)
+tools: $(TOOL_BIN) $(FAULT_PRELOAD) $(BUILD)/tests/modules/plugin/plugin.so
 examples: $(EXAMPLE_BIN)
 
 # --- what people type --------------------------------------------------------

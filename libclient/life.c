@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "directory.h"
+#include "pin.h"
 #include "scope.h"
 #include "writer.h"
 
@@ -69,6 +70,7 @@ int life_prepare(void)
 
 	if (client_epoch != &no_epoch)
 		return 0;
+	pin_ourselves();
 	r = thread_init();
 	if (r < 0)
 		return r;
