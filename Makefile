@@ -275,11 +275,12 @@ bench:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all bench-build
 	@bench/run.py --build $(BUILD)
 
-bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
+bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
 
-$(BUILD)/bench/client_cost: bench/client_cost.c bench/returner.c $(BUILD)/libspanring.so
+$(BUILD)/bench/client_cost $(BUILD)/bench/call_cost: $(BUILD)/bench/%: bench/%.c \
+		bench/returner.c $(BUILD)/libspanring.so
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -o $@ bench/client_cost.c bench/returner.c \
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< bench/returner.c \
 		-L$(BUILD) -lspanring -lpthread -Wl,-rpath,'$$ORIGIN/..'
 
 $(BUILD)/bench/count_calls.so: bench/count_calls.c

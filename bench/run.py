@@ -171,6 +171,27 @@ def print_counts(build):
           " (with those of the thread that stands for the agent)")
 
 
+def print_calls(build):
+    """The tail of single calls, beside the bound: 50 us of CPU time up to 4 KiB,
+    and 2 us per further KiB. A thread is charged for the interruptions it meets:
+    what `nothing` costs at most, any call may."""
+    print("  single calls, us of CPU time            median     99 %   99.9 %     most    bound")
+    for size, calls in ((64, 1000000), (4096, 100000), (800000, 2000)):
+        with Scratch() as ring_dir:
+            done = subprocess.run([build / "bench/call_cost", str(size), str(calls)],
+                                  env=environment(ring_dir, SPANRING_RING_MAX="256M"),
+                                  stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+        found = [float(word) for word in done.stdout.split()]
+        bound = 50 + 2 * max(0, size / 1024 - 4)
+        rows = [(f"a value of {size} bytes", found[0:4], bound)]
+        if size == 64:
+            rows += [("start", found[4:8], 50), ("end", found[8:12], 50),
+                     ("nothing: the clock, interruptions", found[12:16], 50)]
+        for label, values, limit in rows:
+            print(f"   {label:36}" + "".join(f"{value:9.2f}" for value in values)
+                  + f"{limit:9.0f}")
+
+
 def syscalls(build, spans, case="first-lap"):
     """{name: calls} of a whole run."""
     counts = {}
@@ -269,6 +290,7 @@ def main():
     build = arguments.build.resolve()
     if arguments.only != "agent":
         print_client(client_rows(build, arguments.spans, arguments.repeats))
+        print_calls(build)
         print_counts(build)
     if arguments.only != "client":
         print_agent(build, min(arguments.spans, 1000000), min(arguments.repeats, 3))
