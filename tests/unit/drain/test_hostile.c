@@ -139,6 +139,22 @@ static void committed_that_is_crooked(void **state)
 	assert_quarantined(street, "leaves its block");
 }
 
+/* A sealed block is looked at again while a value that begins in it is not
+ * whole. */
+static void a_sealed_block_that_goes_on(void **state)
+{
+	struct street *street = *state;
+	uint8_t bytes[1000] = {0};
+
+	bad_ring(street);
+	ring_pen_fragment(&street->pen, WIRE_FRAGMENT_FIRST, 5000, bytes, sizeof bytes);
+	atomic_store_explicit(&street->bad.lines[0].committed, street->pen.at | WIRE_SEALED,
+			      memory_order_release);
+	house_settle(&street->house);
+	ring_pen_start(&street->pen, 3, "behind the last");
+	assert_quarantined(street, "a sealed block changed");
+}
+
 static void a_block_number_that_goes_back(void **state)
 {
 	struct street *street = *state;
@@ -558,6 +574,7 @@ int main(void)
 		TEST(committed_that_shrinks),
 		TEST(committed_beyond_the_block),
 		TEST(committed_that_is_crooked),
+		TEST(a_sealed_block_that_goes_on),
 		TEST(a_block_number_that_goes_back),
 		TEST(two_blocks_of_one_number),
 		TEST(a_record_number_that_goes_back),

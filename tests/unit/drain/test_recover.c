@@ -317,6 +317,32 @@ static void a_state_is_carried_when_its_segment_goes(void **state)
 	ring_writer_close(&writer);
 }
 
+/* A block that was seen while the log took nothing is in no slice yet: to the
+ * log it is still free. */
+static void a_state_says_nothing_of_blocks_that_were_only_seen(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen pen;
+
+	half_way(house, &writer, &pen);
+	house->refuse = true;
+	ring_pen_seal(&pen);
+	ring_pen_open(&pen, 4);
+	ring_pen_string(&pen, 1, "key", 5000);
+	house_tick(house, 100);
+	house_tick(house, 100);
+	house->refuse = false;
+	assert_int_equal(drain_carry(house->drain, 1), 0);
+	house_restart(house);
+	house_settle(house);
+	assert_int_equal(house_count(house, 1, 1, NULL), 8);
+	assert_int_equal(house_counters(house, 1).dropped_damaged, 0);
+	assert_int_equal(drain_counters(house->drain)->rings_quarantined, 0);
+	house_check_ledgers(house);
+	ring_writer_close(&writer);
+}
+
 static void a_damaged_state_is_refused(void **state)
 {
 	struct house *house = *state;
@@ -388,6 +414,7 @@ int main(void)
 		TEST(a_closed_ring_is_removed_and_never_read_again),
 		TEST(answers_without_a_ring_are_swept),
 		TEST(a_state_is_carried_when_its_segment_goes),
+		TEST(a_state_says_nothing_of_blocks_that_were_only_seen),
 		TEST(a_damaged_state_is_refused),
 		TEST(two_agents_cannot_serve_one_directory),
 		TEST(each_start_raises_the_epoch),

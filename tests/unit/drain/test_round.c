@@ -290,6 +290,51 @@ static void a_flooding_ring_is_read_a_budget_at_a_time(void **state)
 	ring_writer_close(&writer);
 }
 
+/* A round that takes several ticks: thread 1 fills them, thread 2 has one
+ * record, and the second flush, more of thread 2 and the process's death come
+ * while it lasts. */
+static void what_comes_while_a_round_lasts_belongs_to_the_next(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen many, few;
+	uint64_t before;
+
+	house_stop(house);
+	house->options.round_bytes_max = 40000;
+	house_start(house);
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	house_settle(house);
+	ring_pen_init(&many, &writer, 1);
+	for (uint32_t b = 0; b < 6; b++) {
+		ring_pen_open(&many, b);
+		ring_pen_string(&many, 1, "key", 16000);
+		ring_pen_seal(&many);
+	}
+	ring_pen_init(&few, &writer, 2);
+	ring_pen_open(&few, 10);
+	ring_pen_start(&few, 2, "first");
+	atomic_store_explicit(&writer.header->flush_req, 1, memory_order_release);
+	house_tick(house, 100);
+	before = house->rings[0].rounds;
+	assert_int_equal(house_count(house, 1, 2, NULL), 0);
+
+	ring_pen_end(&few, 2);
+	atomic_store_explicit(&writer.header->flush_req, 2, memory_order_release);
+	ring_writer_die(&writer);
+	while (house->rings[0].rounds == before)
+		house_tick(house, 0);
+	assert_int_equal(house_count(house, 1, 2, NULL), 1);
+	assert_int_equal(house->rings[0].flush_request, 1);
+	assert_false(house->rings[0].dead);
+
+	for (int i = 0; i < 30; i++)
+		house_tick(house, 100);
+	assert_true(house->rings[0].dead);
+	assert_int_equal(house_count(house, 1, 2, NULL), 2);
+	ring_writer_close(&writer);
+}
+
 static void assert_value(const struct house *house, uint32_t thread, uint32_t index,
 			 const uint8_t *record, uint32_t length)
 {
@@ -408,7 +453,7 @@ static void a_value_whose_pieces_do_not_add_up_is_damaged(void **state)
 	struct house *house = *state;
 	struct ring_writer writer;
 	struct ring_pen pen;
-	uint8_t bytes[1000] = {0};
+	uint8_t bytes[1000] = {0}, claim[1000] = {0};
 
 	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
 	ring_pen_init(&pen, &writer, 1);
@@ -416,15 +461,48 @@ static void a_value_whose_pieces_do_not_add_up_is_damaged(void **state)
 	ring_pen_fragment(&pen, WIRE_FRAGMENT_FIRST, 1200, bytes, 1000);
 	ring_pen_fragment(&pen, WIRE_FRAGMENT_LAST, 0, bytes, 1000); /* too much */
 	ring_pen_fragment(&pen, WIRE_FRAGMENT_FIRST, 5000, bytes, 1000);
-	ring_pen_fragment(&pen, WIRE_FRAGMENT_LAST, 0, bytes, 1000); /* too little */
+	ring_pen_fragment(&pen, WIRE_FRAGMENT_LAST, 0, bytes, 1000);	    /* too little */
 	ring_pen_fragment(&pen, WIRE_FRAGMENT_FIRST, UINT32_MAX, bytes, 8); /* absurd */
+	/* Too little, and its own head says what the chain said. */
+	memcpy(claim, &(struct wire_text){record_make_head(WIRE_NAME, 5000, 0, 0), {1}}, 16);
+	ring_pen_fragment(&pen, WIRE_FRAGMENT_FIRST, 5000, claim, 1000);
+	ring_pen_fragment(&pen, WIRE_FRAGMENT_LAST, 0, bytes, 1000);
 	/* It adds up, but is not a record. */
 	ring_pen_fragment(&pen, WIRE_FRAGMENT_FIRST | WIRE_FRAGMENT_LAST, 1000, bytes, 1000);
 	ring_pen_start(&pen, 1, "good");
 	house_settle(house);
 	assert_int_equal(house_count(house, 1, 1, NULL), 1);
-	assert_int_equal(house_counters(house, 1).dropped_damaged, 6);
+	assert_int_equal(house_counters(house, 1).dropped_damaged, 8);
 	house_check_ledgers(house);
+	ring_writer_close(&writer);
+}
+
+/* The marks are taken block by block: a value's last block may be seen before
+ * the one in its middle. */
+static void a_value_waits_for_the_block_in_its_middle(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen pen;
+	uint32_t length;
+	uint8_t *record;
+
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	house_settle(house);
+	ring_pen_init(&pen, &writer, 1);
+	ring_pen_open(&pen, 0);
+	record = ring_pen_long_string(&pen, 9, 40000, 1, &length);
+	ring_pen_end(&pen, 9);
+	atomic_store_explicit(&writer.lines[1].generation, 0, memory_order_release);
+	house_tick(house, 100);
+	assert_int_equal(house_count(house, 1, 1, NULL), 0);
+	atomic_store_explicit(&writer.lines[1].generation, 1, memory_order_release);
+	house_settle(house);
+	assert_int_equal(house_count(house, 1, 1, NULL), 2);
+	assert_value(house, 1, 0, record, length);
+	assert_int_equal(house_counters(house, 1).dropped_damaged, 0);
+	house_check_ledgers(house);
+	free(record);
 	ring_writer_close(&writer);
 }
 
@@ -611,6 +689,8 @@ int main(void)
 		TEST(blocks_go_back_only_when_their_last_frame_is_logged),
 		TEST(what_the_pipeline_refuses_is_offered_again),
 		TEST(a_flooding_ring_is_read_a_budget_at_a_time),
+		TEST(what_comes_while_a_round_lasts_belongs_to_the_next),
+		TEST(a_value_waits_for_the_block_in_its_middle),
 		TEST(a_value_in_pieces_is_joined_where_its_first_piece_stood),
 		TEST(an_incomplete_value_stays_in_the_ring_until_it_is_whole),
 		TEST(a_value_given_up_is_counted_and_the_rest_goes_on),

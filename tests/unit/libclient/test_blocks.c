@@ -4,7 +4,9 @@
 #include "client_fixture.h"
 #include "life.h"
 #include "shrink.h"
+#include "wire/record.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -262,6 +264,54 @@ static void returned_blocks_are_taken_again_for_as_long_as_it_goes(void **state)
 	fake_agent_close(&agent);
 }
 
+static void looking_for_an_agent_that_is_not_there_leaves_errno_alone(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_span span;
+
+	client_fixture_init(fixture, SMALL_RING);
+	spanring_start(&span, "span", NULL);
+	atomic_store(&thread_self->ring->looked_ns, 0);
+	errno = EXDEV;
+	ring_look_for_agent(thread_self->ring, true);
+	assert_true(atomic_load(&thread_self->ring->looked_ns) != 0);
+	assert_int_equal(errno, EXDEV);
+	assert_int_equal(spanring_end(&span), 0);
+}
+
+/* Between P1 and the first P2 a reader may look, and a process may die. */
+static void a_block_taken_again_is_empty_before_anything_is_written(void **state)
+{
+	struct client_fixture *fixture = *state;
+	static char value[4000];
+	struct spanring_span span;
+	struct fake_agent agent;
+	uint32_t generation, length;
+	const uint8_t *record;
+
+	memset(value, 'v', sizeof value);
+	client_fixture_init(fixture, SMALL_RING);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	spanring_start(&span, "span", NULL);
+	while (spanring_set_string_n(&span, "k", value, sizeof value) == 0)
+		;
+	assert_true(fake_agent_return(&agent, UINT32_MAX) > 0);
+	assert_int_equal(block_take(thread_self, BLOCK_FOR_VALUE), 0);
+	generation = atomic_load(&thread_self->line->generation);
+	assert_true(generation > 1);
+	assert_int_equal(atomic_load(&thread_self->line->committed), 0);
+	/* Nor does the padding show what was there. */
+	record = thread_self->block;
+	assert_int_equal(spanring_set_string_n(&span, "k", "odd", 3), 0);
+	length = record_head(record).length;
+	assert_true(length % WIRE_RECORD_ALIGN != 0);
+	for (; length < record_padded(record_head(record).length); length++)
+		assert_int_equal(record[length], 0);
+	assert_int_equal(spanring_end(&span), 0);
+	fake_agent_close(&agent);
+}
+
 static void a_ring_that_was_full_goes_on_when_one_block_comes_back(void **state)
 {
 	struct client_fixture *fixture = *state;
@@ -467,6 +517,69 @@ static void spans_started_here_and_ended_there_do_not_wear_the_reserve_out(void 
 	fake_agent_close(&agent);
 }
 
+static void a_refused_start_gives_its_room_in_the_reserve_back(void **state)
+{
+	struct client_fixture *fixture = *state;
+	static char value[4000];
+	struct spanring_span span, refused;
+	uint32_t credit;
+
+	client_fixture_init(fixture, SMALL_RING);
+	spanring_start(&span, "span", NULL);
+	while (spanring_set_string_n(&span, "k", value, sizeof value) == 0)
+		;
+	while (spanring_set_int(&span, "k", 1) == 0)
+		;
+	credit = thread_self->credit;
+	assert_true(credit >= RESERVE_PER_SPAN);
+	assert_int_equal(spanring_start(&refused, "plain", NULL), -ENOBUFS);
+	assert_int_equal(thread_self->credit, credit);
+	assert_int_equal(spanring_start_with(&refused, "full", .kind = SPANRING_KIND_CLIENT),
+			 -ENOBUFS);
+	assert_int_equal(thread_self->credit, credit);
+	assert_int_equal(spanring_end(&span), 0);
+}
+
+/* Blocks that wait for the agent lie above those that came back. */
+static void memory_of_blocks_in_use_stays_when_the_rest_goes(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct timespec pause = {.tv_nsec = 5000000};
+	static char value[4000];
+	struct spanring_span span;
+	const uint8_t *blocks;
+	struct fake_agent agent;
+	long after_burst;
+	uint32_t high;
+
+	memset(value, 'v', sizeof value);
+	shrink_period_ns = 20000000;
+	client_fixture_init(fixture, 32u << 20);
+	fake_agent_open(&agent, fixture->directory);
+	fake_agent_found();
+	spanring_start(&span, "span", NULL);
+	for (int i = 0; i < 1600; i++)
+		assert_int_equal(spanring_set_string_n(&span, "k", value, sizeof value), 0);
+	after_burst = kilobytes_of_ring();
+	high = atomic_load(&thread_self->ring->high);
+	assert_true(high > 300);
+	(void)fake_agent_return(&agent, high - 50);
+	for (int i = 0; i < 300 && kilobytes_of_ring() >= after_burst - 1000; i++) {
+		for (int j = 0; j < 8; j++)
+			assert_int_equal(spanring_set_string_n(&span, "k", value, sizeof value),
+					 0);
+		(void)fake_agent_return(&agent, 1);
+		nanosleep(&pause, NULL);
+	}
+	assert_true(kilobytes_of_ring() < after_burst - 1000);
+	blocks = thread_self->ring->blocks;
+	for (uint32_t i = high - 30; i < high - 1; i++)
+		assert_int_equal(blocks[(size_t)i * WIRE_BLOCK_BYTES + 200], 'v');
+	shrink_period_ns = 1000000000;
+	assert_int_equal(spanring_end(&span), 0);
+	fake_agent_close(&agent);
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
@@ -481,6 +594,8 @@ int main(void)
 		IN_DIRECTORY(an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts),
 		IN_DIRECTORY(a_refused_span_stands_in_for_its_parent),
 		IN_DIRECTORY(returned_blocks_are_taken_again_for_as_long_as_it_goes),
+		IN_DIRECTORY(looking_for_an_agent_that_is_not_there_leaves_errno_alone),
+		IN_DIRECTORY(a_block_taken_again_is_empty_before_anything_is_written),
 		IN_DIRECTORY(a_ring_that_was_full_goes_on_when_one_block_comes_back),
 		IN_DIRECTORY(a_call_waits_for_room_where_it_may_and_that_is_counted),
 		IN_DIRECTORY(memory_goes_back_to_the_system_after_a_burst),
@@ -488,6 +603,8 @@ int main(void)
 		IN_DIRECTORY(threads_that_leave_spans_to_others_leave_no_reserve_behind),
 		IN_DIRECTORY(a_ring_the_agent_wants_no_more_of_takes_ends_only),
 		IN_DIRECTORY(spans_started_here_and_ended_there_do_not_wear_the_reserve_out),
+		IN_DIRECTORY(a_refused_start_gives_its_room_in_the_reserve_back),
+		IN_DIRECTORY(memory_of_blocks_in_use_stays_when_the_rest_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

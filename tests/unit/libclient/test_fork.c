@@ -58,6 +58,35 @@ static int child_life(struct spanring_span *inherited, struct client_fixture *fi
 	return 0;
 }
 
+static bool maps_a_ring(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	while (maps && fgets(line, sizeof line, maps))
+		found |= strstr(line, WIRE_RING_SUFFIX) != NULL;
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static void look_at_maps(void *argument)
+{
+	(void)argument;
+	_exit(maps_a_ring());
+}
+
+/* The mapping holds the lock: a child that had it would keep its parent alive. */
+static void a_child_does_not_inherit_the_mapping(void **state)
+{
+	struct client_fixture *fixture = *state;
+
+	client_fixture_init(fixture, 0);
+	assert_true(maps_a_ring());
+	assert_int_equal(client_fixture_fork(look_at_maps, NULL), 0);
+}
+
 static void check_parent(struct client_fixture *fixture, struct spanring_span *span)
 {
 	assert_true(spanring_is_recording(span));
@@ -175,7 +204,8 @@ static void fork_while_other_threads_write_finds_nothing_locked(void **state)
 	client_fixture_init(fixture, 0);
 	spanring_enter(&span, "span", NULL);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, write_until_stopped, NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, write_until_stopped, NULL),
+				 0);
 	for (int i = 0; i < 20; i++) {
 		int status;
 		pid_t child = fork();
@@ -288,20 +318,22 @@ static void shutdown_under_writing_threads_crashes_nobody(void **state)
 	atomic_store_explicit(&stop, 0, memory_order_relaxed);
 	client_fixture_init(fixture, 1 << 20);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&writers[i], NULL, write_until_stopped, NULL), 0);
+		assert_int_equal(pthread_create(&writers[i], NULL, write_until_stopped, NULL),
+				 0);
 	assert_int_equal(pthread_create(&switcher, NULL, init_and_shutdown, fixture), 0);
 	pthread_join(switcher, NULL);
 	for (int i = 0; i < 2; i++)
 		pthread_join(writers[i], NULL);
 }
 
-#define IN_DIRECTORY(test)                                                                     \
+#define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIRECTORY(a_forked_child_records_into_a_ring_of_its_own),
+		IN_DIRECTORY(a_child_does_not_inherit_the_mapping),
 		IN_DIRECTORY(so_does_one_made_without_the_c_library),
 		IN_DIRECTORY(a_grandchild_of_a_silent_child_has_its_own_ring_too),
 		IN_DIRECTORY(a_child_of_vfork_or_spawn_that_execs_changes_nothing),

@@ -319,6 +319,25 @@ static void numbers_go_on_when_every_segment_but_the_last_is_deleted(void **stat
 	wal_fixture_fini(&f);
 }
 
+static void a_place_in_a_released_segment_is_not_answered(void **state)
+{
+	struct wal_location where;
+	struct wal_fixture f;
+	uint8_t byte;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, &where), 0);
+	while (wal_oldest(f.wal).active)
+		assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 1000, 2, NULL, NULL), 0);
+	assert_int_equal(wal_commit(f.wal), 0);
+	assert_int_equal(wal_load(f.wal, where, 0, 1, &byte), 0);
+	wal_release(f.wal, where.segment);
+	assert_int_equal(wal_load(f.wal, where, 0, 1, &byte), -ENOENT);
+	wal_fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +353,7 @@ int main(void)
 			a_reader_that_waits_gives_what_is_synced_and_all_while_syncs_fail),
 		cmocka_unit_test(a_released_segment_stays_until_what_replaces_it_is_synced),
 		cmocka_unit_test(numbers_go_on_when_every_segment_but_the_last_is_deleted),
+		cmocka_unit_test(a_place_in_a_released_segment_is_not_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

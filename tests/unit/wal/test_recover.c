@@ -268,6 +268,26 @@ static void the_callers_refusal_stops_recovery(void **state)
 	wal_fixture_fini(&f);
 }
 
+/* What waits for a sequence must never be answered by an older frame's. */
+static void the_sequence_goes_on_behind_the_last_one_found(void **state)
+{
+	uint64_t last, next;
+	struct wal_fixture f;
+
+	(void)state;
+	wal_fixture_init(&f, 0);
+	wal_fixture_open(&f);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 100, 1, &last, NULL), 0);
+	assert_int_equal(wal_commit(f.wal), 0);
+	wal_fixture_close(&f);
+	wal_fixture_open(&f);
+	assert_int_equal(wal_logged_sequence(f.wal), last);
+	assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 100, 1, &next, NULL), 0);
+	assert_int_equal(next, last + 1);
+	wal_fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_chain_without_its_end_is_ignored_and_what_follows_is_not),
 		cmocka_unit_test(only_two_segments_that_were_set_aside_are_kept),
 		cmocka_unit_test(the_callers_refusal_stops_recovery),
+		cmocka_unit_test(the_sequence_goes_on_behind_the_last_one_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
