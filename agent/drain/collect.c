@@ -317,9 +317,26 @@ static void farewell_note(struct ring *ring, const uint8_t *at)
 	};
 }
 
+/* The latest time a thread spoke of. Wall times are the module's own. */
+static void ticks_note(struct ring_thread *thread, const uint8_t *record, struct wire_head head)
+{
+	size_t at = head.type == WIRE_START ? offsetof(struct wire_start, ticks)
+		    : head.type == WIRE_END ? offsetof(struct wire_end, ticks)
+					    : offsetof(struct wire_event, ticks);
+	uint64_t ticks;
+
+	if ((head.type != WIRE_START && head.type != WIRE_END && head.type != WIRE_EVENT) ||
+	    (head.flags & WIRE_TIME_WALL))
+		return;
+	memcpy(&ticks, record + at, sizeof ticks);
+	if (ticks > thread->ticks)
+		thread->ticks = ticks;
+}
+
 struct walk {
-	uint32_t kept;	 /* bytes, moved together at the front */
-	uint32_t passed; /* bytes */
+	struct ring_thread *timed; /* NULL: nobody asks */
+	uint32_t kept;		   /* bytes, moved together at the front */
+	uint32_t passed;	   /* bytes */
 	uint32_t records, abandoned, damaged;
 	bool chain; /* a value's first piece begins at `passed` */
 };
@@ -352,6 +369,8 @@ static void records_walk(struct ring *ring, uint8_t *at, uint32_t len, struct wa
 		} else {
 			if (head.type == WIRE_PROCESS_END)
 				farewell_note(ring, record);
+			if (walk->timed)
+				ticks_note(walk->timed, record, head);
 			if (walk->kept != walk->passed)
 				memmove(at + walk->kept, record, (size_t)padded);
 			walk->kept += (uint32_t)padded;
@@ -370,7 +389,8 @@ static int block_read(struct collect *collect, struct cursor *cursor, bool *ret_
 	uint32_t len = ring->blocks[cursor->block].mark - cursor->at;
 	off_t from = (off_t)ring->map.header.blocks_offset +
 		     (off_t)cursor->block * WIRE_BLOCK_BYTES + cursor->at;
-	struct walk walk = {0};
+	struct walk walk = {.timed = ring->round.by_time ? &ring->threads[cursor->thread]
+							 : NULL};
 	struct collect_note note;
 	struct slice slice;
 	ssize_t n;
@@ -463,13 +483,22 @@ static int flush_and_begin(struct collect *collect, struct cursor *cursor)
 	return r;
 }
 
+/* By time, a thread is heard for so long: what is read of its spans before others
+ * are heard waits in memory. */
+#define TURN_BYTES (64u * 1024)
+
 int collect_thread(struct collect *collect, uint32_t index, const char **ret_reason)
 {
+	bool by_time = collect->ring->round.by_time, begun = false;
 	struct cursor cursor;
 	int r;
 
 	cursor_begin(collect, &cursor, index);
 	do {
+		if (by_time && collect->len >= TURN_BYTES && begun) {
+			r = collect_flush(collect);
+			return r < 0 ? r : COLLECT_PART;
+		}
 		/* Between two steps everything in the batch is whole. */
 		if (collect->len >= collect->batch_bytes_max) {
 			r = flush_and_begin(collect, &cursor);
@@ -479,6 +508,9 @@ int collect_thread(struct collect *collect, uint32_t index, const char **ret_rea
 		r = thread_step(collect, &cursor, ret_reason);
 		if (r == STEP_FLUSH)
 			r = flush_and_begin(collect, &cursor);
+		begun = true;
 	} while (r == STEP_ON);
-	return r < 0 ? r : r == STEP_SPENT;
+	if (r < 0)
+		return r;
+	return r == STEP_SPENT ? COLLECT_SPENT : COLLECT_ALL;
 }

@@ -61,8 +61,15 @@ void collect_fini(struct collect *collect);
 
 void collect_begin(struct collect *collect, struct ring *ring, uint64_t bytes_max);
 
-/* 0: the thread has given all it can. 1: the tick's budget is used up.
- * -ENOBUFS: not taken. -EPROTO: the ring broke a rule. -ENOMEM. */
+/* What became of a thread's turn. */
+enum collect_end {
+	COLLECT_ALL = 0,   /* it has given all it can */
+	COLLECT_SPENT = 1, /* the tick's budget is used up */
+	COLLECT_PART = 2,  /* by time: it has more, and its turn is over */
+};
+
+/* An enum collect_end, or -ENOBUFS: not taken. -EPROTO: the ring broke a rule.
+ * -ENOMEM. */
 int collect_thread(struct collect *collect, uint32_t thread, const char **ret_reason);
 int collect_flush(struct collect *collect);
 

@@ -64,6 +64,7 @@ struct ring_thread {
 	uint64_t unknown;     /* of these, from before we knew the thread */
 	uint32_t head, tail;  /* its open blocks, by thread_block */
 	uint32_t ready_next;
+	uint64_t ticks; /* the latest of its records so far, while `by_time` */
 	bool ready; /* in the round's list */
 	bool adopted; /* its first block tells where it begins */
 	uint64_t gap_round;   /* since when a block is missing; 0 none is */
@@ -87,6 +88,7 @@ struct ring_round {
 	bool final;	 /* began after the lock was seen free */
 	bool gave;	 /* handed something on */
 	bool waits;	 /* a thread's block is missing: the next round knows more */
+	bool by_time;	 /* threads share spans: see round_run() */
 	uint32_t ready_head, ready_tail;
 	uint32_t flush; /* flush_req, loaded before the marks */
 	uint64_t lost[2]; /* slots of lost ENDs seen before the marks */

@@ -145,8 +145,8 @@ static int block_mark(struct ring *ring, uint32_t index, const char **ret_reason
 	struct ring_block *block = &ring->blocks[index];
 	/* C2 pairs with the client's P2: every byte before `committed` is
 	 * written, and a pread after this load finds it. */
-	uint32_t committed = atomic_load_explicit(&ring->map.lines[index].committed,
-						  memory_order_acquire);
+	uint32_t committed =
+		atomic_load_explicit(&ring->map.lines[index].committed, memory_order_acquire);
 	uint32_t end = committed & ~WIRE_SEALED;
 
 	if (end > WIRE_BLOCK_BYTES || end % WIRE_RECORD_ALIGN != 0)
@@ -173,8 +173,8 @@ static int block_look(struct ring *ring, uint32_t index, const char **ret_reason
 		return 0;
 	/* C1 pairs with the client's P1: the line's fields are of this
 	 * generation, and its `committed` is no older. */
-	generation = atomic_load_explicit(&ring->map.lines[index].generation,
-					  memory_order_acquire);
+	generation =
+		atomic_load_explicit(&ring->map.lines[index].generation, memory_order_acquire);
 	if (block->phase == BLOCK_FREE && generation == block->generation)
 		return 0;
 	if (generation != block->generation + (block->phase == BLOCK_FREE))
@@ -288,23 +288,81 @@ int round_begin(struct ring *ring, struct env *env, bool final, const char **ret
 
 /* ---- handing on ------------------------------------------------------------ */
 
+/* How many threads are compared: with more of them that all have much to say, the
+ * order is only nearly that of time. */
+#define ROUND_COMPARED 64
+
+static void ready_remove(struct ring *ring, uint32_t index, uint32_t before)
+{
+	struct ring_thread *thread = &ring->threads[index];
+
+	if (before == RING_NONE)
+		ring->round.ready_head = thread->ready_next;
+	else
+		ring->threads[before].ready_next = thread->ready_next;
+	if (ring->round.ready_tail == index)
+		ring->round.ready_tail = before;
+	thread->ready = false;
+}
+
+/* The first of the list, or by time the one that is furthest back. */
+static uint32_t ready_next(const struct ring *ring, uint32_t *ret_before)
+{
+	uint32_t best = ring->round.ready_head, before = best, index;
+
+	*ret_before = RING_NONE;
+	if (!ring->round.by_time)
+		return best;
+	index = ring->threads[best].ready_next;
+	for (int i = 1; i < ROUND_COMPARED && index != RING_NONE; i++) {
+		if (ring->threads[index].ticks < ring->threads[best].ticks) {
+			best = index;
+			*ret_before = before;
+		}
+		before = index;
+		index = ring->threads[index].ready_next;
+	}
+	return best;
+}
+
+/* Its turn is over: behind the others, and not before any of them because it said
+ * no time at all. */
+static void ready_again(struct ring *ring, uint32_t index, uint64_t ticks_before)
+{
+	struct ring_thread *thread = &ring->threads[index];
+	uint32_t before, other;
+
+	if (ring->round.ready_head != RING_NONE && thread->ticks == ticks_before) {
+		other = ready_next(ring, &before);
+		if (ring->threads[other].ticks > thread->ticks)
+			thread->ticks = ring->threads[other].ticks;
+	}
+	ring_thread_ready(ring, index);
+}
+
+/* Where threads write of each other's spans, they are read side by side in the
+ * order of their times. One after the other, a ring that was full would give all
+ * ENDs before the first START, or the other way round: hundreds of thousands of
+ * records that wait for the rest of their spans. */
 int round_run(struct ring *ring, struct collect *collect, uint64_t bytes_max,
 	      const char **ret_reason)
 {
 	int r = 0, flushed;
 
+	/* Relaxed: only the order depends on it. */
+	ring->round.by_time =
+		atomic_load_explicit(&ring->map.live->shared, memory_order_relaxed) != 0;
 	collect_begin(collect, ring, bytes_max);
 	while (ring->round.ready_head != RING_NONE) {
-		uint32_t index = ring->round.ready_head;
-		struct ring_thread *thread = &ring->threads[index];
+		uint32_t before, index = ready_next(ring, &before);
+		uint64_t ticks = ring->threads[index].ticks;
 
 		r = collect_thread(collect, index, ret_reason);
-		if (r != 0)
+		if (r < 0 || r == COLLECT_SPENT)
 			break; /* it stays on the list */
-		ring->round.ready_head = thread->ready_next;
-		if (ring->round.ready_head == RING_NONE)
-			ring->round.ready_tail = RING_NONE;
-		thread->ready = false;
+		ready_remove(ring, index, before);
+		if (r == COLLECT_PART)
+			ready_again(ring, index, ticks);
 	}
 	/* Also when the ring broke a rule: what came before that is good. */
 	flushed = collect_flush(collect);
@@ -312,5 +370,5 @@ int round_run(struct ring *ring, struct collect *collect, uint64_t bytes_max,
 		return r;
 	if (flushed < 0)
 		return flushed;
-	return r == 0;
+	return r != COLLECT_SPENT;
 }

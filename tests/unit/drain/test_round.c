@@ -195,6 +195,62 @@ static void many_threads_and_blocks_keep_their_order(void **state)
 	ring_writer_close(&writer);
 }
 
+static void pen_timed(struct ring_pen *pen, uint32_t *block, uint64_t span, uint64_t ticks,
+		      bool start)
+{
+	struct wire_start begins = {
+		.head = record_make_head(WIRE_START, sizeof begins, 0, 1),
+		.ticks = ticks,
+		.trace_id = {1},
+	};
+	struct wire_end ends = {.head = record_make_head(WIRE_END, sizeof ends, 0, 0),
+				.ticks = ticks};
+
+	if (pen->block == UINT32_MAX || pen->at + sizeof begins > WIRE_BLOCK_BYTES) {
+		if (pen->block != UINT32_MAX)
+			ring_pen_seal(pen);
+		ring_pen_open(pen, (*block)++);
+	}
+	memcpy(begins.span_id, &span, 8);
+	memcpy(ends.span_id, &span, 8);
+	if (start)
+		ring_pen_record(pen, &begins, sizeof begins);
+	else
+		ring_pen_record(pen, &ends, sizeof ends);
+}
+
+/* One thread starts spans, another one ends them, and the agent comes late. */
+static void threads_that_share_spans_are_read_side_by_side(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen starts, ends;
+	uint32_t block = 0;
+	int64_t lead = 0; /* of STARTs before ENDs */
+
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	/* Relaxed: nobody reads yet. */
+	atomic_store_explicit(&writer.header->shared, 1, memory_order_relaxed);
+	ring_pen_init(&ends, &writer, 1);
+	ring_pen_init(&starts, &writer, 2);
+	for (uint64_t span = 1; span <= 20000; span++) {
+		pen_timed(&starts, &block, span, 10 * span, true);
+		pen_timed(&ends, &block, span, 10 * span + 5, false);
+	}
+	house_settle(house);
+	assert_int_equal(house_count(house, 1, 1, NULL), 20000);
+	assert_int_equal(house_count(house, 1, 2, NULL), 20000);
+	for (uint32_t i = 0; i < house->slice_count; i++) {
+		const struct slice *slice = &house->slices[i].slice;
+
+		lead += slice->thread == 1 ? -(int64_t)slice->record_count
+					   : (int64_t)slice->record_count;
+		assert_in_range((uint64_t)llabs(lead), 0, 6000);
+	}
+	house_check_ledgers(house);
+	ring_writer_close(&writer);
+}
+
 static void blocks_go_back_only_when_their_last_frame_is_logged(void **state)
 {
 	struct house *house = *state;
@@ -686,6 +742,7 @@ int main(void)
 		TEST(a_block_behind_an_open_one_waits_for_the_seal),
 		TEST(a_block_behind_one_not_yet_seen_waits_one_round),
 		TEST(many_threads_and_blocks_keep_their_order),
+		TEST(threads_that_share_spans_are_read_side_by_side),
 		TEST(blocks_go_back_only_when_their_last_frame_is_logged),
 		TEST(what_the_pipeline_refuses_is_offered_again),
 		TEST(a_flooding_ring_is_read_a_budget_at_a_time),
