@@ -268,11 +268,12 @@ static void print_certainty(const struct recovery_report *report,
 	if (sums.closed + sums.end_lost == 0)
 		printf("nothing\n");
 	if (sums.closed)
-		printf("%" PRIu64 " spans were open when their process ended (%" PRIu64
-		       " of them: nobody\n           knows how): their end is the last that "
-		       "was "
-		       "recorded, not their own\n",
-		       sums.closed, sums.unknown);
+		printf("%" PRIu64 " spans were open when their process ended: their end is the "
+		       "last\n           that was recorded of it, not their own\n",
+		       sums.closed);
+	if (sums.unknown)
+		printf("           how the process of %" PRIu64 " of them ended is not known\n",
+		       sums.unknown);
 	if (sums.end_lost)
 		printf("%s%" PRIu64 " spans ended, but not known when\n",
 		       sums.closed ? "           " : "", sums.end_lost);

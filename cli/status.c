@@ -71,8 +71,8 @@ static void print_agent(json_t *status)
 	       text(agent, "version"), number(agent, "pid"), up, text(agent, "io"),
 	       text(agent, "open"),
 	       json_is_true(json_object_get(agent, "stopping")) ? ", stopping" : "");
-	printf("         rings %s, state %s, archive %s\n", text(agent, "ring_dir"),
-	       text(agent, "state_dir"),
+	printf("         rings   %s\n         state   %s\n         archive %s\n",
+	       text(agent, "ring_dir"), text(agent, "state_dir"),
 	       *text(agent, "archive_dir") ? text(agent, "archive_dir") : "off");
 }
 
@@ -158,8 +158,8 @@ static void print_drain(json_t *status)
 {
 	json_t *refused = json_object_get(json_object_get(status, "all_rings"), "refused");
 
-	numbers_print_others("waiting", &(struct numbers){json_object_get(status, "ages"),
-							  {&age_view_table}});
+	numbers_print_others(
+		"ages", &(struct numbers){json_object_get(status, "ages"), {&age_view_table}});
 	numbers_print_others("drain", &(struct numbers){json_object_get(status, "drain"),
 							{&drain_counter_table}});
 	numbers_print_others("refused", &(struct numbers){refused, {&drain_refused_table}});
@@ -200,10 +200,16 @@ static void print_export(json_t *status)
 	if (json_array_size(export) == 0)
 		printf("export   off\n");
 	json_array_foreach (export, i, one) {
-		printf("export   %s, %s, unsent %" PRIu64 "\n", text(one, "authority"),
+		char old[32];
+
+		age(number(one, "oldest_unsent_ns"), old, sizeof old);
+		printf("export   %s, %s", text(one, "authority"),
 		       json_is_true(json_object_get(one, "connected")) ? "connected"
-								       : "not connected",
-		       number(one, "unsent"));
+								       : "not connected");
+		if (number(one, "unsent"))
+			printf(", unsent %" PRIu64 ", the oldest for %s", number(one, "unsent"),
+			       old);
+		putchar('\n');
 		numbers_print_others("", &(struct numbers){one, {&export_counter_table}});
 		if (*text(one, "last_error")) {
 			printf("         last error: ");
