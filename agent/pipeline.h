@@ -78,6 +78,7 @@ struct pipeline {
 	struct wal_reader *archive_reader;
 	struct finished_span archive_waiting;
 	bool archive_has_waiting;
+	bool archive_behind; /* the log has spans that it was not handed yet */
 	uint64_t archive_read_number, archive_dropped_log; /* as read_number, dropped_lost */
 	struct destination destinations[PIPELINE_DESTINATIONS_MAX];
 	uint32_t destination_count;

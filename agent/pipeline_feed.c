@@ -55,11 +55,13 @@ static int feed_archive(struct pipeline *p)
 {
 	int fed = 0, r;
 
+	p->archive_behind = true;
 	while (fed < FEED_SPANS_MAX) {
 		if (!p->archive_has_waiting) {
 			r = wal_reader_next(p->archive_reader, &p->archive_waiting);
 			if (r < 0)
 				reader_failed(p, "the archive", r);
+			p->archive_behind = r != 0;
 			if (r <= 0)
 				break;
 			p->archive_has_waiting = true;

@@ -85,6 +85,9 @@ static const struct counter archive_rows[] = {
 	COUNTER_ROW(archive_view, dropped_log, COUNTER_TOTAL, LEDGER_NONE, "lost in the log",
 		    "spanring_archive_log_lost_spans", NULL,
 		    "Spans the damaged log could not give back for the archive."),
+	COUNTER_ROW(archive_view, behind, COUNTER_TRUTH, LEDGER_NONE, NULL,
+		    "spanring_archive_behind", NULL,
+		    "1 while the log has spans that the archive was not handed yet."),
 };
 
 const struct counter_table archive_view_table = {archive_rows,
@@ -160,6 +163,7 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 			 (struct view_source){&destination_view_table, &view->destinations[i]});
 	}
 	view->archive.dropped_log = p->archive_dropped_log;
+	view->archive.behind = p->archive_behind;
 	if (p->archive)
 		add_part(view, "archive", "",
 			 (struct view_source){&archive_counter_table,

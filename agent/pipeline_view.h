@@ -28,7 +28,7 @@ struct destination_view {
 extern const struct counter_table destination_view_table;
 
 struct archive_view {
-	uint64_t dropped_log;
+	uint64_t dropped_log, behind;
 };
 extern const struct counter_table archive_view_table;
 

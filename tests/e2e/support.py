@@ -222,7 +222,7 @@ def idle(status):
     return (status["spans"]["open"] == 0 and status["archive"]["open_runs"] == 0
             and status["archive"]["waiting"] == 0
             # What the log holds and the archive was not handed yet waits nowhere.
-            and status["archive"]["spans"] >= status["spans"]["finished"])
+            and not status["archive"]["behind"])
 
 
 def check_ledgers(status):
