@@ -29,7 +29,7 @@ const struct setting settings[] = {
 	{"ring.turn_size",
 	 TYPE_SIZE,
 	 AT(ring_turn_bytes),
-	 "8MiB",
+	 "1MiB",
 	 {NULL},
 	 "bytes of one ring that are read before the next one's turn comes",
 	 LIVE},
