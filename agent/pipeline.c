@@ -179,6 +179,16 @@ static void stop_sending(struct pipeline *p, uint64_t deadline_ns)
 	}
 }
 
+/* What was written last is safe from a power loss too. */
+static void stop_syncing(struct pipeline *p, uint64_t deadline_ns)
+{
+	while (wal_synced_sequence(p->wal) != wal_logged_sequence(p->wal) &&
+	       p->env->ops->mono_ns(p->env) < deadline_ns) {
+		(void)wal_tick(p->wal, p->env->ops->mono_ns(p->env));
+		(void)p->env->ops->wait(p->env, STOP_TURN_NS);
+	}
+}
+
 static void stop_report(const struct pipeline *p)
 {
 	uint64_t last = wal_last_span_number(p->wal), done = last;
@@ -206,5 +216,6 @@ void pipeline_stop(struct pipeline *p, uint64_t deadline_ns)
 	(void)pipeline_step(p);
 	pipeline_mark_cursors(p, UINT64_MAX);
 	commit(p);
+	stop_syncing(p, until);
 	stop_report(p);
 }

@@ -110,5 +110,5 @@ int wal_commit(struct wal *wal)
 		}
 	}
 	succeeded(wal);
-	return wal->options.sync_each ? wal_sync_now(wal) : 0;
+	return 0;
 }

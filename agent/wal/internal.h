@@ -125,8 +125,7 @@ void wal_write_failed(struct wal *wal, int error);
 /* wal.c: the directory was removed under us: makes and locks another one. */
 int wal_directory_renew(struct wal *wal);
 
-/* sync.c. wal_sync_now() syncs everything that is dirty, waiting for it. */
-int wal_sync_now(struct wal *wal);
+/* sync.c */
 int wal_sync_tick(struct wal *wal, uint64_t now_ns);
 
 /* release.c */

@@ -322,30 +322,6 @@ static bool retry_is_due(const struct wal *wal, uint64_t now_ns)
 	return !wal->sync.failures || now_ns - wal->sync.last_ns >= wal->sync.retry_ns;
 }
 
-int wal_sync_now(struct wal *wal)
-{
-	uint64_t now_ns = wal->env->ops->mono_ns(wal->env);
-	struct wal_segment *segment;
-	int fd, r;
-
-	assert(!wal->sync.flying); /* sync_each has no rounds in the background */
-	if (!anything_dirty(wal))
-		return 0;
-	if (!retry_is_due(wal, now_ns))
-		return wal->sync.error;
-	wal->sync.last_ns = now_ns;
-	r = round_begin(wal);
-	while (r == 0) {
-		r = round_next(wal, &segment, &fd);
-		if (r == 0)
-			return 0;
-		if (r > 0)
-			r = round_answer(wal, segment, wal->env->ops->sync(wal->env, fd));
-	}
-	round_failed(wal, r);
-	return r;
-}
-
 static void sync_done(void *arg, int result)
 {
 	struct wal *wal = arg;
@@ -384,10 +360,6 @@ static int sync_begin(struct wal *wal, uint64_t now_ns)
 {
 	int r;
 
-	if (wal->options.sync_each) {
-		(void)wal_sync_now(wal); /* counted and said; due again later */
-		return 1;
-	}
 	wal->sync.last_ns = now_ns;
 	r = round_begin(wal);
 	if (r < 0) {
@@ -424,7 +396,7 @@ int wal_sync_tick(struct wal *wal, uint64_t now_ns)
 		return 0;
 	/* Released segments wait for a sync: a pile of them is not left for long. */
 	if (since_ns < wal->options.sync_interval_ns && !wal->sync.soon &&
-	    !wal_released_is_much(wal))
+	    !wal->options.sync_each && !wal_released_is_much(wal))
 		return 0;
 	wal->sync.soon = false;
 	return sync_begin(wal, now_ns);

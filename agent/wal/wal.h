@@ -29,7 +29,7 @@ struct wal_options {
 	uint64_t memory_bytes_max;  /* pending; 0: 64 MiB. One chain alone may be more */
 	uint32_t segment_bytes;	    /* 0: WAL_SEGMENT_BYTES, less if max_bytes is small */
 	uint64_t sync_interval_ns;  /* 250 ms */
-	bool sync_each;		    /* commit waits for fdatasync */
+	bool sync_each; /* as soon as something is written; nobody is kept waiting */
 	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 	/* Says once what happened; NULL: silent. priority as syslog(3). */
 	void (*log)(void *arg, int priority, const char *line);
@@ -105,8 +105,7 @@ int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *ins
 
 /* Writes what is pending. 0, or -errno: what wal_logged_sequence() does not
  * cover is still pending. A disk that refused is not asked again at once: until
- * then the answer is the same. With sync_each also syncs it; if that fails -errno
- * too, and the next commit tries again. */
+ * then the answer is the same. */
 int wal_commit(struct wal *wal);
 
 uint64_t wal_logged_sequence(const struct wal *wal); /* written */

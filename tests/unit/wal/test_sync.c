@@ -167,7 +167,35 @@ static void the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed(v
 	check_found(300);
 }
 
-static void a_log_that_waits_for_its_syncs_survives_their_failures_too(void **state)
+static void with_sync_each_a_sync_begins_as_soon_as_something_is_written(void **state)
+{
+	(void)state;
+	wal_fixture_close(&f);
+	f.options.sync_each = true;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	disk.blocking = 0;
+	for (uint64_t n = 0; n < 100; n++) {
+		add(n + 1, n + 1);
+		assert_int_equal(wal_commit(f.wal), 0);
+		/* The clock stands still. */
+		for (int i = 0; i < 8; i++) {
+			(void)wal_tick(f.wal, f.world.mono_ns);
+			(void)f.world.env.ops->wait(&f.world.env, 0);
+		}
+		assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	}
+	disk.slow = true;
+	add(101, 200);
+	turns(10);
+	assert_true(wal_synced_sequence(f.wal) < wal_logged_sequence(f.wal));
+	assert_int_equal(disk.blocking, 0);
+	disk.slow = false;
+	sync_disk_answer(&disk);
+	turns(100);
+	check_found(200);
+}
+
+static void a_log_that_syncs_each_write_survives_their_failures_too(void **state)
 {
 	uint64_t n = 0;
 
@@ -299,7 +327,8 @@ int main(void)
 		TEST(a_descriptor_whose_sync_failed_is_never_asked_again),
 		TEST(one_failure_is_repaired_by_a_fresh_file_at_once),
 		TEST(the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed),
-		TEST(a_log_that_waits_for_its_syncs_survives_their_failures_too),
+		TEST(with_sync_each_a_sync_begins_as_soon_as_something_is_written),
+		TEST(a_log_that_syncs_each_write_survives_their_failures_too),
 		TEST(a_sync_that_takes_long_keeps_nobody_waiting),
 		TEST(what_is_on_the_disk_is_bounded_however_slow_its_syncs_are),
 		TEST(a_segment_that_somebody_removed_is_written_again),
