@@ -43,13 +43,17 @@ static void acknowledge_flushes(struct pipeline *p, uint64_t sequence)
 static bool bury(struct pipeline *p, struct dead_ring *dead, uint64_t sequence)
 {
 	struct wal_location location;
+	struct drain_ledger counts;
 
 	if (!dead->closed) {
 		if (!assemble_ring_idle(p->assemble, dead->ring))
 			return false;
+		drain_close_state(p->drain, dead->ring, &counts);
 		if (pipeline_add_keyed(p, WAL_CLOSED, p->instances[dead->ring], NULL,
-				       (struct bytes){NULL, 0}, &dead->sequence, &location) < 0)
+				       (struct bytes){(const uint8_t *)&counts, sizeof counts},
+				       &dead->sequence, &location) < 0)
 			return false;
+		drain_closed(p->drain, dead->ring);
 		dead->closed = true;
 	}
 	if (dead->sequence > sequence)

@@ -24,6 +24,31 @@
 #define PIPELINE_DESTINATIONS_MAX 8
 #define PIPELINE_SEALED_KEPT 32
 
+/* The payload of a destination's LEDGER frame (sub key "export"): what became of
+ * the spans up to `number`, which is its cursor at that moment. A later version
+ * appends members; a shorter payload has zeros there. */
+struct destination_ledger {
+	uint64_t number;
+	uint64_t sent, rejected_partial, rejected_status;
+	uint64_t dropped_too_large, dropped_backlog, dropped_lost;
+	uint64_t uncounted; /* an agent that kept no ledger was done with them */
+	uint64_t unsettled; /* given up while a request with them was under way */
+};
+_Static_assert(sizeof(struct destination_ledger) == 72, "LEDGER of a destination");
+
+/* The payload of the LEDGER frame "pipeline". */
+struct pipeline_ledger {
+	uint64_t began_wall_ns; /* the log, as far as ledgers know */
+	uint64_t starts;	/* of agents on it */
+};
+_Static_assert(sizeof(struct pipeline_ledger) == 16, "LEDGER of the pipeline");
+
+/* The last LEDGER frame of one stage: unchanged ones are not written again. */
+struct ledger_frame {
+	uint8_t payload[192];
+	uint32_t len;
+};
+
 /* A destination: its exporter and its place in the log. */
 struct destination {
 	char name[16];
@@ -34,14 +59,12 @@ struct destination {
 	struct finished_span waiting; /* read, not yet taken by the exporter */
 	bool has_waiting;
 	bool started;
-	uint64_t first_number;	 /* the cursor this life of the agent began with */
-	uint64_t read_number;	 /* of the last span the log gave back */
-	uint64_t pushed_number;	 /* of the last span the exporter took */
-	uint64_t marked_number;	 /* in the newest CURSOR frame */
-	uint64_t skipped_number; /* spans up to here were given up */
-	uint64_t cursor_segment; /* where the newest CURSOR frame lies */
-	uint64_t dropped_backlog;
-	uint64_t dropped_lost; /* numbers the log could not give back: it is damaged there */
+	uint64_t read_number;		  /* of the last span the log gave back */
+	uint64_t pushed_number;		  /* of the last span the exporter took */
+	uint64_t marked_number;		  /* in the newest CURSOR frame */
+	uint64_t skipped_number;	  /* spans up to here were given up */
+	uint64_t cursor_segment;	  /* where the newest CURSOR frame lies */
+	struct destination_ledger ledger; /* as the log says it */
 };
 
 /* A flush to answer once the log has reached a sequence. */
@@ -92,6 +115,8 @@ struct pipeline {
 	uint8_t (*instances)[16]; /* by the drain's index */
 	uint64_t instance_cap;
 
+	struct pipeline_ledger ledger;
+	struct ledger_frame ledger_frames[3];
 	uint64_t last_sequence; /* of the newest frame added */
 	uint64_t cursor_due_ns;
 	uint64_t cursor_interval_ns; /* grows to a second */
@@ -103,9 +128,9 @@ struct pipeline {
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
 	uint64_t sealed_count; /* ever */
 	bool stopping;
-	bool leave_now; /* told to stop a second time */
+	bool leave_now;			   /* told to stop a second time */
 	uint64_t reloads, reload_failures; /* in this life; the latter changed nothing */
-	bool read_failed; /* in this turn a reader could not read the log */
+	bool read_failed;		   /* in this turn a reader could not read the log */
 };
 
 /* Opens everything, recovers from the log. The options must outlive it.
@@ -180,6 +205,7 @@ int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 		       uint64_t *ret_segment);
+int news_archived(void *arg, const uint8_t trace_id[16], uint64_t spans);
 bool news_run_awaited(void *arg, const uint8_t trace_id[16]);
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete);
@@ -195,6 +221,19 @@ int destination_options(const struct options *settings, struct export_options *r
 
 /* pipeline_recover.c: the log's content, given back to the stages. */
 int pipeline_recover(struct pipeline *pipeline);
+
+/* pipeline_ledger.c: totals since the log began. Appends what changed, or all of
+ * it (an old segment is about to go, and the ledger must stand behind everything
+ * that was carried out of it). -ENOBUFS. */
+int pipeline_mark_ledgers(struct pipeline *pipeline, bool all);
+int pipeline_mark_destination(struct pipeline *pipeline, struct destination *destination,
+			      uint64_t done, uint64_t *ret_segment);
+void pipeline_recover_ledger(struct pipeline *pipeline, const struct wal_key *key,
+			     struct bytes payload);
+/* A CURSOR frame: an agent that keeps no ledger may have gone on. */
+void destination_recover_cursor(struct destination *destination, uint64_t number);
+/* After recovery: the exporter goes on counting from there. */
+void destination_resume(struct destination *destination);
 
 /* pipeline_feed.c: from the log to its readers; cursors; cleaning. */
 int pipeline_feed(struct pipeline *pipeline);

@@ -38,8 +38,6 @@ static int feed_destination(struct pipeline *p, struct destination *destination)
 			if (r <= 0)
 				break;
 			destination->has_waiting = true;
-			destination->dropped_lost +=
-				destination->waiting.number - destination->read_number - 1;
 			destination->read_number = destination->waiting.number;
 		}
 		if (export_push(&destination->export, &destination->waiting) < 0)
@@ -112,15 +110,20 @@ static int mark_cursor(struct pipeline *p, struct destination *destination, uint
 	uint8_t key[16];
 	struct bytes payload = {(const uint8_t *)&done, sizeof done};
 	struct wal_location location;
-	uint64_t sequence;
+	uint64_t sequence, segment;
 	int r;
 
+	/* In front, because it holds the number, too: whichever of the two is
+	 * the last that a kill leaves, they say the same. */
+	r = pipeline_mark_destination(p, destination, done, &segment);
+	if (r < 0)
+		return r;
 	destination_key(destination, key);
 	r = pipeline_add_keyed(p, WAL_CURSOR, key, NULL, payload, &sequence, &location);
 	if (r < 0)
 		return r;
 	destination->marked_number = done;
-	destination->cursor_segment = location.segment;
+	destination->cursor_segment = segment;
 	return 0;
 }
 
@@ -132,6 +135,7 @@ void pipeline_mark_cursors(struct pipeline *p, uint64_t now_ns)
 		p->cursor_interval_ns = p->cursor_interval_ns ? 2 * p->cursor_interval_ns
 							      : CURSOR_INTERVAL_FIRST_NS;
 	p->cursor_due_ns = now_ns == UINT64_MAX ? 0 : now_ns + p->cursor_interval_ns;
+	(void)pipeline_mark_ledgers(p, false); /* a full log is asked again next time */
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		uint64_t done = destination_done(&p->destinations[i]);
 
@@ -186,8 +190,7 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 				continue;
 			wal_reader_free(destination->reader);
 			destination->reader = reader;
-			destination->dropped_backlog +=
-				last - destination->read_number + destination->has_waiting;
+			export_give_up(&destination->export, last);
 			destination->has_waiting = false;
 			destination->pushed_number = destination->read_number = last;
 		}
@@ -275,6 +278,8 @@ void pipeline_keep_log_small(struct pipeline *p)
 	    carry_cursors(p, oldest.segment) < 0)
 		return;
 	if (p->archive && archive_carry(p->archive, oldest.segment) < 0)
+		return;
+	if (pipeline_mark_ledgers(p, true) < 0)
 		return;
 	if (wal_commit(p->wal) < 0)
 		return;

@@ -255,6 +255,13 @@ int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state
 	return add_state(arg, WAL_ARCHIVE, trace_id, NULL, state, ret_segment);
 }
 
+int news_archived(void *arg, const uint8_t trace_id[16], uint64_t spans)
+{
+	struct pipeline *p = arg;
+
+	return assemble_run_archived(p->assemble, trace_id, spans);
+}
+
 bool news_run_awaited(void *arg, const uint8_t trace_id[16])
 {
 	struct pipeline *p = arg;

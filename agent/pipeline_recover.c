@@ -84,6 +84,7 @@ static void recover_cursor(struct pipeline *p, const struct wal_key *key, struct
 			   uint64_t segment)
 {
 	uint8_t own[16];
+	uint64_t number;
 
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		struct destination *destination = &p->destinations[i];
@@ -91,7 +92,8 @@ static void recover_cursor(struct pipeline *p, const struct wal_key *key, struct
 		destination_key(destination, own);
 		if (memcmp(own, key->key, 16) != 0 || payload.len != sizeof(uint64_t))
 			continue;
-		memcpy(&destination->marked_number, payload.at, sizeof(uint64_t));
+		memcpy(&number, payload.at, sizeof number);
+		destination_recover_cursor(destination, number);
 		destination->cursor_segment = segment;
 	}
 }
@@ -129,7 +131,7 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 	case WAL_RING:
 		return recover_ring(p, &key, payload, segment);
 	case WAL_CLOSED:
-		drain_recover_closed(p->drain, key.key);
+		drain_recover_closed(p->drain, key.key, payload);
 		assemble_recover_closed(p->assemble, key.key);
 		return 0;
 	case WAL_ARCHIVE:
@@ -138,6 +140,9 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 			       : 0;
 	case WAL_CURSOR:
 		recover_cursor(p, &key, payload, segment);
+		return 0;
+	case WAL_LEDGER:
+		pipeline_recover_ledger(p, &key, payload);
 		return 0;
 	default:
 		return 0;
@@ -168,13 +173,16 @@ int pipeline_recover(struct pipeline *p)
 	struct recovery recovery = {.pipeline = p};
 	int r;
 
+	p->ledger.began_wall_ns = p->started_wall_ns;
 	r = wal_recover(p->wal, recover_entry, &recovery);
+	p->ledger.starts++;
 	free(recovery.slices);
 	free(recovery.offsets);
 	if (r < 0) {
 		log_line(LOG_ERR, "wal", "recovery stopped: %s", strerror(-r));
 		return r;
 	}
+	assemble_recovered(p->assemble);
 	if (recovery.frames)
 		log_line(LOG_INFO, "wal",
 			 "recovered %llu entries, %llu open spans, last span number %llu",

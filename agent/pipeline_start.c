@@ -184,6 +184,7 @@ static int start_archive(struct pipeline *p)
 	};
 	struct archive_ops ops = {
 		.state = news_archive_state,
+		.archived = news_archived,
 		.sealed = news_sealed,
 		.awaited = news_run_awaited,
 		.log = log_archive,
@@ -287,12 +288,13 @@ static int start_readers(struct pipeline *p)
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		struct destination *destination = &p->destinations[i];
 
+		destination->marked_number = destination->ledger.number;
 		r = export_init(&destination->export, p->env, &destination->options,
 				destination->marked_number + 1);
 		if (r < 0)
 			return r;
 		destination->started = true;
-		destination->first_number = destination->marked_number;
+		destination_resume(destination);
 		destination->pushed_number = destination->marked_number;
 		destination->read_number = destination->marked_number;
 		r = wal_reader_new(&destination->reader, p->wal, destination->marked_number);

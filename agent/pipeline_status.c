@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/env_linux.h"
+#include "pipeline_ledger_view.h"
 #include "pipeline_view.h"
 #include "serve/json_object.h"
 #include "wire/abi.h"
@@ -228,6 +229,7 @@ int pipeline_status(struct pipeline *p, struct buf *out)
 	plain_part(&w, &view, "log");
 	export_part(&w, p, &view);
 	archive_part(&w, p, &view);
+	pipeline_ledger_json(&w, p, &view);
 	json_close(&w, '}');
 	(void)buf_append_byte(out, '\n');
 	return buf_failed(out) ? -ENOMEM : 0;

@@ -50,15 +50,11 @@ const struct counter_table age_view_table = {age_rows, sizeof age_rows / sizeof 
 
 static const struct counter destination_rows[] = {
 	TO_ROW(finished, COUNTER_TOTAL, LEDGER_IN, NULL, "spanring_export_finished_spans", NULL,
-	       "Spans this destination is to get, since the agent's start."),
+	       "Spans this destination is to get, since the log began."),
 	TO_ROW(waiting, COUNTER_NOW, LEDGER_OUT, NULL, "spanring_export_waiting_spans", NULL,
 	       "Spans in the log or in a batch, for this destination."),
-	TO_ROW(dropped_backlog, COUNTER_TOTAL, LEDGER_OUT, "backlog given up",
-	       "spanring_export_backlog_dropped_spans", NULL,
-	       "Spans given up for this destination at the log's size limit."),
-	TO_ROW(dropped_lost, COUNTER_TOTAL, LEDGER_OUT, "lost in the log",
-	       "spanring_export_lost_spans", NULL,
-	       "Spans the damaged log could not give back for this destination."),
+	TO_ROW(uncounted, COUNTER_TOTAL, LEDGER_OUT, NULL, "spanring_export_uncounted_spans",
+	       NULL, "Spans an older agent was done with, which kept no ledger."),
 	TO_ROW(unsent, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_unsent_spans", NULL,
 	       "Spans behind the last one that is done with."),
 	TO_ROW(oldest_unsent_ns, COUNTER_AGE, LEDGER_NONE, "oldest unsent",
@@ -74,8 +70,6 @@ static const struct counter destination_rows[] = {
 		 "Spans in batches, as OpenTelemetry names them."),
 	TO_ALIAS(waiting, COUNTER_NOW, "otel_sdk_processor_span_queue_size",
 		 "Spans that wait for this destination, as OpenTelemetry names them."),
-	TO_ALIAS(dropped_backlog, COUNTER_TOTAL, "otelcol_exporter_enqueue_failed_spans",
-		 "Spans given up, as the OpenTelemetry Collector names them."),
 };
 
 const struct counter_table destination_view_table = {
@@ -101,14 +95,12 @@ static void look_at_destination(const struct pipeline *p, uint32_t i,
 	uint64_t last = wal_last_span_number(p->wal);
 
 	view->destinations[i] = (struct destination_view){
-		.finished = last - destination->first_number,
+		.finished = last,
 		.unsent = last - destination_done(destination),
-		.waiting = export_waiting(export) + (last - destination->read_number) +
-			   destination->has_waiting,
+		.waiting = export_waiting(export) + (last - destination->pushed_number),
 		.rejected =
 			export->counters.rejected_partial + export->counters.rejected_status,
-		.dropped_backlog = destination->dropped_backlog,
-		.dropped_lost = destination->dropped_lost,
+		.uncounted = destination->ledger.uncounted,
 		.oldest_unsent_ns = pipeline_oldest_unsent_ns(p, destination),
 		.connected = export_connected(export),
 		.in_flight = export->in_flight,

@@ -21,7 +21,7 @@ struct age_view {
 extern const struct counter_table age_view_table;
 
 struct destination_view {
-	uint64_t finished, unsent, waiting, rejected, dropped_backlog, dropped_lost;
+	uint64_t finished, unsent, waiting, rejected, uncounted;
 	uint64_t oldest_unsent_ns;
 	uint64_t connected, in_flight, in_flight_spans;
 };

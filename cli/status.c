@@ -6,15 +6,18 @@
 
 #include "agent_client.h"
 #include "numbers.h"
+#include "pipeline_ledger_view.h"
 #include "pipeline_view.h"
 #include "verbs.h"
+
+#define RUNS_SHOWN 5
 
 static const char help_text[] =
 	"usage: spanring status [--json] [--ring-dir DIR]\n\n"
 	"Asks the agent that serves the ring directory (the one a process started here would\n"
 	"use, or DIR) and prints its processes, open spans with their ages, its log, where it\n"
-	"sends, what it archived, and the two ledgers: every record and every span is in one\n"
-	"of their columns.\n\n"
+	"sends, what it archived, and the ledgers since the log began: every record and every\n"
+	"span is in one of their columns, over any number of agents.\n\n"
 	"Exit codes: 0 an agent answered, 1 none did, 2 usage.\n";
 
 static uint64_t number(json_t *object, const char *key)
@@ -241,10 +244,15 @@ static void print_archive(json_t *status)
 
 static void print_ledgers(json_t *status)
 {
-	json_t *one;
+	json_t *ledger = json_object_get(status, "ledger"), *one;
+	char began[32];
 	size_t i;
 
-	printf("\nledgers\n");
+	age(number(json_object_get(status, "agent"), "now_unix_nano") -
+		    number(ledger, "began_unix_nano"),
+	    began, sizeof began);
+	printf("\nledgers since the log began %s ago, over %" PRIu64 " starts of the agent\n",
+	       began, number(ledger, "agent_starts"));
 	numbers_print_ledger("rings", &(struct numbers){json_object_get(status, "all_rings"),
 							{&drain_ring_counter_table}});
 	numbers_print_ledger("records", &(struct numbers){json_object_get(status, "records"),
@@ -253,13 +261,34 @@ static void print_ledgers(json_t *status)
 							{&assemble_span_table}});
 	if (json_object_get(status, "archive"))
 		numbers_print_ledger("archive",
-				     &(struct numbers){json_object_get(status, "archive"),
-						       {&archive_counter_table}});
+				     &(struct numbers){json_object_get(ledger, "archive"),
+						       {&archive_ledger_table}});
 	json_array_foreach (json_object_get(status, "export"), i, one) {
 		struct numbers numbers = {one,
 					  {&export_counter_table, &destination_view_table}};
 
 		numbers_print_ledger("export", &numbers);
+	}
+}
+
+/* The newest runs, with what is not the same as ever. */
+static void print_runs(json_t *status)
+{
+	json_t *runs = json_object_get(json_object_get(status, "ledger"), "runs"), *run;
+	size_t i;
+
+	if (json_array_size(runs))
+		printf("\nruns\n  %-32s  %10s  %10s  %10s  %6s\n", "trace id", "started",
+		       "finished", "archived", "open");
+	json_array_foreach (runs, i, run) {
+		if (i == RUNS_SHOWN)
+			break;
+		printf("  %s  %10" PRIu64 "  %10" PRIu64 "  %10" PRIu64 "  %6" PRIu64 "%s\n",
+		       text(run, "trace_id"),
+		       number(run, "started") + number(run, "received") +
+			       number(run, "found_again"),
+		       number(run, "finished"), number(run, "archived"), number(run, "open"),
+		       json_is_true(json_object_get(run, "over")) ? "  over" : "");
 	}
 }
 
@@ -317,6 +346,7 @@ int status_main(int argc, char **argv)
 		print_export(status);
 		print_archive(status);
 		print_ledgers(status);
+		print_runs(status);
 	}
 	json_decref(status);
 	return 0;

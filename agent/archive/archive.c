@@ -105,6 +105,7 @@ void archive_free(struct archive *archive)
 	}
 	free(archive->buckets);
 	free(archive->name_buckets);
+	fates_fini(&archive->fates);
 	spool_files_fini(&archive->files);
 	index_fini(&archive->index);
 	archive_dir_fini(&archive->directory);
@@ -252,18 +253,27 @@ static void span_done(struct run *run, uint64_t number)
 		run_mark_busy(run);
 }
 
+/* Every number is accounted for once, whatever became of it. */
+static void pushed(struct archive *archive, uint64_t number, enum fate fate)
+{
+	if (number > archive->pushed + 1)
+		fates_note(&archive->fates, archive->pushed + 1, number - 1, FATE_MISSING);
+	fates_note(&archive->fates, number, number, fate);
+	archive->pushed = number;
+}
+
 int archive_push(struct archive *archive, const struct finished_span *span)
 {
 	struct span_facts facts;
 	struct run *run;
 	int r;
 
-	if (archive->failing || !archive->scanned)
+	if (archive->failing || !archive->scanned || fates_reserve(&archive->fates) < 0)
 		return -ENOBUFS;
 	if (span_facts_read(&facts, span->span) < 0 ||
 	    memcmp(facts.trace_id, span->trace_id, 16) != 0) {
 		archive->counters.dropped_invalid++;
-		archive->pushed = span->number;
+		pushed(archive, span->number, FATE_INVALID);
 		return 0;
 	}
 	r = find_or_make_run(archive, span, &facts, &run);
@@ -275,7 +285,7 @@ int archive_push(struct archive *archive, const struct finished_span *span)
 			(void)archive_fail(archive, run->name.text, r);
 		return -ENOBUFS;
 	}
-	archive->pushed = span->number;
+	pushed(archive, span->number, r < 0 ? FATE_INVALID : FATE_KEPT);
 	if (r > 0)
 		span_taken(run, span->number);
 	else if (r == 0)

@@ -52,6 +52,10 @@ struct archive_ops {
 	/* The payload of an ARCHIVE frame for this run. -ENOBUFS: later. */
 	int (*state)(void *arg, const uint8_t trace_id[16], struct bytes state,
 		     uint64_t *ret_segment);
+	/* A sealed file holds this many spans of the run: said before the
+	 * ARCHIVE frame that says it is sealed, and again after a restart in
+	 * between. -ENOBUFS: later. NULL: nobody wants to know. */
+	int (*archived)(void *arg, const uint8_t trace_id[16], uint64_t spans);
 	/* A file was sealed. */
 	void (*sealed)(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		       bool complete);
@@ -76,6 +80,19 @@ struct archive_counters {
 	uint64_t failures;  /* of the directory or disk */
 	uint64_t open_runs; /* now */
 };
+
+/* Since the log began, of the spans up to a mark: the end of the payload of the
+ * ARCHIVE frame that says archive_mark(). A later version appends members; a
+ * shorter payload has zeros there. */
+struct archive_ledger {
+	uint64_t kept;		   /* in a spool or a file */
+	uint64_t dropped_invalid;  /* could not be printed */
+	uint64_t missing;	   /* numbers the log did not have */
+	uint64_t uncounted;	   /* archived by an agent that kept no ledger */
+	uint64_t dropped_filtered; /* of those kept: their run got no file after all */
+	uint64_t dropped_lost;	   /* of those kept: somebody removed or damaged them */
+};
+_Static_assert(sizeof(struct archive_ledger) == 48, "ledger of the archive");
 
 struct archive; /* opaque */
 int archive_new(struct archive **ret_archive, struct env *env,
@@ -102,6 +119,9 @@ int archive_tick(struct archive *archive, uint64_t now_ns);
 uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns);
 /* Every span up to this number is in synced files (or counted). */
 uint64_t archive_mark(const struct archive *archive);
+/* Of the spans up to *ret_number, which is how far pushing is. */
+void archive_ledger(const struct archive *archive, struct archive_ledger *ret_ledger,
+		    uint64_t *ret_number);
 /* Re-appends ARCHIVE frames that lie in `segment` or before. */
 int archive_carry(struct archive *archive, uint64_t segment);
 

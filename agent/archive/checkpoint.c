@@ -26,11 +26,12 @@ static int append_frame(struct archive *archive, const uint8_t trace_id[16],
 				  ret_segment);
 }
 
-static int record(struct run *run, enum frame_kind kind, uint64_t number, uint32_t spans)
+static int record(struct run *run, enum frame_kind kind, uint8_t flags, uint64_t number,
+		  uint32_t spans)
 {
 	struct archive_frame frame = {
 		.kind = kind,
-		.flags = (run->complete ? FRAME_COMPLETE : 0) |
+		.flags = flags | (run->complete ? FRAME_COMPLETE : 0) |
 			 (run->settled ? FRAME_SETTLED : 0) |
 			 (kind == FRAME_OPEN && run->seal_wanted ? FRAME_SEAL_WANTED : 0),
 		.name_length = (uint16_t)strlen(run->name.text),
@@ -57,23 +58,37 @@ int checkpoint_record_sealed(struct run *run)
 	uint64_t number =
 		run->last_number > run->known_number ? run->last_number : run->known_number;
 
-	return record(run, FRAME_SEALED, number, 0);
+	return record(run, FRAME_SEALED, 0, number, 0);
+}
+
+int checkpoint_record_filtered(struct run *run, uint32_t spans)
+{
+	uint64_t number =
+		run->last_number > run->known_number ? run->last_number : run->known_number;
+
+	return record(run, FRAME_SEALED, FRAME_FILTERED, number, spans);
 }
 
 int checkpoint_record_open(struct run *run)
 {
-	return record(run, FRAME_OPEN, run->recorded_number, run->recorded_spans);
+	return record(run, FRAME_OPEN, 0, run->recorded_number, run->recorded_spans);
 }
 
 int checkpoint_record_mark(struct archive *archive, uint64_t mark)
 {
 	struct archive_frame frame = {.kind = FRAME_MARK, .number = mark};
+	struct archive_ledger ledger = fates_settled(&archive->fates, mark);
+	uint8_t payload[sizeof frame + sizeof ledger];
 	uint64_t segment;
 	int r;
 
-	r = append_frame(archive, no_trace, &frame, "", &segment);
+	memcpy(payload, &frame, sizeof frame);
+	memcpy(payload + sizeof frame, &ledger, sizeof ledger);
+	r = archive->ops.state(archive->ops.arg, no_trace,
+			       (struct bytes){payload, sizeof payload}, &segment);
 	if (r < 0)
 		return r;
+	fates_settle(&archive->fates, mark);
 	archive->mark = mark;
 	archive->mark_segment = segment;
 	archive->mark_recorded = true;
@@ -213,7 +228,7 @@ static int record_synced(struct run *run)
 
 	if (run->directory_change > run->archive->directory_synced)
 		return 0;
-	r = record(run, FRAME_OPEN, run->sync_number, run->sync_spans);
+	r = record(run, FRAME_OPEN, 0, run->sync_number, run->sync_spans);
 	if (r < 0)
 		return 0; /* the log takes it later */
 	run->synced = false;

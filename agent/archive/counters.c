@@ -1,6 +1,8 @@
 /* What the archive counts, by name. */
 #include "archive/archive.h"
 
+#include "archive/stage.h"
+
 #define ROW(member, kind, side, word, metric, label, help) \
 	COUNTER_ROW(archive_counters, member, kind, side, word, metric, label, help)
 #define DROPPED(reason, side)                                                                 \
@@ -37,3 +39,10 @@ static const struct counter rows[] = {
 };
 
 const struct counter_table archive_counter_table = {rows, sizeof rows / sizeof rows[0]};
+
+void archive_ledger(const struct archive *archive, struct archive_ledger *ret_ledger,
+		    uint64_t *ret_number)
+{
+	*ret_ledger = fates_settled(&archive->fates, archive->pushed);
+	*ret_number = archive->pushed;
+}

@@ -7,6 +7,20 @@
 #include <stdlib.h>
 #include <syslog.h>
 
+/* An agent that kept no ledger says how far it was, and nothing else. */
+static void recover_ledger(struct archive *archive, uint64_t mark, struct bytes payload)
+{
+	struct archive_ledger *settled = &archive->fates.settled;
+
+	if (payload.len == 0) {
+		settled->uncounted += mark > archive->mark ? mark - archive->mark : 0;
+		return;
+	}
+	*settled = (struct archive_ledger){0};
+	memcpy(settled, payload.at,
+	       payload.len < sizeof *settled ? payload.len : sizeof *settled);
+}
+
 int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
 		    uint64_t segment)
 {
@@ -19,6 +33,9 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 		return -EBADMSG;
 	memcpy(&frame, state.at, sizeof(frame));
 	if (frame.kind == FRAME_MARK) {
+		recover_ledger(
+			archive, frame.number,
+			(struct bytes){state.at + sizeof(frame), state.len - sizeof(frame)});
 		archive->mark = archive->pushed = frame.number;
 		archive->mark_segment = segment;
 		archive->mark_recorded = true;
@@ -36,6 +53,8 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 	memcpy(name.text, state.at, state.len);
 	name.text[state.len] = '\0';
 	run_set_name(run, &name);
+	if (frame.flags & FRAME_FILTERED)
+		archive->fates.settled.dropped_filtered += frame.spans;
 	run->settled = frame.flags & FRAME_SETTLED;
 	run->recorded = true;
 	run->segment = segment;
@@ -243,6 +262,7 @@ static void count_lost(struct run *run, uint64_t lost)
 		return;
 	archive->counters.recovered += lost;
 	archive->counters.dropped_lost += lost;
+	archive->fates.settled.dropped_lost += lost;
 	archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
 		    archive->options.dir, run->spool.name, (unsigned long long)lost);
 }

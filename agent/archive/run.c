@@ -347,6 +347,7 @@ int run_lose_spool(struct run *run)
 	archive->counters.waiting += run_not_archived(run);
 	if (run_not_archived(run) < before) {
 		archive->counters.dropped_lost += before - run_not_archived(run);
+		archive->fates.settled.dropped_lost += before - run_not_archived(run);
 		archive_say(archive, LOG_ERR,
 			    "%s/%s was removed while the run was open: %llu spans are lost",
 			    archive->options.dir, run->spool.name,

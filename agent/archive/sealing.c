@@ -76,9 +76,10 @@ static int drop_filtered(struct run *run)
 	uint64_t spans = run_not_archived(run);
 	int r;
 
-	r = run->recorded ? checkpoint_record_sealed(run) : 0;
+	r = run->recorded ? checkpoint_record_filtered(run, (uint32_t)spans) : 0;
 	if (r < 0)
 		return 0; /* the log takes it later */
+	archive->fates.settled.dropped_filtered += spans;
 	archive->counters.dropped_filtered += spans;
 	archive->counters.waiting -= spans;
 	forget_spans(run);
@@ -276,6 +277,17 @@ int sealing_index(struct run *run)
 	return 0;
 }
 
+/* That a run is sealed, for those who keep account and for the log. */
+static int record_sealed(struct run *run, uint64_t spans)
+{
+	struct archive *archive = run->archive;
+	int r = 0;
+
+	if (archive->ops.archived)
+		r = archive->ops.archived(archive->ops.arg, run->trace_id, spans);
+	return r < 0 ? r : checkpoint_record_sealed(run);
+}
+
 static int step_renamed(struct run *run)
 {
 	struct archive *archive = run->archive;
@@ -287,7 +299,7 @@ static int step_renamed(struct run *run)
 	if (run->directory_change > archive->directory_synced)
 		return 0;
 	(void)sealing_index(run);
-	if (whole && checkpoint_record_sealed(run) < 0)
+	if (whole && record_sealed(run, spans) < 0)
 		return 0; /* the log takes it later */
 	archive->counters.sealed++;
 	/* May be one less in the file: what came replaces what was there. */
@@ -319,7 +331,7 @@ static int step_open(struct run *run)
 		return 1;
 	}
 	if (run->spool.count == 0 || (run->has_file && run->spool.count == run->archived)) {
-		if (run->recorded && checkpoint_record_sealed(run) < 0)
+		if (run->recorded && record_sealed(run, run->spool.count) < 0)
 			return 0;
 		forget_spans(run);
 		return 1;

@@ -16,6 +16,7 @@
 #define ARCHIVE_STAGE_H
 
 #include "archive/archive.h"
+#include "archive/fates.h"
 #include "archive/index.h"
 #include "archive/seal.h"
 
@@ -110,6 +111,7 @@ struct archive {
 	struct run *step_at;	   /* of `busy`: the next one, when a turn was too short */
 	struct run *checkpoint_at; /* of `runs`: the same for a checkpoint */
 
+	struct fates fates;
 	uint64_t pushed;
 	uint64_t mark, mark_segment;
 	bool mark_recorded;
@@ -175,7 +177,7 @@ struct archive_frame {
 	uint8_t kind;
 	uint8_t flags;
 	uint16_t name_length; /* the name follows */
-	uint32_t spans;	      /* of the run, up to `number` */
+	uint32_t spans;	      /* of the run, up to `number`; see FRAME_FILTERED */
 	uint64_t number;      /* spans of the run up to this are in its file */
 	uint64_t seal_number; /* with FRAME_SEAL_WANTED */
 };
@@ -184,6 +186,8 @@ _Static_assert(sizeof(struct archive_frame) == 24, "ARCHIVE payload");
 #define FRAME_COMPLETE 0x01u
 #define FRAME_SEAL_WANTED 0x02u
 #define FRAME_SETTLED 0x04u /* the name is the run's own */
+/* Of a sealed run: it got no file, and `spans` were dropped by this frame. */
+#define FRAME_FILTERED 0x08u
 
 /* A checkpoint flushes every open run, as many in one turn as time allows. */
 void checkpoint_begin(struct archive *archive);
@@ -193,6 +197,8 @@ int checkpoint_directory(struct archive *archive, uint64_t now_ns);
 /* Appends the run's ARCHIVE frame: that it is sealed, or (again) that it is
  * open, as far as it was synced. */
 int checkpoint_record_sealed(struct run *run);
+/* The same, with `spans` that got no file. */
+int checkpoint_record_filtered(struct run *run, uint32_t spans);
 int checkpoint_record_open(struct run *run);
 int checkpoint_record_mark(struct archive *archive, uint64_t mark);
 int checkpoint_mark(struct archive *archive);

@@ -276,6 +276,7 @@ static struct outcome start_parked(struct assemble *a, struct open_span *span,
 	if (apply_begin(a, span, record) < 0)
 		assert(!"a run was made sure of before");
 	a->counters.started++;
+	span->run->ledger.started++;
 	a->counters.parked -= parked;
 	a->counters.applied += parked;
 	source->parked_records -= parked;
@@ -306,6 +307,7 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 	}
 	source->last_span = span;
 	a->counters.started++;
+	span->run->ledger.started++;
 	return outcome(OUTCOME_APPLIED);
 }
 

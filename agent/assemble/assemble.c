@@ -472,6 +472,10 @@ void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct by
 	memcpy(&boot, a->clock.boot_id, 8);
 	trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
 	trace_run_introduce(run, service, start_wall_ns);
+	a->counters.received++;
+	a->counters.finished++;
+	run->ledger.received++;
+	run->ledger.finished++;
 	trace_run_span_added(&a->runs, run, number, a->clock.mono_ns);
 	(void)trace_run_table_introduce(&a->runs);
 }

@@ -46,7 +46,17 @@
  *                      first if there is one
  *   STATE of a ring    span id zero; struct source_state (recover.c), then
  *                      RESOURCE, SCOPE and PROCESS_END records
- *   RUN                struct trace_run_state (trace_run.c), then the service
+ *   RUN                struct trace_run_state (trace_run.c), the service, struct
+ *                      run_ledger
+ *   LEDGER             struct assemble_ledger
+ *
+ * The ledgers count since the log began, over any number of agents. A LEDGER
+ * frame holds the counters as they were between the frames in front of it and
+ * those behind; recovery takes them from there and goes on counting with what
+ * follows. Records that waited for their START just then count as late. What
+ * recovery finds open although the ledger says that it is not (a START that was
+ * refused for want of room, in an earlier life) is counted as found again, what
+ * it does not find (the log was damaged) as lost.
  *
  * The agent's thread alone calls this. */
 #ifndef ASSEMBLE_ASSEMBLE_H
@@ -100,14 +110,15 @@ struct assemble_options {
 
 struct assemble_counters {
 	/* Records: handed in = applied + parked + dropped_*, counted one by one.
-	 * Physical numbers: a joined value counts its pieces. Of this life,
-	 * what recovery handed in included. */
+	 * Physical numbers: a joined value counts its pieces. */
 	uint64_t records, applied;
 	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
 		dropped_duplicate_start;
 	uint64_t parked; /* now */
-	/* Spans. */
+	/* Spans: started + received + found_again = finished + open +
+	 * dropped_invalid + lost_in_log. */
 	uint64_t started, finished, closed_by_death, end_lost;
+	uint64_t received, found_again, lost_in_log;
 	uint64_t open;			      /* now */
 	uint64_t memory_bytes, spilled_bytes; /* now */
 	uint64_t dropped_invalid;	      /* spans refused for their content */
@@ -115,7 +126,34 @@ struct assemble_counters {
 	struct limit_counters limits;
 };
 
+/* The payload of the LEDGER frame; a later version appends members, and a
+ * shorter payload has zeros there. */
+struct assemble_ledger {
+	uint64_t records, applied, parked;
+	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
+		dropped_duplicate_start;
+	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
+	uint64_t closed_by_death, end_lost;
+};
+_Static_assert(sizeof(struct assemble_ledger) == 128, "LEDGER of assembly");
+
+/* The same of one run, at the end of a RUN frame; `archived` spans of it are in
+ * its sealed file. */
+struct run_ledger {
+	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
+	uint64_t archived;
+};
+_Static_assert(sizeof(struct run_ledger) == 56, "ledger of a run");
+
 /* For status. */
+struct run_view {
+	uint8_t trace_id[16];
+	struct run_ledger ledger;
+	uint64_t open;
+	bool over;
+	bool complete; /* its end was said explicitly */
+};
+
 struct open_span_view {
 	uint8_t trace_id[16];
 	uint8_t span_id[8];
@@ -178,11 +216,25 @@ void assemble_recover_span(struct assemble *assemble, const struct finished_span
 			   const uint8_t instance[16], const uint8_t span_id[8]);
 void assemble_recover_ring(struct assemble *assemble, const struct ring_identity *identity);
 void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16]);
+void assemble_recover_ledger(struct assemble *assemble, struct bytes ledger);
+/* Everything was recovered: what is open is compared with the ledgers. */
+void assemble_recovered(struct assemble *assemble);
 
 /* Re-appends, through ops.state and ops.run_state, everything whose oldest
  * place in the log is `segment` or older, which is not the segment being
  * written. -ENOBUFS: call again. */
 int assemble_carry(struct assemble *assemble, uint64_t segment);
+
+/* The payload of the LEDGER frame. */
+void assemble_ledger(const struct assemble *assemble, struct assemble_ledger *ret_ledger);
+/* The run's sealed file holds this many spans. -ENOBUFS: the log does not take
+ * it now. */
+int assemble_run_archived(struct assemble *assemble, const uint8_t trace_id[16],
+			  uint64_t spans);
+/* Calls `each` for runs with open spans or not over yet, then for those that
+ * were over last, at most `max` altogether. */
+void assemble_each_run(const struct assemble *assemble, uint32_t max,
+		       void (*each)(void *arg, const struct run_view *view), void *arg);
 
 const struct assemble_counters *assemble_counters(const struct assemble *assemble);
 /* Their names: of the records, and of spans and runs. */

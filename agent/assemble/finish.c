@@ -156,8 +156,10 @@ static int finish_one(struct assemble *a, struct open_span *span)
 		return r;
 	if (r < 0) {
 		a->counters.dropped_invalid++;
+		run->ledger.dropped_invalid++;
 	} else {
 		a->counters.finished++;
+		run->ledger.finished++;
 		a->counters.closed_by_death += died;
 	}
 	trace_run_span_closed(&a->runs, run, number, a->clock.mono_ns);

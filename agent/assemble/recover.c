@@ -247,18 +247,19 @@ static struct open_span *recover_empty_span(struct assemble *a, struct source *s
 
 	if (!span)
 		return apply_new_span(a, source, span_id, segment);
-	if (!(span->flags & SPAN_STARTED)) {
-		a->counters.parked -= span->parked;
-		a->counters.records -= span->parked;
-		source->parked_records -= span->parked;
-	}
 	open_span_clear(&a->store, span);
 	list_unlink(&span->due);
 	list_move(&a->places, &span->places);
 	span->flags &= SPAN_STARTED;
-	span->parked = 0;
 	span->segment = segment;
 	return span;
+}
+
+/* A ledger already counts what a STATE frame behind it tells again. */
+static void count_started(struct assemble *a, struct trace_run *run)
+{
+	a->counters.started += !a->counted;
+	run->ledger.started += !(run->flags & RUN_COUNTED);
 }
 
 static int recover_records(struct assemble *a, struct open_span *span, struct bytes records,
@@ -281,13 +282,22 @@ static int recover_records(struct assemble *a, struct open_span *span, struct by
 			r = apply_begin(a, span, records.at);
 			if (r < 0)
 				return r;
-			a->counters.started++;
+			count_started(a, span->run);
 		}
 		records.at += len;
 		records.len -= len;
 		at.payload += len;
 	}
 	return 0;
+}
+
+/* The same records again, unless a ledger knows of them. */
+static void recover_parked(struct assemble *a, struct open_span *span, uint32_t parked)
+{
+	a->counters.parked += parked - span->parked;
+	a->counters.records += parked - span->parked;
+	span->source->parked_records += parked - span->parked;
+	span->parked = parked;
 }
 
 /* Where the span waits, and for what. */
@@ -307,10 +317,7 @@ static void recover_place(struct assemble *a, struct open_span *span,
 		span->close = SPAN_CLOSE_END_LOST;
 	}
 	if (!(span->flags & SPAN_STARTED)) {
-		span->parked = state->parked;
-		source->parked_records += state->parked;
-		a->counters.parked += state->parked;
-		a->counters.records += state->parked;
+		recover_parked(a, span, a->counted ? span->parked : state->parked);
 		list_append(&source->parked_before, &span->due);
 	} else if (span->flags & SPAN_ENDED) {
 		list_append(&source->ended_before, &span->due);
@@ -414,6 +421,15 @@ static void forget_remnants(struct assemble *a, struct open_span *span)
 	apply_forget_span(a, span);
 }
 
+static void count_finished(struct assemble *a, struct trace_run *run, bool was_open,
+			   bool received)
+{
+	a->counters.received += received;
+	run->ledger.received += received;
+	a->counters.finished += was_open || received || a->counted;
+	run->ledger.finished += was_open || received || (run->flags & RUN_COUNTED);
+}
+
 void assemble_recover_span(struct assemble *a, const struct finished_span *finished,
 			   const uint8_t instance[16], const uint8_t span_id[8])
 {
@@ -424,8 +440,7 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	if (span && !span->run) {
 		forget_remnants(a, span);
 	} else if (span) {
-		/* It was counted as started when its records were replayed. */
-		a->counters.finished++;
+		count_finished(a, span->run, true, false);
 		trace_run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
 		apply_forget_span(a, span);
 		return;
@@ -435,6 +450,7 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 		return;
 	trace_run_introduce(run, resource_service(finished->resource),
 			    span_start_wall_ns(finished->span));
+	count_finished(a, run, false, memcmp(span_id, zero_id, 8) == 0);
 	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }
 
@@ -460,6 +476,7 @@ void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
 
 		/* What was not finished by now was refused in an earlier life. */
 		if (open->run) {
+			open->run->ledger.dropped_invalid++;
 			trace_run_span_closed(&a->runs, open->run, 0, a->clock.mono_ns);
 			a->counters.dropped_invalid++;
 		} else {

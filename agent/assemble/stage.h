@@ -35,6 +35,7 @@ struct assemble {
 	uint64_t unload_above; /* bytes of memory; unloading is of no use below */
 	bool sources_gone;     /* some wait to be freed */
 	bool recovering;       /* what is applied was seen in an earlier life */
+	bool counted;	       /* recovery has met a LEDGER frame */
 	uint64_t seed;
 	uint64_t segment;     /* the latest one we heard of */
 	uint64_t lost_values; /* of the store, as far as they are counted */

@@ -205,6 +205,7 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 	buf_reset(&table->scratch);
 	(void)buf_append(&table->scratch, &state, sizeof state); /* asked below */
 	(void)buf_append(&table->scratch, run->service, state.service_length);
+	(void)buf_append(&table->scratch, &run->ledger, sizeof run->ledger);
 	if (buf_failed(&table->scratch))
 		return -ENOMEM;
 	r = table->ops.save(table->ops.arg, run->trace_id, buf_bytes(&table->scratch),
@@ -353,7 +354,96 @@ void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns)
 	(void)trace_run_table_introduce(table);
 }
 
+/* ---- for status ---- */
+
+int trace_run_archived(struct trace_run_table *table, struct trace_run *run, uint64_t spans)
+{
+	uint64_t before = run->ledger.archived;
+	int r;
+
+	if (before == spans)
+		return 0;
+	run->ledger.archived = spans;
+	r = trace_run_save(table, run);
+	if (r < 0)
+		run->ledger.archived = before;
+	return r;
+}
+
+static void view_run(const struct trace_run *run,
+		     void (*each)(void *arg, const struct run_view *view), void *arg)
+{
+	struct run_view view = {
+		.ledger = run->ledger,
+		.open = run->open,
+		.over = run->flags & RUN_OVER,
+		.complete = run->flags & RUN_ENDED,
+	};
+
+	memcpy(view.trace_id, run->trace_id, 16);
+	each(arg, &view);
+}
+
+void trace_run_table_each(const struct trace_run_table *table, uint32_t max,
+			  void (*each)(void *arg, const struct run_view *view), void *arg)
+{
+	const struct list *lists[] = {&table->unsaved, &table->saved};
+	uint32_t shown = 0;
+
+	for (int i = 0; i < 2; i++)
+		for (const struct list *node = lists[i]->next; node != lists[i] && shown < max;
+		     node = node->next) {
+			const struct trace_run *run =
+				list_entry(node, const struct trace_run, saved);
+
+			if (run->flags & RUN_OVER)
+				continue;
+			view_run(run, each, arg);
+			shown++;
+		}
+	for (const struct list *node = table->over.prev; node != &table->over && shown < max;
+	     node = node->prev, shown++)
+		view_run(list_entry(node, const struct trace_run, state), each, arg);
+}
+
 /* ---- recovery ---- */
+
+/* False: a frame of an agent that kept no ledger. */
+static bool recover_ledger(struct trace_run *run, struct bytes state)
+{
+	struct run_ledger ledger = {0};
+
+	if (!state.len)
+		return false;
+	memcpy(&ledger, state.at, state.len < sizeof ledger ? state.len : sizeof ledger);
+	run->ledger = ledger;
+	return true;
+}
+
+/* Open spans that the ledger does not know of, or the other way round. */
+static int64_t ledger_gap(const struct trace_run *run)
+{
+	const struct run_ledger *l = &run->ledger;
+
+	return (int64_t)(run->open + l->finished + l->dropped_invalid + l->lost_in_log) -
+	       (int64_t)(l->started + l->received + l->found_again);
+}
+
+void trace_run_table_recovered(struct trace_run_table *table)
+{
+	size_t at = 0;
+	void *value;
+
+	while (map_next(&table->runs, &at, &value)) {
+		struct trace_run *run = value;
+		int64_t gap = ledger_gap(run);
+
+		if (gap > 0)
+			run->ledger.found_again += (uint64_t)gap;
+		else
+			run->ledger.lost_in_log += (uint64_t)-gap;
+	}
+}
 
 int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 		      struct bytes state, uint64_t segment, uint64_t now_ns)
@@ -381,8 +471,12 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 	if (saved.last_number > run->last_number)
 		run->last_number = saved.last_number;
 	run->segment = segment;
+	state = (struct bytes){state.at + sizeof saved + saved.service_length,
+			       state.len - sizeof saved - saved.service_length};
 	/* Over with spans open cannot be: their STARTs came before it. */
 	run->flags = (saved.flags & RUN_STATE_FLAGS) | RUN_UNSEEN;
+	if (recover_ledger(run, state))
+		run->flags |= RUN_COUNTED;
 	if (run->open)
 		run->flags &= ~(uint32_t)RUN_OVER;
 	/* Whoever takes runs may have missed it: it is told again, unless the

@@ -10,6 +10,7 @@
 #ifndef ASSEMBLE_TRACE_RUN_H
 #define ASSEMBLE_TRACE_RUN_H
 
+#include "assemble/assemble.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -25,6 +26,7 @@ enum run_flags {
 	RUN_UNSEEN = 0x04,  /* run_seen has not been called in this life */
 	RUN_UNSAVED = 0x08, /* the log does not know it as it is */
 	RUN_OFFSET = 0x10,  /* its offset is fixed */
+	RUN_COUNTED = 0x20, /* recovery: the log gave its ledger */
 };
 
 struct trace_run {
@@ -38,6 +40,7 @@ struct trace_run {
 	char *service;	  /* until the run is over */
 	uint32_t open;	  /* spans, those waiting for ops.finished included */
 	uint32_t spans;	  /* begun in this life of the agent */
+	struct run_ledger ledger;
 	uint32_t flags;
 	struct list state; /* in one of trace_run_table's quiet, due, over; none while open */
 	struct list saved; /* in one of trace_run_table's saved, unsaved */
@@ -109,6 +112,13 @@ void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns);
 /* Replaces what is known of a run. -EBADMSG. */
 int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 		      struct bytes state, uint64_t segment, uint64_t now_ns);
+/* Compares what is open with the ledger, of every run. */
+void trace_run_table_recovered(struct trace_run_table *table);
+/* The sealed file holds this many spans. -ENOBUFS, -ENOMEM: as it was. */
+int trace_run_archived(struct trace_run_table *table, struct trace_run *run, uint64_t spans);
+/* See assemble_each_run(). */
+void trace_run_table_each(const struct trace_run_table *table, uint32_t max,
+			  void (*each)(void *arg, const struct run_view *view), void *arg);
 int trace_run_table_carry(struct trace_run_table *table, uint64_t segment);
 
 #endif

@@ -107,17 +107,6 @@ static void add_rows(const struct counter_table *table, void *to, const void *fr
 			counter_value(&table->rows[i], from);
 }
 
-void stage_count_gone(struct drain *drain, const struct ring *ring)
-{
-	struct drain_ring_counters counters;
-	struct ring_identity identity;
-	bool alive;
-
-	if (!drain_ring(drain, ring->index, &identity, &counters, &alive))
-		return;
-	add_rows(&drain_ring_counter_table, &drain->gone, &counters);
-}
-
 void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *ret_totals)
 {
 	struct drain_ring_counters counters;
@@ -125,14 +114,12 @@ void drain_ring_totals(const struct drain *drain, struct drain_ring_counters *re
 	bool alive;
 
 	*ret_totals = drain->gone;
-	/* Of the dead they were kept when the death was reported. */
-	memcpy(ret_totals->refused, drain->counters.refused, sizeof ret_totals->refused);
 	for (uint32_t i = 0; i < drain->ring_count; i++) {
-		if (!drain_ring(drain, i, &identity, &counters, &alive))
+		if (!drain_ring(drain, i, &identity, &counters, &alive) ||
+		    drain->rings[i]->counted)
 			continue;
 		add_rows(&drain_ring_counter_table, ret_totals, &counters);
-		if (drain->rings[i]->phase < RING_DEAD)
-			add_rows(&drain_refused_table, ret_totals->refused, counters.refused);
+		add_rows(&drain_refused_table, ret_totals->refused, counters.refused);
 	}
 }
 
@@ -150,4 +137,103 @@ uint64_t drain_behind_since_ns(const struct drain *drain)
 			since_ns = ring->behind_since_ns;
 	}
 	return since_ns;
+}
+
+/* ---- closed rings ------------------------------------------------------------- */
+
+static struct drain_ledger ledger_of(const struct drain_ring_counters *counters)
+{
+	struct drain_ledger ledger = {
+		.written = counters->written,
+		.drained = counters->drained,
+		.dropped_abandoned = counters->dropped_abandoned,
+		.dropped_damaged = counters->dropped_damaged,
+		.dropped_too_large = counters->dropped_too_large,
+		.bytes = counters->bytes,
+	};
+
+	memcpy(ledger.refused, counters->refused, sizeof ledger.refused);
+	return ledger;
+}
+
+static struct drain_ring_counters counters_of(const struct drain_ledger *ledger)
+{
+	struct drain_ring_counters counters = {
+		.written = ledger->written,
+		.drained = ledger->drained,
+		.dropped_abandoned = ledger->dropped_abandoned,
+		.dropped_damaged = ledger->dropped_damaged,
+		.dropped_too_large = ledger->dropped_too_large,
+		.bytes = ledger->bytes,
+	};
+
+	memcpy(counters.refused, ledger->refused, sizeof counters.refused);
+	return counters;
+}
+
+static void add_gone(struct drain *drain, const struct drain_ring_counters *counters)
+{
+	add_rows(&drain_ring_counter_table, &drain->gone, counters);
+	add_rows(&drain_refused_table, drain->gone.refused, counters->refused);
+}
+
+void drain_close_state(const struct drain *drain, uint32_t ring,
+		       struct drain_ledger *ret_counts)
+{
+	struct drain_ring_counters counters = {0};
+	struct ring_identity identity;
+	bool alive;
+
+	(void)drain_ring(drain, ring, &identity, &counters, &alive); /* else: zeros */
+	*ret_counts = ledger_of(&counters);
+}
+
+void drain_closed(struct drain *drain, uint32_t index)
+{
+	struct drain_ring_counters counters;
+	struct ring_identity identity;
+	bool alive;
+
+	if (!drain_ring(drain, index, &identity, &counters, &alive) ||
+	    drain->rings[index]->counted)
+		return;
+	add_gone(drain, &counters);
+	drain->rings[index]->counted = true;
+}
+
+void drain_ledger(const struct drain *drain, struct drain_ledger *ret_ledger)
+{
+	*ret_ledger = ledger_of(&drain->gone);
+}
+
+static struct drain_ledger ledger_read(struct bytes payload)
+{
+	struct drain_ledger ledger = {0};
+
+	if (payload.len)
+		memcpy(&ledger, payload.at,
+		       payload.len < sizeof ledger ? payload.len : sizeof ledger);
+	return ledger;
+}
+
+void drain_recover_ledger(struct drain *drain, struct bytes payload)
+{
+	struct drain_ledger ledger = ledger_read(payload);
+
+	drain->gone = counters_of(&ledger);
+}
+
+void stage_recover_counts(struct drain *drain, struct ring *ring, struct bytes payload)
+{
+	struct drain_ledger ledger = ledger_read(payload);
+	struct drain_ring_counters counters = counters_of(&ledger);
+
+	if (ring->counted)
+		return;
+	ring->counted = true;
+	if (payload.len == 0) {
+		counters = ring->counters;
+		counters.written = ring_written(ring);
+	}
+	add_gone(drain, &counters);
 }

@@ -335,9 +335,9 @@ static int quarantined_tick(struct drain *drain, struct ring *ring, uint64_t now
 
 /* What a dead process could not record is forgotten with its ring's file, and
  * nobody may have looked while it lived. */
-static void keep_refused(struct drain *drain, const struct ring *ring)
+static void keep_refused(struct drain *drain, struct ring *ring)
 {
-	uint64_t refused[WIRE_REFUSED_SLOTS], calls = 0;
+	uint64_t *refused = ring->counters.refused, calls = 0;
 
 	if (!ring->map.live)
 		return;
@@ -548,7 +548,6 @@ void drain_remove(struct drain *drain, uint32_t index)
 
 	if (!ring || ring->phase != RING_DEAD)
 		return;
-	stage_count_gone(drain, ring);
 	r = find_remove(drain, ring);
 	if (r < 0) {
 		stage_log(drain, LOG_ERR, "a dead ring's files cannot be removed: %s",
@@ -569,8 +568,9 @@ int drain_carry(struct drain *drain, uint64_t segment)
 		struct ring *ring = drain->rings[i];
 		int r;
 
-		if (!ring || !ring->seen_told || ring->phase == RING_STUCK ||
-		    ring->state_segment > segment)
+		/* Behind its CLOSED frame, a RING frame would bring it back. */
+		if (!ring || !ring->seen_told || ring->counted ||
+		    ring->phase == RING_STUCK || ring->state_segment > segment)
 			continue;
 		r = stage_state_put(drain, ring);
 		if (r < 0)

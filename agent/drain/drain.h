@@ -147,6 +147,21 @@ struct drain_state_thread {
 };
 _Static_assert(sizeof(struct drain_state_thread) == 24, "state thread");
 
+/* What closed rings had counted: the payload of a CLOSED frame (of that ring)
+ * and of the drain's LEDGER frame (of all rings whose CLOSED frame stands in
+ * front of it). A later version appends members; a shorter payload has zeros
+ * there. */
+struct drain_ledger {
+	uint64_t written;
+	uint64_t drained;
+	uint64_t dropped_abandoned;
+	uint64_t dropped_damaged;
+	uint64_t dropped_too_large;
+	uint64_t bytes;
+	uint64_t refused[16]; /* by enum wire_refusal */
+};
+_Static_assert(sizeof(struct drain_ledger) == 176, "CLOSED");
+
 struct drain; /* opaque */
 
 /* Opens the directory, creates agent.page, raises its epoch.
@@ -163,7 +178,11 @@ int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
 /* Gives the identity that the state holds: assembly wants it too. */
 int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,
 			uint64_t segment, struct ring_identity *ret_identity);
-void drain_recover_closed(struct drain *drain, const uint8_t instance[16]);
+/* `counts` is the frame's payload; empty in a log of before there was one. */
+void drain_recover_closed(struct drain *drain, const uint8_t instance[16],
+			  struct bytes counts);
+/* The newest LEDGER frame so far: everything in front of it. */
+void drain_recover_ledger(struct drain *drain, struct bytes ledger);
 int drain_recovered(struct drain *drain);
 
 /* As in the options. Rings there are stay. */
@@ -176,6 +195,14 @@ uint64_t drain_next_due(const struct drain *drain, uint64_t now_ns);
 /* Blocks fully drained whose frames have reached this sequence go back. */
 void drain_logged(struct drain *drain, uint64_t sequence);
 void drain_flush_ack(struct drain *drain, uint32_t ring, uint32_t request);
+/* What the CLOSED frame of a dead ring has to say, and that it was appended:
+ * from then on the ring's counts are among those of all closed ones. */
+void drain_close_state(const struct drain *drain, uint32_t ring,
+		       struct drain_ledger *ret_counts);
+void drain_closed(struct drain *drain, uint32_t ring);
+/* The payload of the drain's LEDGER frame. */
+void drain_ledger(const struct drain *drain, struct drain_ledger *ret_ledger);
+
 /* After ring_dead: everything of it is logged, remove its files. */
 void drain_remove(struct drain *drain, uint32_t ring);
 /* Puts the state of every ring whose last frame lies in `segment` (or before)

@@ -46,20 +46,22 @@ int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct 
 	if (r < 0)
 		return r;
 	ring->in_log = true;
-	ring->closed = false;
+	ring->closed = ring->counted = false;
 	ring->state_segment = segment;
 	*ret_identity = ring->identity;
 	return 0;
 }
 
-void drain_recover_closed(struct drain *drain, const uint8_t instance[16])
+void drain_recover_closed(struct drain *drain, const uint8_t instance[16], struct bytes counts)
 {
 	struct ring *ring;
 
 	/* Kept until the directory was listed: its files may still be there,
 	 * and must not be read again. */
-	if (remembered(drain, instance, &ring) == 0)
-		ring->closed = true;
+	if (remembered(drain, instance, &ring) < 0)
+		return;
+	stage_recover_counts(drain, ring, counts);
+	ring->closed = true;
 }
 
 /* A ring of which only the log is left. */

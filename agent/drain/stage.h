@@ -31,7 +31,7 @@ struct drain {
 	struct map users;	/* how many of them each uid has */
 	struct collect collect;
 	struct drain_counters counters;
-	struct drain_ring_counters gone; /* of rings that are not in the table any more */
+	struct drain_ring_counters gone; /* of rings whose CLOSED frame was appended */
 	bool recovered;
 	bool listed; /* once, at least */
 	uint64_t listed_ns;
@@ -57,8 +57,9 @@ static inline struct ring *stage_ring_at(const struct drain *drain, uint32_t ind
 	return index < drain->ring_count ? drain->rings[index] : NULL;
 }
 
-/* counters.c: the ring leaves the table; what it counted stays in the totals. */
-void stage_count_gone(struct drain *drain, const struct ring *ring);
+/* counters.c: the log says that this ring is closed, and what it had counted;
+ * nothing, if the log is of before that was said. */
+void stage_recover_counts(struct drain *drain, struct ring *ring, struct bytes payload);
 
 void stage_log(const struct drain *drain, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

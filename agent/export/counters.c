@@ -24,6 +24,12 @@ static const struct counter rows[] = {
 	    REJECTED_HELP),
 	ROW(dropped_too_large, LEDGER_OUT, "too large", "spanring_export_dropped_spans",
 	    "reason=\"too_large\"", "Spans never sent, by reason."),
+	ROW(dropped_backlog, LEDGER_OUT, "backlog given up",
+	    "spanring_export_backlog_dropped_spans", NULL,
+	    "Spans given up for this destination at the log's size limit."),
+	ROW(dropped_lost, LEDGER_OUT, "lost in the log", "spanring_export_lost_spans", NULL,
+	    "Spans the log could not give back for this destination: it was damaged, or they "
+	    "went before the destination was there."),
 	ROW(requests, LEDGER_NONE, NULL, "spanring_export_requests", NULL, "Requests begun."),
 	ROW(retries, LEDGER_NONE, NULL, "spanring_export_retries", NULL,
 	    "Requests that were not the first of their batch."),
@@ -41,6 +47,8 @@ static const struct counter rows[] = {
 	ALIAS(dropped_too_large, EXPORTED, "error_type=\"too_large\"", EXPORTED_HELP),
 	ALIAS(sent, "otelcol_exporter_sent_spans", NULL,
 	      "Spans accepted, as the OpenTelemetry Collector names them."),
+	ALIAS(dropped_backlog, "otelcol_exporter_enqueue_failed_spans", NULL,
+	      "Spans given up, as the OpenTelemetry Collector names them."),
 	ALIAS(rejected_partial, FAILED, "error_type=\"rejected\"", FAILED_HELP),
 	ALIAS(rejected_status, FAILED, "error_type=\"status\"", FAILED_HELP),
 };

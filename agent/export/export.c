@@ -97,12 +97,49 @@ static void batch_open(struct export *export, struct export_batch *batch)
 	export->filling = batch;
 }
 
-/* Its spans are finished with, and were counted by the caller. */
-static void batch_finish(struct export *export, struct export_batch *batch)
+static void outcome_add(struct export_outcome *to, const struct export_outcome *more)
 {
+	to->sent += more->sent;
+	to->rejected_partial += more->rejected_partial;
+	to->rejected_status += more->rejected_status;
+	to->dropped_too_large += more->dropped_too_large;
+	to->dropped_backlog += more->dropped_backlog;
+	to->dropped_lost += more->dropped_lost;
+}
+
+/* Requests end in any order, but a cursor is one number: what became of spans
+ * behind an unfinished batch waits there. */
+static void outcome_settle(struct export *export, uint64_t number,
+			   const struct export_outcome *outcome)
+{
+	struct export_batch *before = NULL;
+
+	for (size_t i = 0; i < export->batches_n; i++) {
+		struct export_batch *batch = &export->batches[i];
+
+		if (batch->state == EXPORT_BATCH_FREE || batch->batch.first_number >= number)
+			continue;
+		if (!before || batch->batch.first_number > before->batch.first_number)
+			before = batch;
+	}
+	outcome_add(before ? &before->behind : &export->settled, outcome);
+}
+
+/* Its spans are finished with; they are counted here. */
+static void batch_finish(struct export *export, struct export_batch *batch,
+			 struct export_outcome outcome)
+{
+	uint64_t number = batch->batch.first_number;
+
+	export->counters.sent += outcome.sent;
+	export->counters.rejected_partial += outcome.rejected_partial;
+	export->counters.rejected_status += outcome.rejected_status;
+	outcome_add(&outcome, &batch->behind);
+	batch->behind = (struct export_outcome){0};
+	batch->state = EXPORT_BATCH_FREE;
+	outcome_settle(export, number, &outcome);
 	export->memory -= batch->batch.size_bound;
 	batch_reset(&batch->batch, BATCH_KEEP);
-	batch->state = EXPORT_BATCH_FREE;
 }
 
 /* Out of memory it stays as it is and is sealed by a later tick. */
@@ -132,8 +169,6 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 		    export->options.endpoint.authority, (unsigned long long)export->failures);
 	export->failures = 0;
 	throttle_succeeded(&export->throttle);
-	export->counters.sent += n - rejected;
-	export->counters.rejected_partial += rejected;
 	if (rejected)
 		say(export, PRIORITY_ERROR, "%s rejected %llu of %llu spans: %s",
 		    export->options.endpoint.authority, (unsigned long long)rejected,
@@ -143,17 +178,19 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 		say(export, PRIORITY_WARNING, "%s warns: %s",
 		    export->options.endpoint.authority, answer->message);
 	}
-	batch_finish(export, batch);
+	batch_finish(
+		export, batch,
+		(struct export_outcome){.sent = n - rejected, .rejected_partial = rejected});
 }
 
 static void batch_refused(struct export *export, struct export_batch *batch,
 			  const struct grpc_result *result)
 {
 	remember_error(export, result->status, result->message);
-	export->counters.rejected_status += batch->batch.spans_n;
 	say(export, PRIORITY_ERROR, "%s refused %zu spans for good, they are dropped: %s",
 	    export->options.endpoint.authority, batch->batch.spans_n, export->last_error);
-	batch_finish(export, batch);
+	batch_finish(export, batch,
+		     (struct export_outcome){.rejected_status = batch->batch.spans_n});
 }
 
 static void batch_retry(struct export *export, struct export_batch *batch,
@@ -401,18 +438,36 @@ static int span_add(struct export *export, const struct finished_span *span)
 	return r;
 }
 
+/* Spans in front of this one that never came. */
+static void note_lost(struct export *export, uint64_t number)
+{
+	struct export_outcome lost = {.dropped_lost = number - export->last_number - 1};
+
+	export->counters.dropped_lost += lost.dropped_lost;
+	if (lost.dropped_lost)
+		outcome_settle(export, number, &lost);
+}
+
+static void drop_too_large(struct export *export, const struct finished_span *span)
+{
+	struct export_outcome dropped = {.dropped_too_large = 1};
+
+	note_lost(export, span->number);
+	export->counters.pushed++;
+	export->counters.dropped_too_large++;
+	outcome_settle(export, span->number, &dropped);
+	export->last_number = span->number;
+	say(export, PRIORITY_ERROR,
+	    "a span of %zu bytes is larger than the largest request, dropped", span->span.len);
+}
+
 int export_push(struct export *export, const struct finished_span *span)
 {
 	int r;
 
 	assert(span->number > export->last_number);
 	if (batch_size_alone(span) > export->options.request_bytes_max) {
-		export->counters.pushed++;
-		export->counters.dropped_too_large++;
-		export->last_number = span->number;
-		say(export, PRIORITY_ERROR,
-		    "a span of %zu bytes is larger than the largest request, dropped",
-		    span->span.len);
+		drop_too_large(export, span);
 		return 0;
 	}
 	if (memory_full(export, span))
@@ -424,11 +479,23 @@ int export_push(struct export *export, const struct finished_span *span)
 	}
 	if (r < 0)
 		return r;
+	note_lost(export, span->number);
 	export->counters.pushed++;
 	export->last_number = span->number;
 	if (batch_full(&export->filling->batch))
 		filling_seal(export);
 	return 0;
+}
+
+void export_give_up(struct export *export, uint64_t number)
+{
+	struct export_outcome given_up = {.dropped_backlog = number - export->last_number};
+
+	if (number <= export->last_number)
+		return;
+	export->counters.dropped_backlog += given_up.dropped_backlog;
+	outcome_settle(export, number, &given_up);
+	export->last_number = number;
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -494,6 +561,19 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 		export->batches_n++;
 	}
 	return 0;
+}
+
+void export_resume(struct export *export, const struct export_outcome *settled)
+{
+	export->settled = *settled;
+	export->counters.sent = settled->sent;
+	export->counters.rejected_partial = settled->rejected_partial;
+	export->counters.rejected_status = settled->rejected_status;
+	export->counters.dropped_too_large = settled->dropped_too_large;
+	export->counters.dropped_backlog = settled->dropped_backlog;
+	export->counters.dropped_lost = settled->dropped_lost;
+	export->counters.pushed = settled->sent + settled->rejected_partial +
+				  settled->rejected_status + settled->dropped_too_large;
 }
 
 int export_reload(struct export *export, const struct export_options *options)

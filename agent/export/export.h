@@ -32,8 +32,20 @@ enum export_batch_state {
 	EXPORT_BATCH_SENT,
 };
 
+/* What became of spans, by number of spans. */
+struct export_outcome {
+	uint64_t sent;
+	uint64_t rejected_partial;
+	uint64_t rejected_status;
+	uint64_t dropped_too_large;
+	uint64_t dropped_backlog; /* given up before they were pushed */
+	uint64_t dropped_lost;	  /* numbers that were never pushed: damage */
+};
+
 struct export_batch {
 	struct batch batch;
+	/* Of younger spans, which cannot count as settled before these. */
+	struct export_outcome behind;
 	enum export_batch_state state;
 	uint64_t opened_ns;   /* its first span came */
 	uint64_t due_ns;      /* WAITING: not before */
@@ -43,14 +55,16 @@ struct export_batch {
 	struct backoff backoff;
 };
 
-/* pushed = sent + waiting + rejected_* + dropped_*, where waiting is counted
- * by export_waiting(). Each is counted where it happens. */
+/* pushed = sent + waiting + rejected_* + dropped_too_large, where waiting is
+ * counted by export_waiting(). Each is counted where it happens. */
 struct export_counters {
 	uint64_t pushed;	    /* spans taken */
 	uint64_t sent;		    /* spans accepted by the peer */
 	uint64_t rejected_partial;  /* spans refused by a partial success */
 	uint64_t rejected_status;   /* spans refused by a permanent status */
 	uint64_t dropped_too_large; /* spans larger than request_bytes_max */
+	uint64_t dropped_backlog;   /* spans given up before they were pushed */
+	uint64_t dropped_lost;	    /* numbers that never came */
 	uint64_t requests;	    /* attempts begun */
 	uint64_t retries;	    /* of these, not the first of their batch */
 	uint64_t bytes;		    /* of encoded requests, all attempts */
@@ -75,7 +89,10 @@ struct export
 	bool flushing;
 
 	uint64_t last_number; /* highest pushed */
-	uint64_t failures;    /* in a row, of requests or connections */
+	/* Of all spans up to export_acked(): what a cursor says together with
+	 * its number, so that no life of the agent counts a span twice. */
+	struct export_outcome settled;
+	uint64_t failures; /* in a row, of requests or connections */
 
 	struct export_counters counters;
 	/* The newest failure, for `status`. */
@@ -95,6 +112,13 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 int export_reload(struct export *export, const struct export_options *options);
 /* Gives up what is in flight; counters stay readable. */
 void export_fini(struct export *export);
+
+/* Goes on with what an earlier life counted for the spans before
+ * `first_number`. After export_init(), before the first push. */
+void export_resume(struct export *export, const struct export_outcome *settled);
+
+/* The spans up to this number will not be pushed, on purpose. */
+void export_give_up(struct export *export, uint64_t number);
 
 /* Takes a copy. Numbers ascend; gaps are allowed. -ENOBUFS: full, tick and
  * push again. -ENOMEM: likewise. */

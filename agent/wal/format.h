@@ -74,7 +74,7 @@ enum wal_kind {
 	WAL_RUN = 7,	/* what assembly knows of a run; replaces */
 	WAL_ARCHIVE = 8,/* what the archive knows of a run; replaces */
 	WAL_CURSOR = 9, /* how far a destination has got; replaces per destination */
-	WAL_LEDGER = 10,/* counters at this moment; replaces */
+	WAL_LEDGER = 10,/* totals since the log began, of what stands in front; replaces */
 };
 
 #define WAL_MORE 0x01u
@@ -144,7 +144,9 @@ _Static_assert(sizeof(struct wal_span) == 56, "SPAN");
 /* STATE, RING, CLOSED, RUN, ARCHIVE, CURSOR and LEDGER begin with the key of
  * what they replace; the rest belongs to the stage that writes them and is
  * described in its header (assemble/assemble.h, drain/drain.h,
- * archive/archive.h, export cursors and ledger: pipeline.h). */
+ * archive/archive.h, export cursors, pipeline.h). A LEDGER's key is the name of
+ * the stage (or of the destination, with "export" as sub key); CLOSED holds what
+ * the ring had counted. */
 struct wal_key {
 	uint8_t key[16];  /* instance, trace id, or a hash of the destination's name */
 	uint8_t sub[8];	  /* STATE: the span id; else zero */

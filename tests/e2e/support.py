@@ -235,19 +235,49 @@ def check_ledgers(status):
     check(records["handed_in"] == records["applied"] + records["parked"]
           + sum(count for name, count in records.items() if name.startswith("dropped_")),
           f"the records do not add up: {records}")
-    spans = status["spans"]
-    check(spans["started"] == spans["finished"] + spans["open"] + spans["dropped_invalid"],
-          f"the spans do not add up: {spans}")
     for destination in status["export"]:
         check(destination["pushed"] == destination["sent"] + destination["waiting"]
               + destination["rejected"] + destination["dropped_too_large"],
               f"a destination's spans do not add up: {destination}")
+    check_totals(status)
     archive = status.get("archive")
     if archive:
         check(archive["spans"] + archive["recovered"] == archive["archived"]
               + archive["waiting"] + archive["dropped_filtered"] + archive["dropped_lost"]
               + archive["dropped_superseded"],
               f"the archive's spans do not add up: {archive}")
+
+
+def check_totals(status):
+    """The ledgers since the log began, over every agent that served it."""
+    ledger = status["ledger"]
+    check_sum(ledger["records"], "written")
+    check(ledger["records"]["drained"] == status["records"]["handed_in"],
+          f"drained and handed in: {ledger['records']}, {status['records']}")
+    check_spans(ledger["spans"])
+    check(ledger["spans"]["finished"] == status["log"]["last_span_number"],
+          f"finished spans and those in the log: {ledger['spans']}, {status['log']}")
+    for destination in ledger["export"]:
+        check_sum(destination, "finished")
+        check(destination["finished"] == ledger["spans"]["finished"], f"{destination}")
+    archive = ledger.get("archive")
+    if archive:
+        check_sum({name: count for name, count in archive.items()
+                   if name not in ("dropped_filtered", "dropped_lost")}, "finished")
+    for run in ledger["runs"]:
+        check_spans(run)
+
+
+def check_sum(part, whole):
+    check(part[whole] == sum(count for name, count in part.items()
+                             if name != whole and isinstance(count, int)),
+          f"this does not add up: {part}")
+
+
+def check_spans(part):
+    check(part["started"] + part["received"] + part["found_again"] == part["finished"]
+          + part["open"] + part["dropped_invalid"] + part["lost_in_log"],
+          f"spans do not add up: {part}")
 
 
 # ---- a traced process that does what it is told --------------------------------

@@ -342,6 +342,9 @@ static void replay(struct scene *scene, size_t i)
 	case SCENE_CLOSED:
 		assemble_recover_closed(scene->assemble, frame->instance);
 		break;
+	case SCENE_LEDGER:
+		assemble_recover_ledger(scene->assemble, content);
+		break;
 	}
 }
 
@@ -356,9 +359,21 @@ void scene_restart(struct scene *scene)
 			assemble_recover_ring(scene->assemble, &scene->rings[ring]);
 	for (size_t i = 0; i < scene->frame_count; i++)
 		replay(scene, i);
+	assemble_recovered(scene->assemble);
 	for (uint32_t ring = 0; ring < SCENE_RINGS; ring++)
 		if (scene->ring_known[ring])
 			scene_ring(scene, ring);
+}
+
+void scene_ledger(struct scene *scene)
+{
+	struct scene_frame *frame = frame_add(scene, SCENE_LEDGER, NULL, NULL);
+	struct assemble_ledger ledger;
+
+	if (!frame)
+		return;
+	assemble_ledger(scene->assemble, &ledger);
+	assert_int_equal(buf_append(&frame->payload, &ledger, sizeof ledger), 0);
 }
 
 void scene_drop_segments(struct scene *scene, uint64_t up_to)
@@ -467,6 +482,8 @@ void scene_check_ledger(const struct scene *scene)
 	assert_int_equal(c->records, c->applied + c->parked + c->dropped_late +
 					     c->dropped_unknown_type + c->dropped_damaged +
 					     c->dropped_limit + c->dropped_duplicate_start);
+	assert_int_equal(c->started + c->received + c->found_again,
+			 c->finished + c->open + c->dropped_invalid + c->lost_in_log);
 }
 
 /* ---- records ---- */

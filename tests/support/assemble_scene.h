@@ -20,6 +20,7 @@ enum scene_frame_kind {
 	SCENE_SPAN,
 	SCENE_RUN,
 	SCENE_CLOSED,
+	SCENE_LEDGER,
 };
 
 struct scene_frame {
@@ -87,6 +88,8 @@ void scene_ring(struct scene *scene, uint32_t ring);
 /* Another life: everything is recovered from the frames, then the rings are
  * seen again. */
 void scene_restart(struct scene *scene);
+/* Logs assembly's LEDGER frame. */
+void scene_ledger(struct scene *scene);
 /* Segments up to this one vanish from the log. */
 void scene_drop_segments(struct scene *scene, uint64_t up_to);
 

@@ -272,7 +272,7 @@ void house_restart(struct house *house)
 		if (!old[i].state)
 			continue;
 		if (old[i].gone) {
-			drain_recover_closed(house->drain, instance);
+			drain_recover_closed(house->drain, instance, (struct bytes){NULL, 0});
 			continue;
 		}
 		assert_int_equal(

@@ -14,7 +14,8 @@
 enum step_kind {
 	PUSH,
 	ROUND,
-	TICK,	 /* after `thread` ms */
+	TICK, /* after `thread` ms */
+	LEDGER,
 	SEGMENT, /* a new segment begins */
 	CARRY,	 /* everything is carried out of the segments before, which go */
 	DEAD,
@@ -95,11 +96,13 @@ static void put_replaced_resource(struct buf *out)
 static const struct step script[] = {
 	{PUSH, 0, 1, put_first},
 	{PUSH, 0, 2, put_foreign},
+	{LEDGER, 0, 0, NULL},
 	{ROUND, 0, 0, NULL},
 	{PUSH, 0, 1, put_more},
 	{TICK, 0, 5, NULL},
 	{ROUND, 0, 0, NULL},
 	{PUSH, 0, 2, put_after_end},
+	{LEDGER, 0, 0, NULL},
 	{PUSH, 1, 1, put_child},
 	{SEGMENT, 0, 0, NULL},
 	{ROUND, 1, 0, NULL},
@@ -115,6 +118,7 @@ static const struct step script[] = {
 	{ROUND, 0, 0, NULL},
 	{PUSH, 0, 1, put_replaced_resource},
 	{ROUND, 0, 0, NULL},
+	{LEDGER, 0, 0, NULL},
 	{DEAD, 1, 0, NULL},
 	{SEGMENT, 0, 0, NULL},
 	{CARRY, 0, 0, NULL},
@@ -165,11 +169,15 @@ static void do_step(struct scene *scene, const struct step *step)
 		test_env_advance_ms(&scene->env, step->thread);
 		scene_tick(scene);
 		break;
+	case LEDGER:
+		scene_ledger(scene);
+		break;
 	case SEGMENT:
 		scene->segment++;
 		break;
 	case CARRY:
 		assert_int_equal(assemble_carry(scene->assemble, scene->segment - 1), 0);
+		scene_ledger(scene);
 		if (!scene->crashed)
 			scene_drop_segments(scene, scene->segment - 1);
 		break;
@@ -238,6 +246,31 @@ static void play(struct scene *scene, size_t cut, size_t second_cut)
 	assemble_flush(scene->assemble);
 }
 
+static void run_adds_up(void *arg, const struct run_view *run)
+{
+	const struct run_ledger *ledger = &run->ledger;
+
+	(void)arg;
+	assert_int_equal(ledger->started, ledger->finished + run->open);
+	assert_int_equal(ledger->found_again + ledger->lost_in_log + ledger->dropped_invalid,
+			 0);
+}
+
+/* Whatever frame the agent died before, the totals are the same. */
+static void compare_ledgers(const struct scene *expected, const struct scene *scene)
+{
+	const struct assemble_counters *want = assemble_counters(expected->assemble);
+	const struct assemble_counters *have = assemble_counters(scene->assemble);
+
+	assert_int_equal(have->records, want->records);
+	assert_int_equal(have->started, want->started);
+	assert_int_equal(have->finished, want->finished);
+	assert_int_equal(have->found_again, 0);
+	assert_int_equal(have->lost_in_log, 0);
+	assemble_each_run(scene->assemble, 100, run_adds_up, NULL);
+	scene_check_ledger(scene);
+}
+
 /* After several deaths a span may finish some rounds later, and so under a
  * resource that replaced the one it would have had. */
 static void compare(const struct scene *expected, const struct scene *scene, bool resources)
@@ -251,6 +284,7 @@ static void compare(const struct scene *expected, const struct scene *scene, boo
 			assert_string_equal(have->resource, want->resource);
 	}
 	assert_int_equal(scene->span_count, expected->span_count);
+	compare_ledgers(expected, scene);
 	for (size_t i = 0; i < expected->run_count; i++) {
 		const struct scene_run *want = &expected->runs[i];
 		uint64_t trace;
@@ -324,6 +358,34 @@ static void dying_twice_changes_nothing_either(void **state)
 		}
 	}
 	scene_fini(&uncut);
+}
+
+static void a_span_refused_once_and_recovered_is_found_again(void **state)
+{
+	const struct assemble_counters *counters;
+	struct buf records = BUF_INIT;
+	struct scene scene;
+
+	(void)state;
+	scene_init(&scene);
+	scene.options.open_spans_max = 1;
+	scene_restart(&scene);
+	scene_ring(&scene, 0);
+	put_start(&records, 7, 1, 0, 0);
+	put_start(&records, 7, 2, 0, 0);
+	scene_push(&scene, 0, 1, &records);
+	counters = assemble_counters(scene.assemble);
+	assert_int_equal(counters->dropped_limit, 1);
+	scene_ledger(&scene);
+	scene.options.open_spans_max = 10;
+	scene_restart(&scene);
+	counters = assemble_counters(scene.assemble);
+	assert_int_equal(counters->started, 1);
+	assert_int_equal(counters->found_again, 1);
+	assert_int_equal(counters->open, 2);
+	assert_int_equal(counters->dropped_limit, 1);
+	scene_check_ledger(&scene);
+	scene_fini(&scene);
 }
 
 static void a_state_that_is_none_is_refused(void **state)
@@ -436,6 +498,7 @@ int main(void)
 		cmocka_unit_test(the_uncut_story_is_the_expected_one),
 		cmocka_unit_test(dying_before_any_frame_changes_nothing),
 		cmocka_unit_test(dying_twice_changes_nothing_either),
+		cmocka_unit_test(a_span_refused_once_and_recovered_is_found_again),
 		cmocka_unit_test(a_state_that_is_none_is_refused),
 		cmocka_unit_test(a_closed_ring_is_forgotten_with_everything),
 		cmocka_unit_test(carrying_stops_when_the_log_is_full_and_goes_on_later),

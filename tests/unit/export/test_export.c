@@ -607,6 +607,72 @@ static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **s
 	scene_end(scene);
 }
 
+static uint64_t settled(const struct scene *scene)
+{
+	const struct export_outcome *outcome = &scene->export.settled;
+
+	return outcome->sent + outcome->rejected_partial + outcome->rejected_status +
+	       outcome->dropped_too_large + outcome->dropped_backlog + outcome->dropped_lost;
+}
+
+/* A cursor and what is counted with it are written together: a next life that
+ * pushes the rest again must count every span once. */
+static void what_is_settled_is_just_what_lies_in_front_of_the_cursor(void **state)
+{
+	struct scene *scene = scene_new();
+
+	(void)state;
+	scene->options.batch_spans_max = 2;
+	scene->options.request_bytes_max = 10000;
+	scene->options.batch_bytes_max = 10000;
+	scene_begin(scene);
+	grpc_peer_expect(&scene->peer)->silent = true; /* 1 and 2 */
+	push(scene, 2);
+	scene_rounds(scene, 5);
+	push(scene, 2);
+	assert_int_equal(push_sized(scene, 20000), 0); /* 5 is too large */
+	scene->number += 3;			       /* 6 to 8 were lost */
+	push(scene, 2);
+	export_give_up(&scene->export, 20); /* 11 to 20 */
+	scene->number = 20;
+	push(scene, 2);
+	scene_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.sent, 6);
+	assert_int_equal(export_acked(&scene->export), 0);
+	assert_int_equal(settled(scene), 0);
+	/* The first batch is sent again and answered: all is settled at once. */
+	test_env_advance_ms(&scene->env, 20000);
+	scene_rounds(scene, 5);
+	test_env_advance_ms(&scene->env, 20000);
+	scene_rounds(scene, 20);
+	assert_int_equal(export_acked(&scene->export), 22);
+	assert_int_equal(settled(scene), 22);
+	assert_int_equal(scene->export.settled.sent, 8);
+	assert_int_equal(scene->export.settled.dropped_too_large, 1);
+	assert_int_equal(scene->export.settled.dropped_lost, 3);
+	assert_int_equal(scene->export.settled.dropped_backlog, 10);
+	scene_end(scene);
+}
+
+static void a_next_life_goes_on_counting(void **state)
+{
+	struct scene *scene = scene_new();
+	struct export_outcome before = {.sent = 7, .rejected_status = 2, .dropped_backlog = 1};
+
+	(void)state;
+	assert_int_equal(export_init(&scene->export, &scene->env.env, &scene->options, 11), 0);
+	export_resume(&scene->export, &before);
+	assert_int_equal(export_acked(&scene->export), 10);
+	assert_int_equal(settled(scene), 10);
+	scene->number = 10;
+	push(scene, 3);
+	export_flush(&scene->export);
+	scene_rounds(scene, 10);
+	assert_int_equal(settled(scene), 13);
+	assert_int_equal(scene->export.counters.sent, 10);
+	scene_end(scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -628,6 +694,8 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_no_response_is_a_permanent_refusal),
 		cmocka_unit_test(what_the_peer_says_stays_on_one_line_of_the_log),
 		cmocka_unit_test(options_out_of_range_are_refused),
+		cmocka_unit_test(what_is_settled_is_just_what_lies_in_front_of_the_cursor),
+		cmocka_unit_test(a_next_life_goes_on_counting),
 		cmocka_unit_test(after_a_reload_what_was_in_flight_goes_with_the_new_options),
 	};
 

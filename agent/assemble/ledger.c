@@ -1,0 +1,96 @@
+/* What assembly counted since the log began: written into the log, and taken
+ * from there by the next life. */
+#include "assemble/stage.h"
+
+void assemble_ledger(const struct assemble *a, struct assemble_ledger *ret_ledger)
+{
+	const struct assemble_counters *counters = &a->counters;
+
+	*ret_ledger = (struct assemble_ledger){
+		.records = counters->records,
+		.applied = counters->applied,
+		.parked = counters->parked,
+		.dropped_late = counters->dropped_late,
+		.dropped_unknown_type = counters->dropped_unknown_type,
+		.dropped_damaged = counters->dropped_damaged,
+		.dropped_limit = counters->dropped_limit,
+		.dropped_duplicate_start = counters->dropped_duplicate_start,
+		.started = counters->started,
+		.received = counters->received,
+		.finished = counters->finished,
+		.dropped_invalid = counters->dropped_invalid,
+		.found_again = counters->found_again,
+		.lost_in_log = counters->lost_in_log,
+		.closed_by_death = counters->closed_by_death,
+		.end_lost = counters->end_lost,
+	};
+}
+
+/* Records that wait for their START are counted by the ledger, and by nobody
+ * else: what becomes of them does not matter any more. */
+static void forget_parked_counts(struct assemble *a)
+{
+	struct list *node;
+
+	for (node = a->places.next; node != &a->places; node = node->next) {
+		struct open_span *span = list_entry(node, struct open_span, places);
+
+		if (span->flags & SPAN_STARTED)
+			continue;
+		span->source->parked_records -= span->parked;
+		span->parked = 0;
+	}
+	a->counters.parked = 0;
+}
+
+void assemble_recover_ledger(struct assemble *a, struct bytes payload)
+{
+	struct assemble_counters *counters = &a->counters;
+	struct assemble_ledger ledger = {0};
+
+	memcpy(&ledger, payload.at, payload.len < sizeof ledger ? payload.len : sizeof ledger);
+	forget_parked_counts(a);
+	counters->records = ledger.records;
+	counters->applied = ledger.applied;
+	counters->dropped_late = ledger.dropped_late + ledger.parked;
+	counters->dropped_unknown_type = ledger.dropped_unknown_type;
+	counters->dropped_damaged = ledger.dropped_damaged;
+	counters->dropped_limit = ledger.dropped_limit;
+	counters->dropped_duplicate_start = ledger.dropped_duplicate_start;
+	counters->started = ledger.started;
+	counters->received = ledger.received;
+	counters->finished = ledger.finished;
+	counters->dropped_invalid = ledger.dropped_invalid;
+	counters->found_again = ledger.found_again;
+	counters->lost_in_log = ledger.lost_in_log;
+	counters->closed_by_death = ledger.closed_by_death;
+	counters->end_lost = ledger.end_lost;
+	a->counted = true;
+}
+
+void assemble_recovered(struct assemble *a)
+{
+	struct assemble_counters *counters = &a->counters;
+	int64_t gap = (int64_t)(counters->open + counters->finished +
+				counters->dropped_invalid + counters->lost_in_log) -
+		      (int64_t)(counters->started + counters->received + counters->found_again);
+
+	if (gap > 0)
+		counters->found_again += (uint64_t)gap;
+	else
+		counters->lost_in_log += (uint64_t)-gap;
+	trace_run_table_recovered(&a->runs);
+}
+
+int assemble_run_archived(struct assemble *a, const uint8_t trace_id[16], uint64_t spans)
+{
+	struct trace_run *run = trace_run_find(&a->runs, trace_id);
+
+	return run ? trace_run_archived(&a->runs, run, spans) : 0;
+}
+
+void assemble_each_run(const struct assemble *a, uint32_t max,
+		       void (*each)(void *arg, const struct run_view *view), void *arg)
+{
+	trace_run_table_each(&a->runs, max, each, arg);
+}
