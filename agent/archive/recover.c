@@ -254,6 +254,15 @@ static uint64_t spans_lost(const struct run *run, bool was_open, uint32_t damage
 						      : 0;
 }
 
+/* A run that gets no file loses its spool just before the log is told so. */
+static bool was_filtered(const struct run *run)
+{
+	const struct archive_options *options = &run->archive->options;
+
+	return run->spool.count == 0 &&
+	       (options->root_count > 0 || run->recorded_spans < options->min_spans);
+}
+
 static void count_lost(struct run *run, uint64_t lost)
 {
 	struct archive *archive = run->archive;
@@ -261,10 +270,20 @@ static void count_lost(struct run *run, uint64_t lost)
 	if (lost == 0)
 		return;
 	archive->counters.recovered += lost;
-	archive->counters.dropped_lost += lost;
-	archive->fates.settled.dropped_lost += lost;
-	archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
-		    archive->options.dir, run->spool.name, (unsigned long long)lost);
+	if (was_filtered(run)) {
+		archive->counters.dropped_filtered += lost;
+		archive->fates.settled.dropped_filtered += lost;
+	} else {
+		archive->counters.dropped_lost += lost;
+		archive->fates.settled.dropped_lost += lost;
+		archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
+			    archive->options.dir, run->spool.name, (unsigned long long)lost);
+	}
+	/* The next start must not count them again; a log that is full just now
+	 * lets it. */
+	run->recorded_spans = run->spool.count;
+	if (run->recorded)
+		(void)checkpoint_record_open(run);
 }
 
 static int take_up(struct run *run)

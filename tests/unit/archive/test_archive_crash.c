@@ -359,6 +359,64 @@ static void a_run_sealed_before_its_spans_come_again_has_each_of_them_once(void 
 	world_fini(&world);
 }
 
+static void remove_spool(const struct archive_world *world)
+{
+	char **names, path[1024];
+
+	assert_int_equal(world_list(world, ".partial", &names), 1);
+	(void)snprintf(path, sizeof(path), "%s/%s", world->dir, names[0]);
+	assert_int_equal(unlink(path), 0);
+	world_free_names(names, 1);
+}
+
+static void three_marked_spans_whose_spool_goes(struct archive_world *world)
+{
+	world_start(world);
+	for (uint64_t id = 1; id <= 3; id++)
+		world_add(world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+	for (int i = 0; i < 30; i++)
+		world_turn(world);
+	assert_int_equal(archive_mark(world->archive), 3);
+	world_crash(world);
+	remove_spool(world);
+	world_start(world);
+}
+
+static void a_spool_removed_while_the_agent_was_down_is_counted_once(void **state)
+{
+	struct archive_world world;
+
+	(void)state;
+	world_init(&world);
+	three_marked_spans_whose_spool_goes(&world);
+	assert_int_equal(archive_counters(world.archive)->dropped_lost, 3);
+	assert_non_null(strstr((char *)world.said.at, "lost 3 spans"));
+	world_commit(&world);
+	world_crash(&world);
+	world_start(&world);
+	assert_int_equal(archive_counters(world.archive)->dropped_lost, 0);
+	world_fini(&world);
+}
+
+/* The run was too small for a file, and the agent died before it said so. */
+static void a_spool_that_was_dropped_as_too_small_counts_as_filtered(void **state)
+{
+	struct archive_ledger ledger;
+	struct archive_world world;
+	uint64_t number;
+
+	(void)state;
+	world_init(&world);
+	world.options.min_spans = 10;
+	three_marked_spans_whose_spool_goes(&world);
+	archive_ledger(world.archive, &ledger, &number);
+	assert_int_equal(ledger.kept, 3);
+	assert_int_equal(ledger.dropped_filtered, 3);
+	assert_int_equal(ledger.dropped_lost, 0);
+	world_fini(&world);
+}
+
 static void a_run_found_after_a_restart_is_not_sealed_while_a_span_of_it_is_open(void **state)
 {
 	struct archive_world world;
@@ -394,6 +452,8 @@ int main(void)
 		cmocka_unit_test(an_open_run_survives_any_number_of_restarts),
 		cmocka_unit_test(a_seal_asked_for_before_a_crash_is_done_after_it),
 		cmocka_unit_test(a_torn_tail_of_a_spool_is_cut),
+		cmocka_unit_test(a_spool_removed_while_the_agent_was_down_is_counted_once),
+		cmocka_unit_test(a_spool_that_was_dropped_as_too_small_counts_as_filtered),
 		cmocka_unit_test(lines_of_a_spool_that_others_wrote_are_used_too),
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
 		cmocka_unit_test(
