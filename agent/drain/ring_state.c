@@ -244,7 +244,11 @@ static int slice_add(struct ring *ring, const struct slice *slice)
 	if (thread->adopted) {
 		thread->adopted = false;
 		thread->unknown = slice->first_record - 1;
+		thread->next_record = slice->first_record;
 	}
+	/* What lies between was logged, and the log is damaged there. */
+	if (slice->first_record > thread->next_record)
+		ring->counters.dropped_damaged += slice->first_record - thread->next_record;
 	thread->next_block = slice->thread_block + slice->sealed;
 	thread->next_record = slice->first_record + slice->record_count;
 	thread->said = thread->next_record - 1;

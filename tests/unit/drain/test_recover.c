@@ -229,6 +229,31 @@ static void what_a_damaged_log_forgot_is_counted(void **state)
 	ring_writer_close(&writer);
 }
 
+static void what_a_damaged_log_forgot_in_the_middle_is_counted(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen pen;
+	uint32_t kept = 0;
+
+	half_way(house, &writer, &pen);
+	drain_logged(house->drain, house->sequence);
+	for (uint32_t i = 0; i < house->slice_count; i++) {
+		if (house->slices[i].slice.block == 1)
+			free((void *)house->slices[i].slice.records.at);
+		else
+			house->slices[kept++] = house->slices[i];
+	}
+	assert_true(kept < house->slice_count);
+	house->slice_count = kept;
+	house_restart(house);
+	house_settle(house);
+	assert_int_equal(house_counters(house, 1).written, 7);
+	assert_int_equal(house_counters(house, 1).dropped_damaged, 2);
+	house_check_ledgers(house);
+	ring_writer_close(&writer);
+}
+
 static void a_ring_whose_file_is_gone_is_reported_dead(void **state)
 {
 	struct house *house = *state;
@@ -410,6 +435,7 @@ int main(void)
 		TEST(a_lost_or_wrong_ctl_is_written_anew_from_the_log),
 		TEST(a_ring_outlives_the_loss_of_the_whole_log),
 		TEST(what_a_damaged_log_forgot_is_counted),
+		TEST(what_a_damaged_log_forgot_in_the_middle_is_counted),
 		TEST(a_ring_whose_file_is_gone_is_reported_dead),
 		TEST(a_closed_ring_is_removed_and_never_read_again),
 		TEST(answers_without_a_ring_are_swept),
