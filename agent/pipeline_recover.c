@@ -132,7 +132,7 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 		return recover_ring(p, &key, payload, segment);
 	case WAL_CLOSED:
 		drain_recover_closed(p->drain, key.key, payload);
-		assemble_recover_closed(p->assemble, key.key);
+		assemble_recover_closed(p->assemble, key.key, entry->damaged_before);
 		return 0;
 	case WAL_ARCHIVE:
 		return p->archive && !p->options->archive_anew

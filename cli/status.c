@@ -259,10 +259,15 @@ static void print_ledgers(json_t *status)
 							  {&assemble_record_table}});
 	numbers_print_ledger("spans", &(struct numbers){json_object_get(status, "spans"),
 							{&assemble_span_table}});
-	if (json_object_get(status, "archive"))
-		numbers_print_ledger("archive",
+	if (json_object_get(status, "archive")) {
+		numbers_print_ledger("files",
 				     &(struct numbers){json_object_get(ledger, "archive"),
 						       {&archive_ledger_table}});
+		/* Of this agent: what lies in spools goes from one to the next. */
+		numbers_print_ledger("archive",
+				     &(struct numbers){json_object_get(status, "archive"),
+						       {&archive_counter_table}});
+	}
 	json_array_foreach (json_object_get(status, "export"), i, one) {
 		struct numbers numbers = {one,
 					  {&export_counter_table, &destination_view_table}};

@@ -366,6 +366,17 @@ void assemble_ring_gone(struct assemble *a, uint32_t ring)
 		source_dies(a, source, &death);
 }
 
+void stage_end_closed(struct assemble *a, struct source *source)
+{
+	struct death death = {.cause = DEATH_UNKNOWN};
+
+	clock_sample(&a->clock);
+	death.seen_mono_ns = a->clock.mono_ns;
+	source->gone = true;
+	a->sources_gone = true;
+	source_dies(a, source, &death);
+}
+
 static struct source *next_gone(const struct assemble *a, bool *ret_more)
 {
 	size_t at = 0;

@@ -215,7 +215,11 @@ int assemble_recover_run(struct assemble *assemble, const uint8_t trace_id[16],
 void assemble_recover_span(struct assemble *assemble, const struct finished_span *span,
 			   const uint8_t instance[16], const uint8_t span_id[8]);
 void assemble_recover_ring(struct assemble *assemble, const struct ring_identity *identity);
-void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16]);
+/* The ring is finished. What is still open of it was refused in an earlier life;
+ * or, where the log in front of this frame was `damaged`, its end is lost: then
+ * it is ended again. */
+void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16],
+			     bool damaged);
 void assemble_recover_ledger(struct assemble *assemble, struct bytes ledger);
 /* Everything was recovered: what is open is compared with the ledgers. */
 void assemble_recovered(struct assemble *assemble);

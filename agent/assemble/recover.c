@@ -463,7 +463,7 @@ void assemble_recover_ring(struct assemble *a, const struct ring_identity *ident
 		stage_identify(a, source, identity);
 }
 
-void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
+void assemble_recover_closed(struct assemble *a, const uint8_t instance[16], bool damaged)
 {
 	struct source *source = map_get(&a->sources, instance);
 	size_t at;
@@ -471,6 +471,10 @@ void assemble_recover_closed(struct assemble *a, const uint8_t instance[16])
 
 	if (!source)
 		return;
+	if (damaged && source->identified) {
+		stage_end_closed(a, source);
+		return;
+	}
 	while (at = 0, map_next(&source->spans, &at, &span)) {
 		struct open_span *open = span;
 

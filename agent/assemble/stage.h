@@ -53,6 +53,9 @@ void stage_identify(struct assemble *a, struct source *source,
 /* Its spans are gone. */
 void stage_forget_source(struct assemble *a, struct source *source);
 
+/* The log says that the ring is closed, and not how its open spans ended. */
+void stage_end_closed(struct assemble *a, struct source *source);
+
 /* apply.c */
 void apply_slices(struct assemble *a, struct source *source, const struct slice *slices,
 		  uint32_t n, uint64_t segment, uint32_t offset, const uint32_t *offsets);

@@ -143,11 +143,16 @@ static int entry_give(struct recovery *recovery, const struct wal_segment *segme
 		      const struct frame *last, struct bytes payload, uint64_t offset)
 {
 	struct wal *wal = recovery->wal;
+	const struct wal_counters *counters = &recovery->wal->counters;
 	struct wal_entry entry = {
 		.kind = last->head.kind,
 		.sequence = last->head.sequence,
 		.location = {segment->number, (uint32_t)offset},
 		.payload = payload,
+		.damaged_before = recovery->cursor.damaged + counters->damaged_frames +
+					  counters->corrupt_segments +
+					  counters->incomplete_chains >
+				  0,
 	};
 	struct wal_span head;
 

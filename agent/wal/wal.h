@@ -48,6 +48,7 @@ struct wal_entry {
 	uint64_t sequence; /* of its last frame */
 	struct wal_location location;
 	struct bytes payload;
+	bool damaged_before; /* something in front of it, in this log, was damaged */
 	/* For SPAN only: resolved through the segment's SCOPE frames. */
 	struct finished_span span;
 };

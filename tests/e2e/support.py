@@ -252,14 +252,9 @@ def check_totals(status):
     """The ledgers since the log began, over every agent that served it."""
     ledger = status["ledger"]
     check_sum(ledger["records"], "written")
-    check(ledger["records"]["drained"] == status["records"]["handed_in"],
-          f"drained and handed in: {ledger['records']}, {status['records']}")
     check_spans(ledger["spans"])
-    check(ledger["spans"]["finished"] == status["log"]["last_span_number"],
-          f"finished spans and those in the log: {ledger['spans']}, {status['log']}")
     for destination in ledger["export"]:
         check_sum(destination, "finished")
-        check(destination["finished"] == ledger["spans"]["finished"], f"{destination}")
     archive = ledger.get("archive")
     if archive:
         check_sum({name: count for name, count in archive.items()

@@ -340,7 +340,7 @@ static void replay(struct scene *scene, size_t i)
 				 0);
 		break;
 	case SCENE_CLOSED:
-		assemble_recover_closed(scene->assemble, frame->instance);
+		assemble_recover_closed(scene->assemble, frame->instance, false);
 		break;
 	case SCENE_LEDGER:
 		assemble_recover_ledger(scene->assemble, content);

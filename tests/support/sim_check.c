@@ -397,9 +397,11 @@ static bool ledgers_hold(json_t *status)
 	right &= equal("the records", records, number_of(records, "handed_in"),
 		       terms(records, (const char *const[]){"applied", "parked", NULL}) +
 			       dropped(records));
-	right &= equal("the spans", spans, number_of(spans, "started"),
-		       terms(spans, (const char *const[]){"finished", "open", "dropped_invalid",
-							  NULL}));
+	right &= equal(
+		"the spans", spans,
+		terms(spans, (const char *const[]){"started", "received", "found_again", NULL}),
+		terms(spans, (const char *const[]){"finished", "open", "dropped_invalid",
+						   "lost_in_log", NULL}));
 	json_array_foreach (json_object_get(status, "export"), i, part)
 		right &= equal("a destination's spans", part, number_of(part, "pushed"),
 			       terms(part, (const char *const[]){"sent", "waiting", "rejected",

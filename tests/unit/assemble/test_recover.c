@@ -426,10 +426,35 @@ static void a_closed_ring_is_forgotten_with_everything(void **state)
 	assert_int_equal(assemble_counters(scene.assemble)->open, 3);
 	scene.ring_known[0] = false;
 	scene_restart(&scene);
-	assemble_recover_closed(scene.assemble, instance);
+	assemble_recover_closed(scene.assemble, instance, false);
 	assert_int_equal(assemble_counters(scene.assemble)->open, 0);
 	scene_tick(&scene);
 	assert_int_equal(assemble_counters(scene.assemble)->memory_bytes, 0);
+	scene_fini(&scene);
+}
+
+/* The frames that say how its spans ended are damaged, that it is closed is not. */
+static void spans_of_a_closed_ring_are_ended_again_where_the_log_is_damaged(void **state)
+{
+	struct buf r = BUF_INIT;
+	struct scene scene;
+	uint8_t instance[16] = {1};
+
+	(void)state;
+	scene_init(&scene);
+	scene_ring(&scene, 0);
+	put_first(&r);
+	scene_push(&scene, 0, 1, &r);
+	scene.ring_known[0] = false;
+	scene_restart(&scene);
+	assemble_recover_ring(scene.assemble, &scene.rings[0]);
+	assemble_recover_closed(scene.assemble, instance, true);
+	scene_tick(&scene);
+	assert_int_equal(assemble_counters(scene.assemble)->open, 0);
+	assert_int_equal(assemble_counters(scene.assemble)->dropped_invalid, 0);
+	for (uint64_t id = 1; id <= 3; id++)
+		assert_says(scene_span(&scene, id)->json, "nobody saw how");
+	scene_check_ledger(&scene);
 	scene_fini(&scene);
 }
 
@@ -501,6 +526,8 @@ int main(void)
 		cmocka_unit_test(a_span_refused_once_and_recovered_is_found_again),
 		cmocka_unit_test(a_state_that_is_none_is_refused),
 		cmocka_unit_test(a_closed_ring_is_forgotten_with_everything),
+		cmocka_unit_test(
+			spans_of_a_closed_ring_are_ended_again_where_the_log_is_damaged),
 		cmocka_unit_test(carrying_stops_when_the_log_is_full_and_goes_on_later),
 		cmocka_unit_test(the_ledgers_hold_when_the_segment_of_a_start_has_gone),
 	};
