@@ -10,6 +10,7 @@
 
 /* So often in a row a read may fail before the rest of a segment is given up. */
 #define READ_FAILURES_MAX 3
+#define READ_PATIENCE_NS UINT64_C(5000000000)
 /* A sync that takes longer is as good as one that fails. */
 #define SYNC_PATIENCE_NS UINT64_C(10000000000)
 
@@ -24,7 +25,8 @@ struct wal_reader {
 	struct frame_chain chain;
 	struct scopes scopes;
 	uint64_t damaged_counted;
-	unsigned failures;
+	unsigned failures; /* of reads, in a row */
+	uint64_t failing_since_ns;
 	bool synced_only;
 	bool holds; /* a span that is not synced yet */
 	struct finished_span held;
@@ -251,34 +253,30 @@ static int frame_take(struct wal_reader *reader, const struct frame *frame,
 	return r == -ENOMEM ? r : 0;
 }
 
-/* Whether what failed may well succeed later, however often it failed: only
- * what the disk says of the segment's own bytes is a reason to give them up. */
-static bool read_may_succeed(const struct wal_reader *reader, int error)
+/* Whether what failed is a reason to give the segment's bytes up. Only what the
+ * disk says of them is, and only when it goes on saying so: a permission taken away,
+ * or no descriptor to be had, may last as long as it wants. */
+static bool is_lost(struct wal_reader *reader, int error)
 {
 	const struct wal_segment *segment = wal_list_find(reader->wal, reader->segment);
+	uint64_t now_ns = reader->wal->env->ops->mono_ns(reader->wal->env);
 
-	switch (error) {
-	case -ENOMEM:
-	case -EMFILE:
-	case -ENFILE:
-	case -EACCES:
-	case -EPERM:
-		return true;
-	case -ENOENT: /* while it is open, its file is made again */
-		return segment && segment->fd >= 0;
-	default:
+	if (error == -ENOENT) /* while it is open, its file is made again */
+		return !segment || segment->fd < 0;
+	if (error != -EIO && error != -EUCLEAN && error != -EBADMSG)
 		return false;
-	}
+	if (reader->failures++ == 0)
+		reader->failing_since_ns = now_ns;
+	return reader->failures >= READ_FAILURES_MAX &&
+	       now_ns - reader->failing_since_ns >= READ_PATIENCE_NS;
 }
 
 /* A read failed: try again from the segment's beginning next time, and after
- * some tries go on behind it. */
+ * some time go on behind it. */
 static int read_failed(struct wal_reader *reader, int error)
 {
 	place_leave(reader);
-	if (read_may_succeed(reader, error))
-		return error;
-	if (error != -ENOENT && ++reader->failures < READ_FAILURES_MAX)
+	if (!is_lost(reader, error))
 		return error;
 	reader->failures = 0;
 	reader->segment++;

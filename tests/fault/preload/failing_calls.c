@@ -4,7 +4,8 @@
  *
  *	CALL NAME ERRNO|sleep COUNT|MILLISECONDS
  *
- * A call (fdatasync, fsync, pwritev, fallocate, openat, renameat, unlinkat) on a
+ * A call (fdatasync, fsync, pwritev, fallocate, openat for writing, renameat,
+ * unlinkat) on a
  * descriptor or path whose name, as it was given to openat, holds NAME ("*": any)
  * fails so often with this number, -1 for ever; or sleeps so long each time. A
  * sync that the agent gives to io_uring counts as fdatasync: its failure is then
@@ -142,6 +143,11 @@ static int opened(int fd, const char *path)
 	return fd;
 }
 
+static int writes(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
+}
+
 int openat(int dirfd, const char *path, int flags, ...)
 {
 	static int (*real)(int, const char *, int, ...);
@@ -155,7 +161,7 @@ int openat(int dirfd, const char *path, int flags, ...)
 		mode = va_arg(args, mode_t);
 		va_end(args);
 	}
-	if (judge("openat", path) < 0)
+	if (writes(flags) && judge("openat", path) < 0)
 		return -1;
 	return opened(real(dirfd, path, flags, mode), path);
 }
@@ -172,7 +178,7 @@ long syscall(long number, ...)
 	va_end(args);
 	if (number != SYS_openat2)
 		return real_syscall(number, at);
-	if (judge("openat", (const char *)at[1]) < 0)
+	if (writes(*(const int *)at[2]) && judge("openat", (const char *)at[1]) < 0)
 		return -1;
 	return opened((int)real_syscall(number, at), (const char *)at[1]);
 }

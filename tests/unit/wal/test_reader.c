@@ -126,6 +126,38 @@ static void while_the_disk_refuses_a_reader_is_given_what_is_pending(void **stat
 	wal_fixture_fini(&f);
 }
 
+/* A permission taken away, no descriptor: however long that lasts. */
+static void what_cannot_be_opened_for_a_while_is_not_given_up(void **state)
+{
+	static const int errors[] = {-EACCES, -EMFILE, -EROFS, -EIO};
+	struct wal_reader *reader;
+	struct finished_span span;
+	struct wal_fixture f;
+
+	(void)state;
+	wal_fixture_init(&f, 16 << 10);
+	wal_fixture_open(&f);
+	add_spans(&f, 1, 300);
+	assert_int_equal(wal_commit(f.wal), 0);
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		assert_int_equal(wal_reader_new(&reader, f.wal, 0), 0);
+		file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_OPEN,
+							       .kind = FILE_ENV_FAIL,
+							       .error = errors[i],
+							       .nth = 1,
+							       .times = UINT64_MAX});
+		for (int tries = 0; tries < 100; tries++) {
+			assert_int_equal(wal_reader_next(reader, &span), errors[i]);
+			/* A disk that says EIO is believed after 5 s. */
+			file_env_advance(&f.world, UINT64_C(40000000));
+		}
+		file_env_disarm(&f.world);
+		read_spans(reader, 1, 300);
+		wal_reader_free(reader);
+	}
+	wal_fixture_fini(&f);
+}
+
 static void a_reader_may_begin_behind_any_number_in_this_life_and_the_next(void **state)
 {
 	struct wal_reader *reader;
@@ -341,6 +373,7 @@ static void a_place_in_a_released_segment_is_not_answered(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_cannot_be_opened_for_a_while_is_not_given_up),
 		cmocka_unit_test(a_reader_sees_what_is_logged_and_nothing_that_is_pending),
 		cmocka_unit_test(while_the_disk_refuses_a_reader_is_given_what_is_pending),
 		cmocka_unit_test(
