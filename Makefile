@@ -269,6 +269,12 @@ fuzz-build:
 		SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" \
 		FUZZ_LDFLAGS=-fsanitize=fuzzer FUZZ_MAIN= replay
 
+# One-line bugs in ring, drain and log, each of which a named test must find.
+.PHONY: mutants
+mutants:
+	@deploy/needs.sh build test
+	@tests/mutants/run.py --jobs $(JOBS)
+
 .PHONY: bench bench-build
 bench:
 	@deploy/needs.sh build bench
@@ -321,6 +327,7 @@ help:
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
 	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
+	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'

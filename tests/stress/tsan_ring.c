@@ -64,10 +64,13 @@ static void drain_block(struct ring *ring, struct fake_agent *agent, struct read
 	/* Relaxed: only this thread writes it. */
 	if (generation == atomic_load_explicit(&agent->returned[index], memory_order_relaxed))
 		return;
+	/* The plain fields come with the generation, before anything is committed. */
+	if (line->thread == 0 || line->thread_block == 0 || line->first_record == 0)
+		abort();
 	committed = atomic_load_explicit(&line->committed, memory_order_acquire);
 	read_records(block, reading->drained[index], committed & ~WIRE_SEALED);
 	reading->drained[index] = committed & ~WIRE_SEALED;
-	if (!(committed & WIRE_SEALED) || line->thread == 0)
+	if (!(committed & WIRE_SEALED))
 		return;
 	reading->drained[index] = 0;
 	atomic_store_explicit(&agent->returned[index], generation, memory_order_release);
@@ -129,7 +132,8 @@ static void what_writers_publish_a_reader_may_read_and_give_back(void **state)
 	atomic_store_explicit(&client_ring()->ctl, agent.ctl, memory_order_release);
 	assert_int_equal(pthread_create(&reader, NULL, drain, &agent), 0);
 	for (int i = 0; i < WRITERS; i++)
-		assert_int_equal(pthread_create(&writers[i], NULL, write_spans, &recorded[i]), 0);
+		assert_int_equal(pthread_create(&writers[i], NULL, write_spans, &recorded[i]),
+				 0);
 	for (int i = 0; i < WRITERS; i++) {
 		assert_int_equal(pthread_join(writers[i], NULL), 0);
 		sum += recorded[i];
