@@ -168,6 +168,15 @@ static int recover_entry(void *arg, const struct wal_entry *entry)
 	return 0;
 }
 
+/* Whoever noted a number has had that span. */
+static void keep_numbers(struct pipeline *p)
+{
+	for (uint32_t i = 0; i < p->destination_count; i++)
+		wal_numbers_behind(p->wal, p->destinations[i].marked_number);
+	if (p->archive)
+		wal_numbers_behind(p->wal, archive_last_number(p->archive));
+}
+
 int pipeline_recover(struct pipeline *p)
 {
 	struct recovery recovery = {.pipeline = p};
@@ -192,6 +201,7 @@ int pipeline_recover(struct pipeline *p)
 	if (recovery.odd)
 		log_line(LOG_WARNING, "wal", "%llu entries made no sense and were left out",
 			 (unsigned long long)recovery.odd);
+	keep_numbers(p);
 	r = p->archive ? archive_recovered(p->archive) : 0;
 	return r < 0 ? r : drain_recovered(p->drain);
 }

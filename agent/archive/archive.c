@@ -137,6 +137,20 @@ uint64_t archive_mark(const struct archive *archive)
 	return archive->mark;
 }
 
+uint64_t archive_last_number(const struct archive *archive)
+{
+	uint64_t last = archive->mark;
+
+	for (const struct run *run = archive->runs; run; run = run->next) {
+		uint64_t newest = run->known_number > run->last_number ? run->known_number
+								       : run->last_number;
+
+		if (newest > last)
+			last = newest;
+	}
+	return last;
+}
+
 const struct archive_counters *archive_counters(const struct archive *archive)
 {
 	return &archive->counters;

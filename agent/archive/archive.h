@@ -104,6 +104,8 @@ void archive_free(struct archive *archive);
 int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct bytes state,
 		    uint64_t segment);
 int archive_recovered(struct archive *archive);
+/* The highest span number that the log's frames spoke of. */
+uint64_t archive_last_number(const struct archive *archive);
 /* Push begins behind this span number; spans a run already has are skipped. */
 uint64_t archive_first_number(const struct archive *archive);
 

@@ -255,6 +255,12 @@ uint64_t wal_max_bytes(const struct wal *wal)
 	return wal->max_bytes;
 }
 
+void wal_numbers_behind(struct wal *wal, uint64_t number)
+{
+	if (wal->next_span_number <= number)
+		wal->next_span_number = number + 1;
+}
+
 uint64_t wal_last_span_number(const struct wal *wal)
 {
 	return wal->next_span_number - 1;

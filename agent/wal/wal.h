@@ -117,6 +117,11 @@ uint64_t wal_unsynced_since_ns(const struct wal *wal);
 uint64_t wal_synced_ns(const struct wal *wal);
 uint64_t wal_last_span_number(const struct wal *wal);
 
+/* Between recovery and the first add: numbers go on behind this one. A power loss
+ * can take SPAN frames and leave what was noted of them, and a number that is
+ * given again would be taken for the span that was lost. */
+void wal_numbers_behind(struct wal *wal, uint64_t number);
+
 /* The next tick syncs, whatever the interval says: the agent stops. */
 void wal_sync_soon(struct wal *wal);
 
