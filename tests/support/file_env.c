@@ -19,7 +19,7 @@ static struct file_env *world_of(struct env *env)
 /* What happens to this operation. */
 enum fate { FATE_NORMAL, FATE_FAIL, FATE_SHORT, FATE_TORN, FATE_LAST, FATE_LATE };
 
-static bool fault_hits(struct file_env *world, enum file_env_op op)
+static bool fault_hits(struct file_env *world, enum file_env_op op, int fd)
 {
 	const struct file_env_fault *fault = &world->fault;
 	uint64_t n, times = fault->times ? fault->times : 1;
@@ -27,7 +27,7 @@ static bool fault_hits(struct file_env *world, enum file_env_op op)
 	world->counts[op]++;
 	world->counts[FILE_ENV_ANY]++;
 	if (world->hooks.fault)
-		return world->hooks.fault(world->hooks.arg, op, &world->fault);
+		return world->hooks.fault(world->hooks.arg, op, fd, &world->fault);
 	if (!world->armed || (fault->op != FILE_ENV_ANY && fault->op != op))
 		return false;
 	n = world->counts[fault->op];
@@ -41,14 +41,14 @@ static void crash(struct file_env *world)
 	world->crashed = true;
 }
 
-static enum fate fate_of(struct env *env, enum file_env_op op, int *ret_error)
+static enum fate fate_of(struct env *env, enum file_env_op op, int fd, int *ret_error)
 {
 	struct file_env *world = world_of(env);
 
 	*ret_error = -ESHUTDOWN;
 	if (world->crashed)
 		return FATE_FAIL;
-	if (!fault_hits(world, op))
+	if (!fault_hits(world, op, fd))
 		return FATE_NORMAL;
 	world->fired = true;
 	switch (world->fault.kind) {
@@ -107,7 +107,7 @@ static int world_random(struct env *env, void *at, size_t len)
 	uint64_t *x = &world_of(env)->random_state;
 	uint8_t *to = at;
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_RANDOM, &error);
+	enum fate fate = fate_of(env, FILE_ENV_RANDOM, -1, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -124,7 +124,7 @@ static int world_open(struct env *env, int dirfd, const char *name, int flags, m
 {
 	struct sim_disk *disk = world_of(env)->disk;
 	int error, fd;
-	enum fate fate = fate_of(env, FILE_ENV_OPEN, &error);
+	enum fate fate = fate_of(env, FILE_ENV_OPEN, dirfd, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -153,7 +153,7 @@ static int world_close(struct env *env, int fd)
 static int world_fstat(struct env *env, int fd, struct stat *ret_stat)
 {
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_FSTAT, &error);
+	enum fate fate = fate_of(env, FILE_ENV_FSTAT, fd, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -163,7 +163,7 @@ static int world_fstat(struct env *env, int fd, struct stat *ret_stat)
 static ssize_t world_pread(struct env *env, int fd, void *at, size_t len, off_t offset)
 {
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_PREAD, &error);
+	enum fate fate = fate_of(env, FILE_ENV_PREAD, fd, &error);
 	ssize_t n;
 
 	if (fate == FATE_FAIL)
@@ -195,7 +195,7 @@ static ssize_t world_pwritev(struct env *env, int fd, const struct iovec *iov, i
 			     off_t offset)
 {
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_PWRITEV, &error);
+	enum fate fate = fate_of(env, FILE_ENV_PWRITEV, fd, &error);
 	struct sim_disk *disk = world_of(env)->disk;
 	size_t max = SIZE_MAX;
 	ssize_t done;
@@ -217,7 +217,7 @@ static ssize_t world_pwritev(struct env *env, int fd, const struct iovec *iov, i
 static int world_fallocate(struct env *env, int fd, off_t offset, off_t len)
 {
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_FALLOCATE, &error);
+	enum fate fate = fate_of(env, FILE_ENV_FALLOCATE, fd, &error);
 	struct sim_disk *disk = world_of(env)->disk;
 	int r;
 
@@ -234,7 +234,7 @@ static int world_fallocate(struct env *env, int fd, off_t offset, off_t len)
 static int world_truncate(struct env *env, int fd, off_t len)
 {
 	int error, r;
-	enum fate fate = fate_of(env, FILE_ENV_TRUNCATE, &error);
+	enum fate fate = fate_of(env, FILE_ENV_TRUNCATE, fd, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -248,7 +248,7 @@ static int world_rename(struct env *env, int olddir, const char *oldname, int ne
 			const char *newname, unsigned flags)
 {
 	int error, r;
-	enum fate fate = fate_of(env, FILE_ENV_RENAME, &error);
+	enum fate fate = fate_of(env, FILE_ENV_RENAME, olddir, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -261,7 +261,7 @@ static int world_rename(struct env *env, int olddir, const char *oldname, int ne
 static int world_unlink(struct env *env, int dirfd, const char *name, int flags)
 {
 	int error, r;
-	enum fate fate = fate_of(env, FILE_ENV_UNLINK, &error);
+	enum fate fate = fate_of(env, FILE_ENV_UNLINK, dirfd, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -274,7 +274,7 @@ static int world_unlink(struct env *env, int dirfd, const char *name, int flags)
 static int world_mkdir(struct env *env, int dirfd, const char *name, mode_t mode)
 {
 	int error, r;
-	enum fate fate = fate_of(env, FILE_ENV_MKDIR, &error);
+	enum fate fate = fate_of(env, FILE_ENV_MKDIR, dirfd, &error);
 
 	if (fate == FATE_FAIL)
 		return error;
@@ -287,7 +287,7 @@ static int world_mkdir(struct env *env, int dirfd, const char *name, mode_t mode
 static int world_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
 {
 	int error, fd, r = 0;
-	enum fate fate = fate_of(env, FILE_ENV_LIST, &error);
+	enum fate fate = fate_of(env, FILE_ENV_LIST, dirfd, &error);
 	struct dirent *entry;
 	DIR *dir;
 
@@ -311,7 +311,7 @@ static int world_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
 static int world_space(struct env *env, int fd, uint64_t *ret_free, uint64_t *ret_total)
 {
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_SPACE, &error);
+	enum fate fate = fate_of(env, FILE_ENV_SPACE, fd, &error);
 	struct statvfs st;
 
 	if (fate == FATE_FAIL)
@@ -337,7 +337,7 @@ static int world_sync(struct env *env, int fd)
 {
 	struct file_env *world = world_of(env);
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_SYNC, &error);
+	enum fate fate = fate_of(env, FILE_ENV_SYNC, fd, &error);
 	uint64_t covers = world->disk ? sim_disk_changes(world->disk) : 0;
 
 	if (fcntl(fd, F_GETFD) < 0)
@@ -353,7 +353,7 @@ static int world_sync_start(struct env *env, int fd, env_done_fn *done, void *ar
 	struct file_env *world = world_of(env);
 	uint64_t delay_ns = 0;
 	int error, result = 0;
-	enum fate fate = fate_of(env, FILE_ENV_SYNC_START, &error);
+	enum fate fate = fate_of(env, FILE_ENV_SYNC_START, fd, &error);
 
 	if (fate == FATE_FAIL || fate == FATE_LAST)
 		return (int)answer(env, fate, error);
@@ -363,7 +363,7 @@ static int world_sync_start(struct env *env, int fd, env_done_fn *done, void *ar
 		return -EAGAIN;
 	if (fate == FATE_LATE)
 		delay_ns = world->fault.delay_ns;
-	fate = fate_of(env, FILE_ENV_SYNC_DONE, &error);
+	fate = fate_of(env, FILE_ENV_SYNC_DONE, fd, &error);
 	if (fate == FATE_FAIL)
 		result = error;
 	if (fate == FATE_LATE)

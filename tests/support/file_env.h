@@ -54,8 +54,9 @@ struct file_env_fault {
 
 /* What a simulation adds (sim_world.h). Each may be NULL. */
 struct file_env_hooks {
-	/* Decides about every operation, in place of the armed fault. */
-	bool (*fault)(void *arg, enum file_env_op op, struct file_env_fault *ret_fault);
+	/* Decides about every operation, in place of the armed fault. `fd`: what
+	 * it is about, or the directory of the name; -1: no file. */
+	bool (*fault)(void *arg, enum file_env_op op, int fd, struct file_env_fault *ret_fault);
 	/* The process dies here, really: does not return. */
 	void (*die)(void *arg);
 	void *arg;

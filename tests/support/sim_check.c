@@ -130,6 +130,8 @@ static bool duration_is_right(const struct sim_thread *row, uint32_t number, jso
 		if (row->records[i].span == number && row->records[i].kind == SIM_END)
 			end = row->records[i].ticks;
 	}
+	/* Since boot: a suspend it lived through counts, and is marked. */
+	end += number_of(value_of(span, "spanring.suspended_ns"), "intValue");
 	return !end_is_there(span) ||
 	       number_of(span, "endTimeUnixNano") - number_of(span, "startTimeUnixNano") ==
 		       end - start;

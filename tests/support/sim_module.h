@@ -53,8 +53,8 @@ struct sim_module {
 	uint8_t trace_id[16];
 	uint64_t seed;
 	bool published, dead;
-	bool lost;  /* its machine lost power: its ring is gone */
-	bool clean; /* it said that it exits with 0 */
+	bool lost, was_lost; /* its machine lost power, now or before: its ring is gone */
+	bool clean;	     /* it said that it exits with 0 */
 	/* What it wrote before this moment must be in the archive. */
 	uint64_t safe_ns;
 	uint32_t flush_asked; /* in the ring's header */

@@ -28,7 +28,8 @@ static void on_request(void *arg, struct bytes body, struct grpc_peer_reply *rep
 		*reply = silence;
 	if (net->mood == SIM_CUTTING)
 		net->cut_at = 3; /* in the middle of a frame's head */
-	if ((net->mood == SIM_HONEST || net->mood == SIM_CUTTING) &&
+	/* Who refuses connections still serves the one it has. */
+	if (net->mood != SIM_UNAVAILABLE && net->mood != SIM_SILENT &&
 	    body.len >= GRPC_PREFIX_BYTES && net->accepted)
 		net->accepted(net->arg, (struct bytes){body.at + GRPC_PREFIX_BYTES,
 						       body.len - GRPC_PREFIX_BYTES});

@@ -97,13 +97,15 @@ static int op_wait(struct env *env, uint64_t timeout_ns)
 
 /* ---- faults ------------------------------------------------------------------- */
 
-static bool on_operation(void *arg, enum file_env_op op, struct file_env_fault *ret_fault)
+static bool on_operation(void *arg, enum file_env_op op, int fd,
+			 struct file_env_fault *ret_fault)
 {
 	struct sim_world *world = arg;
 
 	if (world->operations < SIM_OPERATIONS_KEPT)
 		world->kinds[world->operations] = (uint8_t)op;
 	world->operations++;
+	world->op_fd = fd;
 	return world->fault && world->fault(world, op, ret_fault);
 }
 
@@ -130,6 +132,19 @@ bool sim_op_changes(enum file_env_op op)
 	default:
 		return false;
 	}
+}
+
+bool sim_on_disk(const struct sim_world *world)
+{
+	size_t len = strlen(world->disk->root);
+	char link[64], at[128];
+	ssize_t n;
+
+	if (world->op_fd == AT_FDCWD) /* by its path: state or archive */
+		return true;
+	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", world->op_fd);
+	n = readlink(link, at, sizeof at - 1);
+	return n >= (ssize_t)len && memcmp(at, world->disk->root, len) == 0;
 }
 
 bool sim_fault_nth(struct sim_world *world, enum file_env_op op,
@@ -219,15 +234,22 @@ static void modules_make(struct sim_world *world)
 			   world->plot.turns_each + 2;
 }
 
+void *sim_shared(size_t size)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		abort();
+	return at;
+}
+
 struct sim_world *sim_world_new(const struct sim_plot *plot,
 				const struct sim_settings *settings)
 {
-	struct sim_world *world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE,
-				       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct sim_world *world = sim_shared(sizeof *world);
 	char *root = test_directory_new(), disk[128];
 
-	if (world == MAP_FAILED)
-		abort();
 	world->plot = *plot;
 	world->settings = *settings;
 	if (world->plot.turn_ns == 0)
@@ -321,6 +343,15 @@ static void life_begin(struct sim_world *world)
 	world->net.arg = world;
 }
 
+static void note_given_up(struct sim_world *world, const struct pipeline *pipeline)
+{
+	const struct destination *destination = &pipeline->destinations[0];
+
+	world->gave_up |= pipeline->destination_count > 0 &&
+			  (destination->ledger.dropped_backlog > 0 ||
+			   destination->ledger.dropped_lost > 0 || destination->ledger.unsettled > 0);
+}
+
 static int life(struct sim_world *world,
 		bool (*fn)(struct sim_world *world, struct pipeline *pipeline))
 {
@@ -338,6 +369,10 @@ static int life(struct sim_world *world,
 		r = EXIT_NOT_BEGUN;
 	}
 	world->fault = NULL;
+	if (r != EXIT_NOT_BEGUN) {
+		note_given_up(world, &pipeline);
+		world->damaged += wal_counters(pipeline.wal)->reader_damaged;
+	}
 	pipeline_fini(&pipeline);
 	options_fini(&options);
 	return r;
@@ -446,6 +481,8 @@ void sim_world_turn(struct sim_world *world, struct pipeline *pipeline)
 	if (world->each_turn)
 		world->each_turn(world);
 	agent_turn(world, pipeline);
+	world->log_full = wal_bytes(pipeline->wal) > wal_max_bytes(pipeline->wal);
+	note_given_up(world, pipeline);
 }
 
 bool sim_life_play(struct sim_world *world, struct pipeline *pipeline)

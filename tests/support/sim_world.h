@@ -66,6 +66,7 @@ struct sim_world {
 	bool (*fault)(struct sim_world *world, enum file_env_op op,
 		      struct file_env_fault *ret_fault);
 	uint64_t operations;		    /* since the world began */
+	int op_fd;			    /* of the operation that is asked about */
 	uint8_t kinds[SIM_OPERATIONS_KEPT]; /* of the first: enum file_env_op */
 	uint64_t nth;			    /* for sim_fault_nth() */
 	struct file_env_fault armed;
@@ -77,9 +78,14 @@ struct sim_world {
 
 	/* How often the collector accepted a span. */
 	uint16_t delivered[SIM_MODULES_MAX][SIM_THREADS][SIM_SPANS_MAX];
+	bool log_full;	  /* rings are not drained now: the log is over its size */
+	bool gave_up;	  /* the log was over its size: spans the collector did not get */
 	uint64_t damaged; /* places in the log that recoveries passed over */
 	uint64_t waits;	  /* of the agent: turns in which time could pass */
 };
+
+/* Memory that all lives share, zeroed, never given back. */
+void *sim_shared(size_t size);
 
 /* One at a time in a process. Makes the modules' rings, invisible so far. */
 struct sim_world *sim_world_new(const struct sim_plot *plot,
@@ -120,6 +126,8 @@ bool sim_fault_nth(struct sim_world *world, enum file_env_op op,
 
 /* Whether an operation changes anything that outlives the process. */
 bool sim_op_changes(enum file_env_op op);
+/* Whether the operation that is asked about is one of the disk, not of rings. */
+bool sim_on_disk(const struct sim_world *world);
 
 void sim_path(const struct sim_world *world, const char *name, char ret_path[128]);
 
