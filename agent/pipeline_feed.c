@@ -59,7 +59,7 @@ static int feed_archive(struct pipeline *p)
 			r = wal_reader_next(p->archive_reader, &p->archive_waiting);
 			if (r < 0)
 				reader_failed(p, "the archive", r);
-			p->archive_behind = r != 0;
+			p->archive_behind = r != 0 || wal_reader_holds(p->archive_reader);
 			if (r <= 0)
 				break;
 			p->archive_has_waiting = true;

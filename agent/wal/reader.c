@@ -55,6 +55,11 @@ void wal_reader_wait_for_sync(struct wal_reader *reader)
 	reader->synced_only = true;
 }
 
+bool wal_reader_holds(const struct wal_reader *reader)
+{
+	return reader->holds;
+}
+
 static void place_leave(struct wal_reader *reader)
 {
 	if (reader->cursor.fd >= 0)

@@ -183,6 +183,8 @@ void wal_reader_free(struct wal_reader *reader);
  * not be ahead of it: records behind the span could come back without their end,
  * or be gone while later ones are there. */
 void wal_reader_wait_for_sync(struct wal_reader *reader);
+/* It has read a span that it does not give yet for that reason. */
+bool wal_reader_holds(const struct wal_reader *reader);
 
 /* The next span whose frame is logged, or pending while the disk refuses writes:
  * a reader that was given such a one may be given it again in the agent's next

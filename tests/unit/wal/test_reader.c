@@ -282,8 +282,10 @@ static void a_reader_that_waits_gives_what_is_synced_and_all_while_syncs_fail(vo
 	add_spans(&f, 1, 100);
 	assert_int_equal(wal_commit(f.wal), 0);
 	read_spans(reader, 1, 0);
+	assert_true(wal_reader_holds(reader));
 	wal_sync_all(&f);
 	read_spans(reader, 1, 100);
+	assert_false(wal_reader_holds(reader));
 	add_spans(&f, 101, 200);
 	assert_int_equal(wal_commit(f.wal), 0);
 	read_spans(reader, 101, 100);
