@@ -16,7 +16,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
+#define AT_ONCE 4
 
 static struct spanring_span root;
 static _Atomic unsigned long written;
@@ -55,12 +56,14 @@ static void *leave_raw(void *unused)
 
 static void exits(long rounds)
 {
-	begin();
-	for (long i = 0; i < rounds; i++) {
-		pthread_t thread;
+	pthread_t threads[AT_ONCE];
 
-		told_check(pthread_create(&thread, NULL, leave_raw, NULL) == 0);
-		told_check(pthread_join(thread, NULL) == 0);
+	begin();
+	for (long i = 0; i < rounds; i += AT_ONCE) {
+		for (int t = 0; t < AT_ONCE; t++)
+			told_check(pthread_create(&threads[t], NULL, leave_raw, NULL) == 0);
+		for (int t = 0; t < AT_ONCE; t++)
+			told_check(pthread_join(threads[t], NULL) == 0);
 	}
 	end(100);
 }
@@ -105,17 +108,21 @@ static void *leave_by_signal(void *unused)
 
 static void interrupt(long rounds, void *(*life)(void *), int (*stop)(pthread_t))
 {
+	pthread_t threads[AT_ONCE];
+
 	memset(large, 'v', sizeof large);
 	begin();
-	for (long i = 0; i < rounds; i++) {
+	for (long i = 0; i < rounds; i += AT_ONCE) {
 		unsigned long before = atomic_load(&written);
-		pthread_t thread;
 
-		told_check(pthread_create(&thread, NULL, life, NULL) == 0);
-		while (atomic_load(&written) - before < (unsigned long)(i % 7 + 1))
-			(void)sched_yield();
-		told_check(stop(thread) == 0);
-		told_check(pthread_join(thread, NULL) == 0);
+		for (int t = 0; t < AT_ONCE; t++)
+			told_check(pthread_create(&threads[t], NULL, life, NULL) == 0);
+		while (atomic_load(&written) - before < (unsigned long)(i % 28 + 1))
+			(void)nanosleep(&(struct timespec){0, 50000}, NULL);
+		for (int t = 0; t < AT_ONCE; t++)
+			told_check(stop(threads[t]) == 0);
+		for (int t = 0; t < AT_ONCE; t++)
+			told_check(pthread_join(threads[t], NULL) == 0);
 	}
 	end(100);
 }
