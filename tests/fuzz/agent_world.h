@@ -23,7 +23,9 @@ void agent_world_start(struct agent_world *world);
 void agent_world_stop(struct agent_world *world);
 /* So many turns, 100 ms apart. */
 void agent_world_run(struct agent_world *world, unsigned turns);
-/* Every ledger adds up. */
+/* Every ledger adds up. Of a log that lies with good checksums only that of the
+ * spans can: what it says of records is believed. */
 void agent_world_check(struct agent_world *world);
+void agent_world_check_spans(struct agent_world *world);
 
 #endif

@@ -3,7 +3,7 @@
  *   0  the rest is the segment, as it is
  *   1  the rest says what frames stand in it, whose checksums then are right
  *
- * The agent starts all the same, twice, and its ledgers add up. */
+ * The agent starts all the same, twice, and its spans' ledger adds up. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 	for (int lives = 0; lives < 2; lives++) {
 		agent_world_start(&world);
 		agent_world_run(&world, 8);
-		agent_world_check(&world);
+		agent_world_check_spans(&world);
 		agent_world_stop(&world);
 	}
 	agent_world_fini(&world);
