@@ -14,6 +14,7 @@
 #define BAR_COLUMNS_MAX 60
 #define BAR_COLUMNS_PIPE 30
 #define NAME_COLUMNS_MIN 20
+#define DEPTH_PIPE_MAX 100
 
 struct tree {
 	struct show *show;
@@ -84,15 +85,23 @@ static const char *branch_of(const struct tree *tree, const struct archive_span 
 	return span->next ? "|- " : "`- ";
 }
 
-/* A tree too deep for the terminal is told by numbers from there on. */
+/* A pipe has no width; but a line for each depth, each longer than the one before,
+ * would be gigabytes. */
+static bool is_too_deep(const struct tree *tree, unsigned depth)
+{
+	if (!tree->show->terminal.columns)
+		return depth > DEPTH_PIPE_MAX;
+	return 3 * depth + NAME_COLUMNS_MIN / 2 > tree->name_columns;
+}
+
+/* From where a tree is too deep on, it is told by numbers. */
 static unsigned put_prefix(struct tree *tree, const struct archive_span *span, unsigned depth)
 {
 	struct buf *out = &tree->show->out;
 	unsigned columns = 3 * depth;
 	char text[32];
 
-	if (tree->show->terminal.columns &&
-	    columns + NAME_COLUMNS_MIN / 2 > tree->name_columns) {
+	if (is_too_deep(tree, depth)) {
 		columns = (unsigned)snprintf(text, sizeof(text), "(%u) ", depth);
 		(void)buf_append_text(out, text);
 		return columns;
@@ -243,7 +252,7 @@ static void put_note(void *arg, const char *mark, struct bytes text, bool bad)
 	unsigned used = note->span->parent ? 3 * note->depth : 0, left;
 	bool has_children = note->span->child != NULL;
 
-	if (!terminal->columns || used + NAME_COLUMNS_MIN / 2 <= tree->name_columns) {
+	if (!is_too_deep(tree, note->depth)) {
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_DIM));
 		(void)buf_append(out, tree->prefix.at, tree->prefix.len);
 		(void)buf_append_text(out, !has_children       ? "   "

@@ -199,6 +199,11 @@ static void a_very_deep_run_is_shown(void **state)
 	for (char *line = strtok(out, "\n"); line; line = strtok(NULL, "\n"))
 		assert_true(terminal_width(bytes_of(line)) <= 80);
 	free(out);
+	out = shown((char *)text.at, (struct terminal){.columns = 0});
+	assert_non_null(strstr(out, "`- s101"));
+	assert_non_null(strstr(out, "(2999) s3000"));
+	assert_true(strlen(out) < 3000 * 500);
+	free(out);
 	buf_fini(&text);
 }
 
