@@ -34,6 +34,7 @@ struct options {
 	uint32_t wal_segment_bytes; /* 0: by wal_max_bytes. No setting: for tests */
 
 	uint64_t assemble_memory_bytes;
+	uint64_t assemble_stale_ttl_ns; /* 0: never */
 	uint32_t assemble_open_spans_max;
 	struct assemble_limits limits;
 

@@ -13,7 +13,9 @@
 	X(ring, dir) X(ring, max_rings) X(ring, max_rings_per_user) X(ring, turn_size)
 #define STATE_KEYS(X) X(state, dir)
 #define WAL_KEYS(X) X(wal, max_size) X(wal, memory_max) X(wal, sync) X(wal, sync_interval)
-#define ASSEMBLE_KEYS(X) X(assemble, memory_max) X(assemble, open_spans_max)
+#define ASSEMBLE_KEYS(X)        \
+	X(assemble, memory_max) \
+	X(assemble, open_spans_max) X(assemble, stale_ttl)
 #define LIMITS_KEYS(X)                 \
 	X(limits, span_attributes)     \
 	X(limits, span_events)         \

@@ -82,6 +82,7 @@ static void run_object(void *arg, const struct run_view *run)
 	json_number(w, "started", run->ledger.started);
 	json_number(w, "received", run->ledger.received);
 	json_number(w, "found_again", run->ledger.found_again);
+	json_number(w, "corrected", run->ledger.corrected);
 	json_number(w, "finished", run->ledger.finished);
 	json_number(w, "open", run->open);
 	json_number(w, "dropped_invalid", run->ledger.dropped_invalid);

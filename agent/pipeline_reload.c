@@ -78,7 +78,7 @@ void pipeline_apply(struct pipeline *p, struct pipeline_change *change)
 			 options->ring_turn_bytes);
 	assemble_set_limits(p->assemble, options->assemble_memory_bytes,
 			    options->archive_idle_timeout_ns, options->assemble_open_spans_max,
-			    &options->limits);
+			    options->assemble_stale_ttl_ns, &options->limits);
 	if (p->archive)
 		archive_set_filter(p->archive, options->archive_min_spans,
 				   options->archive_root_count

@@ -149,6 +149,7 @@ static int start_assemble(struct pipeline *p)
 	struct assemble_options options = {
 		.memory_bytes_max = p->options->assemble_memory_bytes,
 		.idle_timeout_ns = p->options->archive_idle_timeout_ns,
+		.stale_ttl_ns = p->options->assemble_stale_ttl_ns,
 		.run_forget_ns = RUN_FORGET_NS,
 		.open_spans_max = p->options->assemble_open_spans_max,
 		.limits = p->options->limits,

@@ -100,7 +100,9 @@ void apply_forget_span(struct assemble *a, struct open_span *span)
 {
 	struct source *source = span->source;
 
-	if (span->flags & SPAN_STARTED) {
+	if (span->flags & SPAN_STALE) {
+		a->stale_count--;
+	} else if (span->flags & SPAN_STARTED) {
 		a->counters.open--;
 		holder_open(&source->holds, -1);
 	} else {
@@ -300,6 +302,7 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 	if (!span)
 		return outcome(OUTCOME_LIMIT);
 	apply_note(source, span, record);
+	span->heard_ns = a->recovering ? 0 : a->clock.mono_ns;
 	if (open_span_append(&a->store, span, record, len, place_of(origin)) < 0 ||
 	    apply_begin(a, span, record) < 0) {
 		apply_forget_span(a, span);
@@ -337,8 +340,13 @@ static bool closed_by_thread(const struct origin *origin, const struct open_span
 	       source->closing.thread == origin->thread && source_closes(source, span);
 }
 
-static bool is_late(const struct origin *origin, const struct open_span *span, uint8_t type)
+static bool is_late(const struct origin *origin, struct open_span *span, uint8_t type)
 {
+	/* Not yet handed on as stale, and alive again. */
+	if ((span->flags & SPAN_READY) && span->close == SPAN_CLOSE_STALE) {
+		span->flags &= (uint16_t) ~(SPAN_READY | SPAN_CLOSING);
+		list_unlink(&span->due);
+	}
 	if (span->flags & SPAN_READY)
 		return true;
 	if (span->flags & SPAN_ENDED)
@@ -363,6 +371,7 @@ static struct outcome append(struct assemble *a, const struct origin *origin,
 		return outcome(OUTCOME_LIMIT);
 	}
 	apply_note(origin->source, span, record);
+	span->heard_ns = a->recovering ? 0 : a->clock.mono_ns;
 	if (type == WIRE_END) {
 		span->flags |= SPAN_ENDED;
 		span->end_thread = origin->thread;
@@ -384,6 +393,11 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 
 	if (span && is_late(origin, span, type))
 		return outcome(OUTCOME_LATE);
+	if (span && (span->flags & SPAN_STALE)) {
+		a->counters.after_stale++;
+		if (type == WIRE_END && stale_reopen(a, span) < 0)
+			return outcome(OUTCOME_LIMIT);
+	}
 	if (span && (span->flags & SPAN_STARTED))
 		return append(a, origin, span, record, len);
 	if (!admit_parked(a, source))

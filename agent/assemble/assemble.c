@@ -287,7 +287,7 @@ void assemble_end_lost(struct assemble *a, uint32_t ring, const uint8_t span_id[
 			return;
 		list_append(&source->parked, &span->due);
 	}
-	if (span->flags & (SPAN_ENDED | SPAN_READY | SPAN_END_LOST))
+	if (span->flags & (SPAN_ENDED | SPAN_READY | SPAN_END_LOST | SPAN_STALE))
 		return;
 	span->flags |= SPAN_END_LOST | SPAN_ENDED | SPAN_CLOSING;
 	span->close = SPAN_CLOSE_END_LOST;
@@ -321,6 +321,7 @@ static void source_dies(struct assemble *a, struct source *source, const struct 
 		closing_begin(a, source, source->closing_kind);
 	source->closing_due = false;
 	source->closing_now = false;
+	stale_forget(a, source);
 	before = source->spans.count;
 	closing_begin(a, source, SPAN_CLOSE_DEATH);
 	if (before)
@@ -426,6 +427,7 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 	clock_sample(&a->clock);
 	work = trace_run_table_introduce(&a->runs);
 	work += finish_ready(a);
+	work += stale_tick(a);
 	work += trace_run_table_tick(&a->runs, now_ns);
 	if (a->sources_gone)
 		sweep_gone(a);
@@ -439,6 +441,8 @@ uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
 	/* The clocks want to be looked at from time to time. */
 	uint64_t sample = now_ns + TICKS_INTERVAL_NS_MAX;
 
+	if (a->options.stale_ttl_ns && !list_empty(&a->ages) && a->stale_due_ns < due)
+		due = a->stale_due_ns;
 	if ((!list_empty(&a->ready) || a->sources_gone) && due > now_ns + RETRY_NS)
 		due = now_ns + RETRY_NS;
 	return due < sample ? due : sample;
@@ -453,8 +457,10 @@ void assemble_flush(struct assemble *a)
 
 void assemble_set_limits(struct assemble *a, uint64_t memory_bytes_max,
 			 uint64_t idle_timeout_ns, uint32_t open_spans_max,
-			 const struct assemble_limits *limits)
+			 uint64_t stale_ttl_ns, const struct assemble_limits *limits)
 {
+	a->options.stale_ttl_ns = stale_ttl_ns;
+	a->stale_due_ns = 0;
 	a->options.memory_bytes_max = memory_bytes_max;
 	a->options.open_spans_max = open_spans_max;
 	a->store.memory_bytes_max = store_bytes(memory_bytes_max);

@@ -25,13 +25,25 @@
  *
  * The end is the last record's time of the whole process, or of the span where
  * the module gave it a later one. Attributes: spanring.end.reason (process_exit,
- * killed, unknown, sigterm, shutdown, replaced, end_lost), spanring.end.signal
+ * killed, unknown, sigterm, shutdown, replaced, end_lost, stale), spanring.end.signal
  * and .exit_code where known, and for a death the bounds
  * spanring.died_after_unix_nano and spanring.died_before_unix_nano; the event
  * process.died for unclean ends. Nothing the module set is replaced: its status
  * stays, and so does an attribute of the same name. spanring.suspended_ns and
  * spanring.clock_step_ns mark spans whose machine slept or whose wall clock was
  * set since their run began.
+ *
+ * Stale: with stale_ttl_ns, an open span of a living process of which no record
+ * came for so long is ended with ERROR, spanring.end.reason "stale" and the time
+ * of its last record; it is exported and archived like any other. It is kept all
+ * the same (STALE_KEPT_MAX of all processes together): what the module says of it
+ * afterwards is counted (after_stale) and kept with it, and if its END comes
+ * after all, the span is finished once more, with everything and without our
+ * ending. Its run opens again, the archive replaces the span (one that we ended
+ * gives way), a collector gets it a second time with the same ids. A process that
+ * dies first leaves it as it was ended. The log marks the SPAN frame of a stale
+ * span, so that all of this holds over a restart; silence is measured by the
+ * agent's clock, for what was recovered by the record's own time.
  *
  * Memory: values of 4 KiB and more can leave it at any time, spans of many
  * smaller ones leave it between two batches through a STATE frame, and where that
@@ -101,6 +113,7 @@ struct assemble_ops {
 struct assemble_options {
 	uint64_t memory_bytes_max;   /* of open spans' records, 64 MiB */
 	uint64_t idle_timeout_ns;    /* archive.idle_timeout, 10 s */
+	uint64_t stale_ttl_ns;	     /* 0: no span is ended for its silence */
 	uint64_t run_forget_ns;	     /* 24 h: how long an idle run keeps its clock offset */
 	uint32_t open_spans_max;     /* all rings together; more are dropped and counted */
 	struct assemble_limits limits; /* of one module or user */
@@ -115,10 +128,12 @@ struct assemble_counters {
 	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
 		dropped_duplicate_start;
 	uint64_t parked; /* now */
-	/* Spans: started + received + found_again = finished + open +
-	 * dropped_invalid + lost_in_log. */
+	/* Spans: started + received + found_again + corrected = finished +
+	 * open + dropped_invalid + lost_in_log. */
 	uint64_t started, finished, closed_by_death, end_lost;
 	uint64_t received, found_again, lost_in_log;
+	uint64_t stale, corrected; /* ended for their silence; finished once more */
+	uint64_t after_stale;	   /* records of spans that were stale */
 	uint64_t open;			      /* now */
 	uint64_t memory_bytes, spilled_bytes; /* now */
 	uint64_t dropped_invalid;	      /* spans refused for their content */
@@ -134,16 +149,18 @@ struct assemble_ledger {
 		dropped_duplicate_start;
 	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
 	uint64_t closed_by_death, end_lost;
+	uint64_t stale, corrected, after_stale;
 };
-_Static_assert(sizeof(struct assemble_ledger) == 128, "LEDGER of assembly");
+_Static_assert(sizeof(struct assemble_ledger) == 152, "LEDGER of assembly");
 
 /* The same of one run, at the end of a RUN frame; `archived` spans of it are in
  * its sealed file. */
 struct run_ledger {
 	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
 	uint64_t archived;
+	uint64_t corrected;
 };
-_Static_assert(sizeof(struct run_ledger) == 56, "ledger of a run");
+_Static_assert(sizeof(struct run_ledger) == 64, "ledger of a run");
 
 /* For status. */
 struct run_view {
@@ -193,7 +210,7 @@ void assemble_flush(struct assemble *assemble);
 /* As in the options. What is open stays, even over a smaller limit. */
 void assemble_set_limits(struct assemble *assemble, uint64_t memory_bytes_max,
 			 uint64_t idle_timeout_ns, uint32_t open_spans_max,
-			 const struct assemble_limits *limits);
+			 uint64_t stale_ttl_ns, const struct assemble_limits *limits);
 
 /* Whether run_over will still be called for this run. */
 bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_id[16]);

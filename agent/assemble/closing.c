@@ -11,7 +11,7 @@
 static bool closes(const struct source *source, const struct open_span *span,
 		   enum span_close why)
 {
-	if (!(span->flags & SPAN_STARTED) || (span->flags & (SPAN_READY | SPAN_ENDED)))
+	if (!(span->flags & SPAN_STARTED) || (span->flags & (SPAN_READY | SPAN_ENDED | SPAN_STALE)))
 		return false;
 	if (why == SPAN_CLOSE_DEATH)
 		return true;

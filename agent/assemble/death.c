@@ -15,6 +15,7 @@ struct ending {
 	int signal; /* number, or 0 */
 	bool has_code;
 	bool unclean; /* ERROR, and the event process.died */
+	bool silent;  /* ERROR alone */
 	bool bounds;  /* when the process died is known as an interval */
 	bool unset_to_ok;
 	uint64_t end_wall_ns;
@@ -119,6 +120,14 @@ static uint64_t closing_wall_ns(const struct assemble *a, const struct open_span
 			     span->run->offset_ns);
 }
 
+/* Of its own records. */
+static uint64_t last_wall_ns(const struct assemble *a, const struct open_span *span)
+{
+	return later(clock_wall_ns(&a->clock, &span->source->clock, span->last_ticks,
+				   span->run->offset_ns),
+		     span->last_wall_ns);
+}
+
 static struct ending ending_of(const struct assemble *a, const struct open_span *span)
 {
 	const struct source *source = span->source;
@@ -143,10 +152,15 @@ static struct ending ending_of(const struct assemble *a, const struct open_span 
 		break;
 	case SPAN_CLOSE_END_LOST:
 		ending.reason = "end_lost";
-		ending.end_wall_ns =
-			later(clock_wall_ns(&a->clock, &source->clock, span->last_ticks,
-					    span->run->offset_ns),
-			      span->last_wall_ns);
+		ending.end_wall_ns = last_wall_ns(a, span);
+		break;
+	case SPAN_CLOSE_STALE:
+		ending.reason = "stale";
+		ending.silent = true;
+		ending.end_wall_ns = last_wall_ns(a, span);
+		(void)snprintf(ending.message, sizeof ending.message,
+			       "the process lives, and said nothing of this span for %llu s",
+			       (unsigned long long)(a->options.stale_ttl_ns / 1000000000));
 		break;
 	}
 	return ending;
@@ -292,7 +306,7 @@ int death_write(const struct assemble *a, const struct open_span *span,
 	put_attributes(&ending, span, chunks, n, out);
 	if (ending.unclean)
 		put_event(&ending, span, out);
-	if (unset && ending.unclean)
+	if (unset && (ending.unclean || ending.silent))
 		put_status(span, out, OTLP_STATUS_ERROR, ending.message);
 	else if (unset && ending.unset_to_ok)
 		put_status(span, out, OTLP_STATUS_OK, "");

@@ -117,10 +117,16 @@ static int finish_encode(struct assemble *a, struct open_span *span)
 	return otlp_encode_span(&a->span, chunks, n, &otlp_clock, &summary);
 }
 
+static bool ends_stale(const struct open_span *span)
+{
+	return (span->flags & SPAN_CLOSING) && span->close == SPAN_CLOSE_STALE;
+}
+
 static int finish_hand_on(struct assemble *a, struct open_span *span, uint64_t *ret_number)
 {
 	struct source *source = span->source;
-	struct finished_span finished = {.span = buf_bytes(&a->span)};
+	struct finished_span finished = {.span = buf_bytes(&a->span),
+					 .stale = ends_stale(span)};
 	int r;
 
 	memcpy(finished.trace_id, span->run->trace_id, 16);
@@ -161,9 +167,13 @@ static int finish_one(struct assemble *a, struct open_span *span)
 		a->counters.finished++;
 		run->ledger.finished++;
 		a->counters.closed_by_death += died;
+		a->counters.stale += ends_stale(span);
 	}
 	trace_run_span_closed(&a->runs, run, number, a->clock.mono_ns);
-	apply_forget_span(a, span);
+	if (r >= 0 && ends_stale(span))
+		stale_keep(a, span);
+	else
+		apply_forget_span(a, span);
 	return 0;
 }
 

@@ -23,6 +23,9 @@ void assemble_ledger(const struct assemble *a, struct assemble_ledger *ret_ledge
 		.lost_in_log = counters->lost_in_log,
 		.closed_by_death = counters->closed_by_death,
 		.end_lost = counters->end_lost,
+		.stale = counters->stale,
+		.corrected = counters->corrected,
+		.after_stale = counters->after_stale,
 	};
 }
 
@@ -65,6 +68,9 @@ void assemble_recover_ledger(struct assemble *a, struct bytes payload)
 	counters->lost_in_log = ledger.lost_in_log;
 	counters->closed_by_death = ledger.closed_by_death;
 	counters->end_lost = ledger.end_lost;
+	counters->stale = ledger.stale;
+	counters->corrected = ledger.corrected;
+	counters->after_stale = ledger.after_stale;
 	a->counted = true;
 }
 
@@ -73,7 +79,8 @@ void assemble_recovered(struct assemble *a)
 	struct assemble_counters *counters = &a->counters;
 	int64_t gap = (int64_t)(counters->open + counters->finished +
 				counters->dropped_invalid + counters->lost_in_log) -
-		      (int64_t)(counters->started + counters->received + counters->found_again);
+		      (int64_t)(counters->started + counters->received + counters->found_again +
+				counters->corrected);
 
 	if (gap > 0)
 		counters->found_again += (uint64_t)gap;

@@ -52,6 +52,7 @@ enum span_flags {
 	SPAN_OWN_KEYS = 0x20,	   /* the module itself set a key under "spanring." */
 	SPAN_END_LOST = 0x40,	   /* the ring's header says so */
 	SPAN_AFTER_CLOSING = 0x80, /* wall time, and came after the process's SIGTERM */
+	SPAN_STALE = 0x100,	   /* ended for its silence; not open, has no run */
 };
 
 /* Why we end a span that did not end itself. */
@@ -60,6 +61,7 @@ enum span_close {
 	SPAN_CLOSE_SIGTERM = 2,
 	SPAN_CLOSE_SHUTDOWN = 3,
 	SPAN_CLOSE_END_LOST = 4,
+	SPAN_CLOSE_STALE = 5,
 };
 
 struct open_span {
@@ -75,6 +77,7 @@ struct open_span {
 	uint64_t last_ticks;   /* latest time of its own records */
 	uint64_t last_wall_ns; /* the same of those that say wall time */
 	uint64_t close_ticks;  /* SIGTERM, SHUTDOWN: when */
+	uint64_t heard_ns;     /* its last record came, by our clock; 0: in an earlier life */
 	uint32_t bytes;
 	uint32_t parked;     /* physical records waiting for START */
 	uint32_t end_thread; /* that wrote END */
@@ -84,7 +87,7 @@ struct open_span {
 	int32_t depth; /* among the closed ones of its ring */
 	uint8_t span_id[8];
 	uint8_t parent_span_id[8];
-	uint8_t flags;
+	uint16_t flags;
 	uint8_t close;	 /* enum span_close */
 	bool close_wall; /* close_ticks are wall time */
 	struct span_chunk own;

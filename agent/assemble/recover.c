@@ -18,7 +18,7 @@ struct span_state {
 };
 _Static_assert(sizeof(struct span_state) == 24, "STATE");
 
-#define SPAN_STATE_FLAGS (SPAN_ENDED | SPAN_END_LOST | SPAN_AFTER_CLOSING)
+#define SPAN_STATE_FLAGS (SPAN_ENDED | SPAN_END_LOST | SPAN_AFTER_CLOSING | SPAN_STALE)
 
 /* Of a source (span id zero): this, then RESOURCE, SCOPEs and PROCESS_ENDs. */
 struct source_state {
@@ -245,6 +245,11 @@ static struct open_span *recover_empty_span(struct assemble *a, struct source *s
 {
 	struct open_span *span = map_get(&source->spans, span_id);
 
+	/* One that is stale is told anew from the start. */
+	if (span && (span->flags & SPAN_STALE)) {
+		apply_forget_span(a, span);
+		span = NULL;
+	}
 	if (!span)
 		return apply_new_span(a, source, span_id, segment);
 	open_span_clear(&a->store, span);
@@ -306,8 +311,8 @@ static void recover_place(struct assemble *a, struct open_span *span,
 {
 	struct source *source = span->source;
 
-	span->flags &= (uint8_t)~SPAN_AFTER_CLOSING;
-	span->flags |= (uint8_t)(state->flags & SPAN_STATE_FLAGS);
+	span->flags &= (uint16_t)~SPAN_AFTER_CLOSING;
+	span->flags |= (uint16_t)(state->flags & SPAN_STATE_FLAGS & ~(uint32_t)SPAN_STALE);
 	span->end_thread = state->end_thread;
 	span->dropped_attributes = state->dropped_attributes;
 	span->dropped_events = state->dropped_events;
@@ -321,6 +326,9 @@ static void recover_place(struct assemble *a, struct open_span *span,
 		list_append(&source->parked_before, &span->due);
 	} else if (span->flags & SPAN_ENDED) {
 		list_append(&source->ended_before, &span->due);
+	} else if (state->flags & SPAN_STALE) {
+		trace_run_span_closed(&a->runs, span->run, 0, a->clock.mono_ns);
+		stale_keep(a, span);
 	}
 }
 
@@ -437,12 +445,19 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	struct open_span *span = source ? map_get(&source->spans, span_id) : NULL;
 	struct trace_run *run;
 
-	if (span && !span->run) {
+	if (span && (span->flags & SPAN_STALE)) {
+		/* Its END was refused a run for want of memory, and is not now. */
+		apply_forget_span(a, span);
+	} else if (span && !span->run) {
 		forget_remnants(a, span);
 	} else if (span) {
 		count_finished(a, span->run, true, false);
 		trace_run_span_closed(&a->runs, span->run, finished->number, a->clock.mono_ns);
-		apply_forget_span(a, span);
+		a->counters.stale += finished->stale;
+		if (finished->stale)
+			stale_keep(a, span);
+		else
+			apply_forget_span(a, span);
 		return;
 	}
 	run = trace_run_get(&a->runs, finished->trace_id, a->clock.mono_ns);

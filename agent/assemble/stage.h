@@ -4,6 +4,7 @@
  *   apply.c      one record at a time: to its span, its source or its run
  *   admit.c      whether the limits let a record in
  *   finish.c     from an open span to its OTLP bytes
+ *   stale.c      spans that are silent for too long
  *   closing.c    which spans are ended by us, in which order
  *   death.c      what is written into a span that we end
  *   recover.c    the log's replay, and carrying forward
@@ -36,6 +37,8 @@ struct assemble {
 	bool sources_gone;     /* some wait to be freed */
 	bool recovering;       /* what is applied was seen in an earlier life */
 	bool counted;	       /* recovery has met a LEDGER frame */
+	uint64_t stale_due_ns; /* when to look for stale spans again */
+	uint32_t stale_count;  /* kept */
 	uint64_t seed;
 	uint64_t segment;     /* the latest one we heard of */
 	uint64_t lost_values; /* of the store, as far as they are counted */
@@ -87,6 +90,17 @@ void finish_queue(struct assemble *a, struct open_span *span);
 void finish_queue_all(struct assemble *a, struct list *list);
 /* Hands on what is ready until somebody is full. How many. */
 int finish_ready(struct assemble *a);
+
+/* stale.c */
+#define STALE_KEPT_MAX 10000u
+/* Ends what is silent for too long, when it is time to look. */
+int stale_tick(struct assemble *a);
+/* It is in the log as stale: it is not open any more, and waits for its END. */
+void stale_keep(struct assemble *a, struct open_span *span);
+/* Its END is here: open again. -ENOMEM. */
+int stale_reopen(struct assemble *a, struct open_span *span);
+/* Nothing more will come of this source's stale spans. */
+void stale_forget(struct assemble *a, struct source *source);
 
 /* closing.c */
 /* Ends the open spans of a source, children first. SIGTERM and SHUTDOWN end

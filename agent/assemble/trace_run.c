@@ -426,7 +426,7 @@ static int64_t ledger_gap(const struct trace_run *run)
 	const struct run_ledger *l = &run->ledger;
 
 	return (int64_t)(run->open + l->finished + l->dropped_invalid + l->lost_in_log) -
-	       (int64_t)(l->started + l->received + l->found_again);
+	       (int64_t)(l->started + l->received + l->found_again + l->corrected);
 }
 
 void trace_run_table_recovered(struct trace_run_table *table)

@@ -17,6 +17,7 @@ struct finished_span {
 	struct bytes scope;		  /* ...common.v1.InstrumentationScope */
 	struct bytes scope_schema_url;	  /* text, may be empty */
 	struct bytes span;		  /* ...trace.v1.Span */
+	bool stale; /* ended for its silence: it may come once more, corrected */
 };
 
 #endif

@@ -327,7 +327,8 @@ static int room_for_span(struct wal *wal, const struct finished_span *span, uint
 int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *instance,
 		 const uint8_t *span_id, uint64_t *ret_sequence)
 {
-	struct wal_span head = {.number = wal->next_span_number};
+	struct wal_span head = {.number = wal->next_span_number,
+				.flags = span->stale ? WAL_SPAN_STALE : 0};
 	struct chain_writer chain;
 	int r;
 

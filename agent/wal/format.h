@@ -141,6 +141,9 @@ struct wal_span {
 };
 _Static_assert(sizeof(struct wal_span) == 56, "SPAN");
 
+/* It was ended for its silence, and is kept for an END that may still come. */
+#define WAL_SPAN_STALE 0x01u
+
 /* STATE, RING, CLOSED, RUN, ARCHIVE, CURSOR and LEDGER begin with the key of
  * what they replace; the rest belongs to the stage that writes them and is
  * described in its header (assemble/assemble.h, drain/drain.h,

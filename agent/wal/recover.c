@@ -163,6 +163,7 @@ static int entry_give(struct recovery *recovery, const struct wal_segment *segme
 		}
 		memcpy(&head, payload.at, sizeof head);
 		entry.span.number = head.number;
+		entry.span.stale = head.flags & WAL_SPAN_STALE;
 		memcpy(entry.span.trace_id, head.trace_id, sizeof head.trace_id);
 		if (scopes_resolve(&recovery->scopes, head.scope, &entry.span) < 0)
 			wal->counters.lost_scopes++;

@@ -270,7 +270,7 @@ def check_sum(part, whole):
 
 
 def check_spans(part):
-    check(part["started"] + part["received"] + part["found_again"] == part["finished"]
+    check(part["started"] + part["received"] + part["found_again"] + part["corrected"] == part["finished"]
           + part["open"] + part["dropped_invalid"] + part["lost_in_log"],
           f"spans do not add up: {part}")
 

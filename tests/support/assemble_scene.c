@@ -133,6 +133,7 @@ static int op_finished(void *arg, struct finished_span *span, const uint8_t inst
 	if (!frame)
 		return 0;
 	frame->number = number;
+	frame->stale = span->stale;
 	assert_int_equal(buf_append(&frame->payload, span->span.at, span->span.len), 0);
 	span_keep(scene, span, span_id);
 	return 0;
@@ -332,6 +333,7 @@ static void replay(struct scene *scene, size_t i)
 		break;
 	case SCENE_SPAN:
 		memcpy(span.trace_id, content.at + 2, 16); /* field 1 comes first */
+		span.stale = frame->stale;
 		assemble_recover_span(scene->assemble, &span, frame->instance, frame->span_id);
 		break;
 	case SCENE_RUN:
@@ -482,7 +484,7 @@ void scene_check_ledger(const struct scene *scene)
 	assert_int_equal(c->records, c->applied + c->parked + c->dropped_late +
 					     c->dropped_unknown_type + c->dropped_damaged +
 					     c->dropped_limit + c->dropped_duplicate_start);
-	assert_int_equal(c->started + c->received + c->found_again,
+	assert_int_equal(c->started + c->received + c->found_again + c->corrected,
 			 c->finished + c->open + c->dropped_invalid + c->lost_in_log);
 }
 

@@ -32,6 +32,7 @@ struct scene_frame {
 	uint32_t *offsets;
 	uint32_t n;
 	uint64_t number;
+	bool stale; /* SCENE_SPAN */
 	struct buf
 		payload; /* SCENE_PAYLOAD_AT bytes of anything, then the records or the state */
 };

@@ -401,7 +401,7 @@ static bool ledgers_hold(json_t *status)
 			       dropped(records));
 	right &= equal(
 		"the spans", spans,
-		terms(spans, (const char *const[]){"started", "received", "found_again", NULL}),
+		terms(spans, (const char *const[]){"started", "received", "found_again", "corrected", NULL}),
 		terms(spans, (const char *const[]){"finished", "open", "dropped_invalid",
 						   "lost_in_log", NULL}));
 	json_array_foreach (json_object_get(status, "export"), i, part)
