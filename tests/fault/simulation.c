@@ -276,7 +276,7 @@ static bool lives(struct sim_world *world)
 
 static bool seed_run(uint64_t seed, uint64_t *ret_hash)
 {
-	struct sim_leave leave = {0};
+	struct sim_leave leave = {.steps = true};
 	struct sim_world *world;
 	uint64_t records = 0;
 	bool right;

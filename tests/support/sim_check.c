@@ -20,6 +20,11 @@ struct found {
 	const struct sim_world *world;
 	struct sim_leave leave;
 	struct found_thread threads[SIM_MODULES_MAX][SIM_THREADS];
+	/* Wall time of a module's clock at zero; 0: not known yet. */
+	uint64_t wall_at_zero[SIM_MODULES_MAX];
+	const char *mark;
+	int64_t mark_value;
+	uint64_t marks;
 	uint64_t records;
 	bool wrong;
 };
@@ -137,6 +142,21 @@ static bool duration_is_right(const struct sim_thread *row, uint32_t number, jso
 		       end - start;
 }
 
+/* Order and distance of a module's spans are those it measured. */
+static bool start_is_right(struct found *found, uint32_t which, const struct sim_thread *row,
+			   uint32_t number, json_t *span)
+{
+	uint64_t ticks = 0, zero;
+
+	for (uint32_t i = 0; i < row->count; i++)
+		if (row->records[i].span == number && row->records[i].kind == SIM_START)
+			ticks = row->records[i].ticks;
+	zero = number_of(span, "startTimeUnixNano") - ticks;
+	if (found->wall_at_zero[which] == 0)
+		found->wall_at_zero[which] = zero;
+	return found->wall_at_zero[which] == zero;
+}
+
 static void span_found(struct found *found, json_t *span)
 {
 	const char *text = json_string_value(json_object_get(span, "spanId"));
@@ -163,6 +183,13 @@ static void span_found(struct found *found, json_t *span)
 		wrong(found, "a span has what nobody wrote", which, thread, number);
 	if (!found->leave.other_clocks && !duration_is_right(row, number, span))
 		wrong(found, "a span's duration is wrong", which, thread, number);
+	if (!found->leave.steps && !start_is_right(found, which, row, number, span))
+		wrong(found, "a span's start has moved", which, thread, number);
+	if (number_of(span, "endTimeUnixNano") < number_of(span, "startTimeUnixNano"))
+		wrong(found, "a span ends before it starts", which, thread, number);
+	if (found->mark && value_of(span, found->mark) &&
+	    (int64_t)number_of(value_of(span, found->mark), "intValue") == found->mark_value)
+		found->marks++;
 	for (uint32_t i = 0; i < row->count; i++)
 		if (row->records[i].span == number &&
 		    record_is_there(module, thread, &row->records[i], span))
@@ -300,6 +327,23 @@ bool sim_check_archive(const struct sim_world *world, struct sim_leave leave,
 	right = !found->wrong;
 	free(found);
 	return right;
+}
+
+uint64_t sim_count_marks(const struct sim_world *world, const char *key, int64_t value)
+{
+	struct found *found = calloc(1, sizeof *found);
+	uint64_t marks;
+
+	if (!found)
+		abort();
+	found->world = world;
+	found->leave = (struct sim_leave){.other_clocks = true, .steps = true};
+	found->mark = key;
+	found->mark_value = value;
+	files_found(found);
+	marks = found->marks;
+	free(found);
+	return marks;
 }
 
 /* ---- I10 -----------------------------------------------------------------------------------

@@ -137,7 +137,8 @@ void sim_path(const struct sim_world *world, const char *name, char ret_path[128
 struct sim_leave {
 	bool gaps;	   /* of what was written after safe_ns, any may be missing */
 	bool undelivered;  /* the collector need not have everything */
-	bool other_clocks; /* times are checked elsewhere */
+	bool other_clocks; /* a span's end is checked elsewhere */
+	bool steps;	   /* wall time may differ within a module */
 };
 
 /* Reads the archive from the outside and compares it with what the modules
@@ -150,6 +151,8 @@ bool sim_check_ledgers(struct pipeline *pipeline);
 /* I10: no ring, no spool, no temporary file is left; of a disk that lost power,
  * what cannot be read is kept aside. */
 bool sim_check_left(const struct sim_world *world, bool damaged);
+/* How many spans of the archive have this attribute, and an integer of it. */
+uint64_t sim_count_marks(const struct sim_world *world, const char *key, int64_t value);
 /* A hash of the archive's names and bytes. */
 uint64_t sim_archive_hash(const struct sim_world *world);
 
