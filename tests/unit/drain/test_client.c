@@ -291,17 +291,29 @@ static void what_a_dead_process_was_refused_stays_counted(void **state)
 {
 	struct house *house = *state;
 	const struct drain_counters *counters = drain_counters(house->drain);
+	struct drain_ring_counters before, dead, gone;
 	pid_t pid;
 
 	in_child(house, be_refused_and_die, &pid);
 	waitpid(pid, NULL, 0);
+	drain_ring_totals(house->drain, &before);
 	tick_until(house, first_is_dead);
+	drain_ring_totals(house->drain, &dead);
+	drain_closed(house->drain, 0);
 	drain_remove(house->drain, 0);
 	assert_int_equal(house_files(house), 0);
 	assert_int_equal(counters->refused[WIRE_REFUSED_TOO_LARGE], 1);
 	assert_int_equal(counters->refused[WIRE_REFUSED_INVALID], 2);
 	assert_int_equal(counters->refused[WIRE_REFUSED_RING_FULL], 0);
 	assert_non_null(strstr(house->said, "3 calls of pid"));
+	/* Totals neither fall nor count twice when the ring dies and goes. */
+	drain_ring_totals(house->drain, &gone);
+	assert_true(before.written <= dead.written && dead.written > 0);
+	assert_memory_equal(dead.refused, counters->refused, sizeof dead.refused);
+	assert_memory_equal(gone.refused, dead.refused, sizeof gone.refused);
+	assert_int_equal(gone.written, dead.written);
+	assert_int_equal(gone.written, gone.drained + gone.held + gone.dropped_abandoned +
+					       gone.dropped_damaged + gone.dropped_too_large);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -731,6 +731,44 @@ static void a_new_threads_first_block_is_found_in_a_large_ring(void **state)
 	ring_writer_close(&writer);
 }
 
+static void it_says_since_when_a_ring_waits(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	struct ring_pen pen;
+	uint64_t since_ns;
+
+	assert_int_equal(drain_behind_since_ns(house->drain), 0);
+	/* The log does not even take the ring. */
+	house->refuse = true;
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	ring_pen_init(&pen, &writer, 1);
+	ring_pen_open(&pen, 0);
+	house_tick(house, 10);
+	since_ns = drain_behind_since_ns(house->drain);
+	assert_int_equal(since_ns, house->now_ns);
+	for (int i = 0; i < 20; i++)
+		house_tick(house, 100);
+	assert_int_equal(drain_behind_since_ns(house->drain), since_ns);
+	house->refuse = false;
+	house_settle(house);
+	assert_int_equal(drain_behind_since_ns(house->drain), 0);
+
+	/* It does not take what is in it. */
+	house->refuse = true;
+	ring_pen_start(&pen, 100, "step");
+	house_tick(house, 100);
+	since_ns = drain_behind_since_ns(house->drain);
+	assert_int_equal(since_ns, house->now_ns);
+	for (int i = 0; i < 20; i++)
+		house_tick(house, 100);
+	assert_int_equal(drain_behind_since_ns(house->drain), since_ns);
+	house->refuse = false;
+	house_settle(house);
+	assert_int_equal(drain_behind_since_ns(house->drain), 0);
+	ring_writer_close(&writer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -745,6 +783,7 @@ int main(void)
 		TEST(threads_that_share_spans_are_read_side_by_side),
 		TEST(blocks_go_back_only_when_their_last_frame_is_logged),
 		TEST(what_the_pipeline_refuses_is_offered_again),
+		TEST(it_says_since_when_a_ring_waits),
 		TEST(a_flooding_ring_is_read_a_budget_at_a_time),
 		TEST(what_comes_while_a_round_lasts_belongs_to_the_next),
 		TEST(a_value_waits_for_the_block_in_its_middle),

@@ -195,6 +195,29 @@ static void with_sync_each_a_sync_begins_as_soon_as_something_is_written(void **
 	check_found(200);
 }
 
+static void it_says_since_when_it_is_not_synced(void **state)
+{
+	uint64_t written_ns, synced_ns;
+
+	(void)state;
+	turns(10);
+	assert_int_equal(wal_unsynced_since_ns(f.wal), 0);
+	disk.failures_left = -1;
+	written_ns = f.world.mono_ns;
+	add(1, 10);
+	turns(3);
+	add(11, 20);
+	turns(20);
+	assert_int_equal(wal_unsynced_since_ns(f.wal), written_ns);
+	synced_ns = wal_synced_ns(f.wal);
+	assert_true(synced_ns <= written_ns);
+	disk.failures_left = 0;
+	turns(200);
+	assert_int_equal(wal_unsynced_since_ns(f.wal), 0);
+	assert_true(wal_synced_ns(f.wal) > written_ns);
+	check_found(20);
+}
+
 static void a_log_that_syncs_each_write_survives_their_failures_too(void **state)
 {
 	uint64_t n = 0;
@@ -329,6 +352,7 @@ int main(void)
 		TEST(the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed),
 		TEST(with_sync_each_a_sync_begins_as_soon_as_something_is_written),
 		TEST(a_log_that_syncs_each_write_survives_their_failures_too),
+		TEST(it_says_since_when_it_is_not_synced),
 		TEST(a_sync_that_takes_long_keeps_nobody_waiting),
 		TEST(what_is_on_the_disk_is_bounded_however_slow_its_syncs_are),
 		TEST(a_segment_that_somebody_removed_is_written_again),
