@@ -152,6 +152,27 @@ class Mount:
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
 
 
+class PretendedMount:
+    """Where no mounts are allowed: files with these names meet ENOSPC."""
+
+    def __init__(self, path, calls, names):
+        self.path, self.calls, self.names = path, calls, names
+        path.mkdir()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def fill(self):
+        self.calls.set(*((call, name, errno.ENOSPC, -1) for name in self.names
+                         for call in ("openat", "pwritev", "fallocate")))
+
+    def free(self):
+        self.calls.set()
+
+
 # ---- seccomp -----------------------------------------------------------------------
 
 IO_URING_SETUP = 425
