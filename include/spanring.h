@@ -348,7 +348,9 @@ static inline int spanring_set_status(struct spanring_span *span, enum spanring_
 /* ---- attributes ----------------------------------------------------------- */
 
 /* A value under a key is the last one set. Each call is kept by itself: a
- * process killed between two of them leaves the first. */
+ * process killed between two of them leaves the first. Of two threads that set
+ * the same key, name or status of one span within moments, either may count as
+ * the last, whatever locks they took; different keys never get lost by that. */
 static inline int spanring_set_string(struct spanring_span *span, const char *key,
 				      const char *value);
 static inline int spanring_set_string_n(struct spanring_span *span, const char *key,
