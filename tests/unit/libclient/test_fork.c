@@ -213,7 +213,7 @@ static void fork_while_other_threads_write_finds_nothing_locked(void **state)
 		if (child == 0) {
 			pthread_t own;
 
-			alarm(10);
+			alarm(60); /* a hang is for ever; a busy machine is not */
 			atomic_store_explicit(&stop, 0, memory_order_relaxed);
 			if (pthread_create(&own, NULL, write_until_stopped, NULL) != 0)
 				_exit(1);
