@@ -347,9 +347,10 @@ static void note_given_up(struct sim_world *world, const struct pipeline *pipeli
 {
 	const struct destination *destination = &pipeline->destinations[0];
 
-	world->gave_up |= pipeline->destination_count > 0 &&
-			  (destination->ledger.dropped_backlog > 0 ||
-			   destination->ledger.dropped_lost > 0 || destination->ledger.unsettled > 0);
+	world->gave_up |=
+		pipeline->destination_count > 0 &&
+		(destination->ledger.dropped_backlog > 0 ||
+		 destination->ledger.dropped_lost > 0 || destination->ledger.unsettled > 0);
 }
 
 static int life(struct sim_world *world,
@@ -364,6 +365,7 @@ static int life(struct sim_world *world,
 	r = pipeline_init(&pipeline, &world->env.env, &options);
 	if (r == 0) {
 		world->damaged += wal_counters(pipeline.wal)->damaged_frames;
+		world->unsure += wal_counters(pipeline.wal)->sync_failures;
 		r = fn(world, &pipeline) ? EXIT_LIVED : EXIT_WRONG;
 	} else {
 		r = EXIT_NOT_BEGUN;

@@ -80,6 +80,8 @@ struct sim_world {
 	uint16_t delivered[SIM_MODULES_MAX][SIM_THREADS][SIM_SPANS_MAX];
 	bool log_full;	  /* rings are not drained now: the log is over its size */
 	bool gave_up;	  /* the log was over its size: spans the collector did not get */
+	uint64_t unsure;  /* segments whose sync failed at a start: an old segment's
+			   * bytes are believed to be on the disk all the same */
 	uint64_t damaged; /* places in the log that recoveries passed over */
 	uint64_t waits;	  /* of the agent: turns in which time could pass */
 };
@@ -135,6 +137,7 @@ void sim_path(const struct sim_world *world, const char *name, char ret_path[128
 
 /* What need not hold. */
 struct sim_leave {
+	bool lossy;	   /* the disk itself lost what was safe, and it was counted */
 	bool gaps;	   /* of what was written after safe_ns, any may be missing */
 	bool undelivered;  /* the collector need not have everything */
 	bool other_clocks; /* a span's end is checked elsewhere */
