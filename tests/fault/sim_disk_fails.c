@@ -1,0 +1,116 @@
+/* D4, D5, D8 through the whole agent: from the n-th operation on, operations that
+ * change the disk fail once, five times, or until the modules are done; then the
+ * disk is well again. Nobody died, so nothing may be lost, and the agent returns
+ * to normal by itself. For every n; the error and how long it lasts go round. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim_world.h"
+
+static const struct sim_plot plot = {
+	.seed = 4,
+	.modules = 4,
+	.runs = 2,
+	.turns_each = 12,
+	.turns_apart = 4,
+	.records_per_turn = 6,
+	.turn_ns = 20000000,
+};
+
+static const struct sim_settings settings = {
+	.log_max_bytes = 1 << 20,
+	.log_segment_bytes = 16 << 10,
+};
+
+struct row {
+	const char *name;
+	bool syncs; /* only those, or all that change something but those */
+	int errors[4];
+};
+
+static const struct row rows[] = {
+	{"D4/env", false, {ENOSPC, EDQUOT, EIO, EAGAIN}},
+	{"D5/env", true, {EIO, EIO, ENOSPC, EDQUOT}},
+	{"D8/env", false, {EROFS, EROFS, EACCES, EROFS}},
+};
+
+static const uint64_t lasts[] = {1, 5, UINT64_MAX};
+
+static const struct row *row; /* of the world that lives */
+static uint64_t times;
+static uint64_t *failed;
+
+static bool concerns(enum file_env_op op)
+{
+	if (op == FILE_ENV_SYNC || op == FILE_ENV_SYNC_DONE)
+		return row->syncs;
+	return !row->syncs && sim_op_changes(op);
+}
+
+static bool on_operation(struct sim_world *world, enum file_env_op op,
+			 struct file_env_fault *ret_fault)
+{
+	if (world->operations < world->nth || *failed >= times || !concerns(op) ||
+	    world->turn >= world->last_turn || !sim_on_disk(world))
+		return false;
+	++*failed;
+	*ret_fault = (struct file_env_fault){
+		.kind = FILE_ENV_FAIL,
+		.error = -row->errors[world->nth % 4],
+	};
+	return true;
+}
+
+static bool survives(uint64_t nth, uint64_t last, bool *ret_over)
+{
+	struct sim_world *world = sim_world_new(&plot, &settings);
+	enum sim_end end;
+	uint64_t records;
+	bool right;
+
+	world->nth = nth;
+	world->fault = on_operation;
+	times = last;
+	*failed = 0;
+	end = sim_world_live(world, sim_life_finish);
+	world->fault = NULL;
+	if (end == SIM_NOT_BEGUN) /* whoever starts it tries again */
+		end = sim_world_live(world, sim_life_finish);
+	right = end == SIM_LIVED && sim_check_archive(world, (struct sim_leave){0}, &records) &&
+		sim_check_left(world, false);
+	if (!right)
+		(void)fprintf(stderr,
+			      "%s: from operation %" PRIu64 " on, %" PRIu64
+			      " times error %d: end %d\n",
+			      row->name, nth, *failed, row->errors[nth % 4], end);
+	*ret_over = *failed == 0;
+	sim_world_free(world);
+	return right;
+}
+
+static bool row_run(void)
+{
+	uint64_t runs = 0, wrong = 0, step = getenv("SOAK") ? 1 : 3;
+	bool over = false;
+
+	for (uint64_t n = 1; !over; n += step, runs++)
+		wrong += !survives(n, lasts[n / step % 3], &over);
+	if (wrong)
+		return false;
+	(void)printf("row %s passed: %" PRIu64 " times from another operation on, once, five "
+		     "times, or until it was well again: nothing lost\n",
+		     row->name, runs);
+	return true;
+}
+
+int main(void)
+{
+	bool right = true;
+
+	failed = sim_shared(sizeof *failed);
+	for (row = rows; row < rows + sizeof rows / sizeof rows[0]; row++)
+		right &= row_run();
+	return right ? 0 : 1;
+}
