@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "pipeline.h"
@@ -93,36 +94,33 @@ void pipeline_apply(struct pipeline *p, struct pipeline_change *change)
 
 /* ---- the state on demand ----------------------------------------------------- */
 
-static int write_all(struct env *env, int fd, struct bytes text)
+static int write_all(int fd, struct bytes text)
 {
-	uint64_t at = 0;
+	while (text.len) {
+		ssize_t n = write(fd, text.at, text.len);
 
-	while (at < text.len) {
-		struct iovec part = {(void *)(text.at + at), text.len - at};
-		ssize_t n = env->ops->pwritev(env, fd, &part, 1, (off_t)at);
-
-		if (n <= 0)
-			return n < 0 ? (int)n : -ENOSPC;
-		at += (uint64_t)n;
+		if (n < 0)
+			return -errno;
+		text.at += n;
+		text.len -= (size_t)n;
 	}
 	return 0;
 }
 
-static int write_status(struct pipeline *p, const char *path, struct bytes text)
+/* The state's own directory, so by its path; readers see the old or the new. */
+static int write_status(const char *path, struct bytes text)
 {
-	struct env *env = p->env;
 	char temporary[PATH_MAX];
 	int fd, r;
 
 	(void)snprintf(temporary, sizeof temporary, "%s.tmp", path);
-	fd = env->ops->open(env, AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW,
-			    0640);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return fd;
-	r = write_all(env, fd, text);
-	(void)env->ops->close(env, fd);
-	if (r == 0)
-		r = env->ops->rename(env, AT_FDCWD, temporary, AT_FDCWD, path, 0);
+		return -errno;
+	r = write_all(fd, text);
+	(void)close(fd);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
 	return r;
 }
 
@@ -135,7 +133,7 @@ void pipeline_dump(struct pipeline *p)
 	(void)snprintf(path, sizeof path, "%s/status.json", p->options->state_dir);
 	r = pipeline_status(p, &text);
 	if (r == 0)
-		r = write_status(p, path, buf_bytes(&text));
+		r = write_status(path, buf_bytes(&text));
 	buf_fini(&text);
 	if (r < 0)
 		log_line(LOG_ERR, "agent", "%s cannot be written: %s", path, strerror(-r));
