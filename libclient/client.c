@@ -239,8 +239,6 @@ int spanring_shutdown(void)
 
 	if (r < 0)
 		return r;
-	if (life_phase() == LIFE_ON && client_epoch_now())
-		(void)client_say_process_end(WIRE_PROCESS_SHUTDOWN, -1); /* counted there */
 	if (life_phase() != LIFE_NOT_INITIALISED)
 		life_end();
 	client_unlock();

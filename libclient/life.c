@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "directory.h"
 #include "pin.h"
+#include "process_exit.h"
 #include "scope.h"
 #include "writer.h"
 
@@ -265,8 +266,12 @@ int life_begin(struct thread *thread)
 
 void life_join(struct thread *thread, uint32_t epoch)
 {
-	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_acquire); /* G2 */
+	life_join_ring(thread, atomic_load_explicit(&ring_now, memory_order_acquire), /* G2 */
+		       epoch);
+}
 
+void life_join_ring(struct thread *thread, struct ring *ring, uint32_t epoch)
+{
 	thread->ring = ring;
 	/* Relaxed: it hands out numbers. */
 	thread->number = atomic_fetch_add_explicit(&ring->threads, 1, memory_order_relaxed) + 1;
@@ -310,7 +315,8 @@ void life_release(void)
 struct ring *client_ring(void)
 {
 	/* G2: acquire. */
-	return client_epoch_now() ? atomic_load_explicit(&ring_now, memory_order_acquire) : NULL;
+	return client_epoch_now() ? atomic_load_explicit(&ring_now, memory_order_acquire)
+				  : NULL;
 }
 
 static void count_writing(struct thread *thread, void *argument)
@@ -323,12 +329,19 @@ static void count_writing(struct thread *thread, void *argument)
 
 /* After the barrier every thread either says that it is writing or will find
  * the gate shut. */
-static bool is_quiet(void)
+static bool shut_for_all(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+}
+
+static bool is_quiet(bool shut)
 {
 	const struct timespec step = {.tv_nsec = QUIET_STEP_NS};
 
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		return false;
+	/* Where there is no barrier, time must do: no store waits that long to be
+	 * seen. Enough for a word in the ring, not for taking it away. */
+	if (!shut)
+		(void)nanosleep(&step, NULL); /* cut short is fine */
 	thread_reap();
 	for (int i = 0; i < QUIET_TRIES; i++) {
 		uint32_t busy = atomic_load_explicit(&holders, memory_order_seq_cst); /* D1 */
@@ -345,6 +358,8 @@ void life_end(void)
 {
 	/* Relaxed: under the lock. */
 	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_relaxed);
+	uint32_t epoch = client_epoch_now();
+	bool shut, quiet;
 	int error = errno;
 
 	life_set_phase(LIFE_SHUT_DOWN);
@@ -353,9 +368,15 @@ void life_end(void)
 	atomic_store_explicit(&ring_now, NULL, memory_order_seq_cst);
 	life_report.reason = SPANRING_REASON_SHUT_DOWN;
 	life_report.error = 0;
-	/* Where somebody is still in it the ring stays mapped, and locked, as
-	 * long as the process lives: its PROCESS_END says enough. */
-	if (ring && is_quiet())
+	shut = ring && shut_for_all();
+	quiet = ring && is_quiet(shut);
+	/* The agent reads nothing that comes behind it, so it is the last word.
+	 * Where somebody is still in a call the ring stays mapped, locked and
+	 * unfinished as long as the process lives: what that call accepts counts. */
+	if (quiet && epoch)
+		(void)process_end_write(ring, epoch, WIRE_PROCESS_SHUTDOWN,
+					-1); /* counted there */
+	if (quiet && shut)
 		ring_unmap(ring);
 	errno = error;
 }

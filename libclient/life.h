@@ -51,7 +51,8 @@ int life_begin(struct thread *thread);
 /* Notes why there is no life, and what is next: r, or -EPERM for it. */
 int life_fail(int r);
 
-/* Shuts the gate and forgets the ring; unmaps it where nobody can be in it. */
+/* Shuts the gate, waits for calls that are in the ring, says its end as the last
+ * word, and unmaps it. See there for what happens where somebody stays in it. */
 void life_end(void);
 
 /* Uses the ring without the gate: NULL or a ring that stays until the release,
@@ -61,5 +62,7 @@ void life_release(void);
 
 /* Makes the thread a writer of the current ring. */
 void life_join(struct thread *thread, uint32_t epoch);
+/* The same for a ring that need not be the current one any more. */
+void life_join_ring(struct thread *thread, struct ring *ring, uint32_t epoch);
 
 #endif

@@ -49,25 +49,26 @@ static int write_end(struct thread *thread, enum wire_process_end reason, int co
 	return 0;
 }
 
-/* With a struct of its own: this thread's may be in the middle of a write that
- * the signal interrupted. */
+int process_end_write(struct ring *ring, uint32_t epoch, enum wire_process_end reason, int code)
+{
+	struct thread *thread = thread_borrow();
+	int r;
+
+	if (!thread)
+		return -ENOMEM;
+	life_join_ring(thread, ring, epoch);
+	r = write_end(thread, reason, code);
+	if (r < 0)
+		ring_refuse(ring, WIRE_REFUSED_END_LOST);
+	thread_return(thread);
+	return r;
+}
+
 int client_say_process_end(enum wire_process_end reason, int code)
 {
 	struct ring *ring = life_hold();
-	struct thread *thread = NULL;
-	int r = -ENOENT;
+	int r = ring ? process_end_write(ring, client_epoch_now(), reason, code) : -ENOENT;
 
-	if (ring) {
-		r = -ENOMEM;
-		thread = thread_borrow();
-	}
-	if (thread) {
-		life_join(thread, client_epoch_now());
-		r = write_end(thread, reason, code);
-		if (r < 0)
-			ring_refuse(ring, WIRE_REFUSED_END_LOST);
-		thread_return(thread);
-	}
 	life_release();
 	return r;
 }

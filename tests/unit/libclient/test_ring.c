@@ -1,5 +1,6 @@
 /* The ring's file: how it is made, found, refused, and left. */
 #include "client_fixture.h"
+#include "thread.h"
 #include "life.h"
 
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -129,6 +131,42 @@ static void shutdown_says_so_in_the_ring(void **state)
 	assert_non_null(end);
 	assert_int_equal(record_head(end->bytes).aux, WIRE_PROCESS_SHUTDOWN);
 	ring_view_close(&view);
+}
+
+static void *stay_in_a_call(void *argument)
+{
+	pthread_barrier_t *barrier = argument;
+	struct spanring_span span;
+
+	assert_int_equal(spanring_start(&span, "slow", NULL), 0);
+	thread_write_begin(thread_mine());
+	(void)pthread_barrier_wait(barrier); /* in a call */
+	(void)pthread_barrier_wait(barrier); /* shut down meanwhile */
+	thread_write_end(thread_mine());
+	return NULL;
+}
+
+/* What the call accepts when it goes on would stand behind the last word, which
+ * nobody reads. */
+static void shutdown_does_not_say_the_end_over_a_call_in_progress(void **state)
+{
+	struct client_fixture *fixture = *state;
+	pthread_barrier_t barrier;
+	struct ring_view view;
+	pthread_t thread;
+
+	client_fixture_init(fixture, 1 << 20);
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, stay_in_a_call, &barrier), 0);
+	(void)pthread_barrier_wait(&barrier);
+	assert_int_equal(spanring_shutdown(), 0);
+	client_fixture_read(fixture, &view);
+	assert_null(ring_view_nth(&view, WIRE_PROCESS_END, 0));
+	assert_non_null(ring_view_nth(&view, WIRE_START, 0));
+	ring_view_close(&view);
+	(void)pthread_barrier_wait(&barrier);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&barrier);
 }
 
 static void exit_with_7(void *argument)
@@ -277,7 +315,8 @@ static void fill_a_small_mount(void *argument)
 	static char value[3000];
 	int r = 0;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", fixture->directory, "tmpfs", 0, "size=4m,mode=0700") < 0)
 		_exit(77);
 	if (init_in(fixture->directory) < 0)
@@ -348,7 +387,7 @@ static void a_flush_succeeds_by_the_agents_word_and_times_out_without(void **sta
 	fake_agent_close(&agent);
 }
 
-#define IN_DIRECTORY(test)                                                                     \
+#define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
 int main(void)
@@ -359,6 +398,7 @@ int main(void)
 		IN_DIRECTORY(the_lock_outlives_every_descriptor),
 		IN_DIRECTORY(init_is_idempotent_and_shutdown_can_be_followed_by_init),
 		IN_DIRECTORY(shutdown_says_so_in_the_ring),
+		IN_DIRECTORY(shutdown_does_not_say_the_end_over_a_call_in_progress),
 		IN_DIRECTORY(an_exit_leaves_its_status_in_the_ring),
 		IN_DIRECTORY(a_missing_directory_under_ours_is_made_and_kept_private),
 		IN_DIRECTORY(a_directory_that_others_may_write_is_not_trusted),
