@@ -183,6 +183,9 @@ static void ends_find_room_behind_the_end_of_the_process(void **state)
 
 /* Other threads and the agent at work, seen from afar: blocks come back and are
  * taken again at once, so that as many are free as before. */
+/* Often enough that the two meet on a busy machine, too. */
+#define CAME_AND_WENT 5000000u
+
 static _Atomic uint32_t came_and_went;
 
 static void *come_and_go(void *argument)
@@ -190,7 +193,7 @@ static void *come_and_go(void *argument)
 	struct fake_agent *agent = argument;
 	struct ring *ring = life_hold();
 
-	while (atomic_fetch_add(&came_and_went, 1) < 1000000) {
+	while (atomic_fetch_add(&came_and_went, 1) < CAME_AND_WENT) {
 		atomic_fetch_add(&agent->ctl->returns, 8);
 		atomic_fetch_add(&ring->budget, 8 * BUDGET_TAKEN_ONE);
 	}
@@ -214,7 +217,7 @@ static void an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts(vo
 		;
 	atomic_store(&came_and_went, 0);
 	assert_int_equal(pthread_create(&others, NULL, come_and_go, &agent), 0);
-	while (atomic_load(&came_and_went) < 1000000) {
+	while (atomic_load(&came_and_went) < CAME_AND_WENT) {
 		assert_int_equal(budget_spend(thread_self->ring, BLOCK_FOR_END), 0);
 		budget_refund(thread_self->ring, 1);
 	}
