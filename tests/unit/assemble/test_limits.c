@@ -240,7 +240,7 @@ static void burst(uint64_t count, int values)
 {
 	static char text[400];
 	struct buf r = BUF_INIT;
-	char key[8];
+	char key[16];
 
 	memset(text, 'x', sizeof text - 1);
 	for (uint64_t span = 1; span <= count; span++) {
