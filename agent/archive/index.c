@@ -1,5 +1,7 @@
 #include "archive/index.h"
 
+#include "base/crc32c.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -8,7 +10,8 @@
 
 #define INDEX_NAME "archive.index"
 #define INDEX_NEW_NAME ".archive.index.tmp"
-#define INDEX_LINE_BYTES (32 + 1 + NAME_MAX_BYTES + 1 + 20 + 1 + 8 + 1 + 8 + 1 + 1)
+#define SUM_BYTES 9 /* a space and 8 digits */
+#define INDEX_LINE_BYTES (32 + 1 + NAME_MAX_BYTES + 1 + 20 + 1 + 8 + 1 + 8 + SUM_BYTES + 1 + 1)
 #define INDEX_READ_BYTES ((size_t)64 << 10)
 #define INDEX_SPARE_LINES 1024
 
@@ -90,9 +93,25 @@ static int line_print(char *line, const struct index_entry *entry)
 		(void)snprintf(crc, sizeof(crc), "%08" PRIx32, entry->crc);
 	for (int i = 0; i < 16; i++)
 		n += snprintf(line + n, 3, "%02x", entry->trace_id[i]);
-	return n + snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %s %" PRIu64 " %s %s\n",
-			    entry->name.text, entry->size, crc,
-			    entry->complete ? "complete" : "partial");
+	n += snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %s %" PRIu64 " %s %s",
+		      entry->name.text, entry->size, crc,
+		      entry->complete ? "complete" : "partial");
+	return n + snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %08" PRIx32 "\n",
+			    crc32c(0, line, (size_t)n));
+}
+
+/* Whether the line is as it was written. One without a sum, of an older version,
+ * is not: its file is looked at. */
+static bool sum_is_right(const char *line)
+{
+	size_t len = strlen(line);
+	char sum[SUM_BYTES + 1];
+
+	if (len < SUM_BYTES)
+		return false;
+	len -= SUM_BYTES;
+	(void)snprintf(sum, sizeof(sum), " %08" PRIx32, crc32c(0, line, len));
+	return memcmp(line + len, sum, SUM_BYTES) == 0;
 }
 
 static int parse_trace_id(struct index_entry *entry, const char *text)
@@ -114,7 +133,7 @@ static int line_parse(struct index_entry *ret_entry, const char *line)
 	struct index_entry entry = {0};
 
 	_Static_assert(NAME_MAX_BYTES == 134, "the width in the format below is one less");
-	if (strlen(line) < 32 || strspn(line, "0123456789abcdef") != 32)
+	if (!sum_is_right(line) || strspn(line, "0123456789abcdef") != 32)
 		return -EBADMSG;
 	if (sscanf(line, "%32s %133s %" SCNu64 " %8s %8s", id, name, &entry.size, crc, how) !=
 	    5)

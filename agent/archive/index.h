@@ -2,7 +2,10 @@
  * trace. Append-only text, one line per seal, a later line replaces earlier
  * ones:
  *
- *   <trace id, 32 digits> <name> <size> <CRC32C, 8 digits, or -> complete|partial
+ *   <trace id, 32 digits> <name> <size> <CRC32C, 8 digits, or -> complete|partial <sum>
+ *
+ * The sum is the CRC32C of what stands before it in the line, 8 digits: a trace id
+ * of which a bit was lost would hide its file, and the run would get a second one.
  *
  * Memory holds 16 bytes per run: a fingerprint and where its line stands. The
  * index can always be made again from the files, so a line that is lost or
