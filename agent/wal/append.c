@@ -43,8 +43,8 @@ static uint64_t segment_capacity(const struct wal *wal, uint64_t need)
 static bool log_is_full(const struct wal *wal, uint64_t capacity)
 {
 	uint64_t max = wal->max_bytes + wal->max_bytes / 4;
-	uint64_t open = wal->open_bytes < wal->disk_bytes / 3 ? wal->open_bytes * 3
-							      : wal->disk_bytes;
+	uint64_t open =
+		wal->open_bytes < wal->disk_bytes / 3 ? wal->open_bytes * 3 : wal->disk_bytes;
 
 	if (max < open)
 		max = open;
@@ -84,7 +84,7 @@ static int segment_plan(struct wal *wal, uint64_t need)
 		return -ENOMEM;
 	segment->first_sequence = wal->next_sequence;
 	segment->first_span_number = wal->next_span_number;
-	segment->last_span_number = wal->next_span_number - 1;
+	segment->last_span_number = wal->last_span_number;
 	segment->capacity = segment_capacity(wal, need);
 	r = segment_put_header(segment, salt_new(wal));
 	if (r == 0)
@@ -350,7 +350,7 @@ int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *ins
 	chain_put(&chain, &head, sizeof head);
 	chain_put(&chain, span->span.at, span->span.len);
 	*ret_sequence = chain_end(&chain);
-	span->number = wal->next_span_number++;
+	span->number = wal->last_span_number = wal->next_span_number++;
 	wal_writing(wal)->last_span_number = span->number;
 	wal->counters.spans++;
 	return 0;

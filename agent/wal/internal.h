@@ -69,6 +69,7 @@ struct wal {
 	uint64_t unsynced_since_ns; /* 0: everything logged is synced */
 	uint64_t synced_ns;	    /* when that was last achieved; 0: never */
 	uint64_t next_span_number;
+	uint64_t last_span_number; /* that a span has: after damage the next is not one more */
 	uint64_t pending_bytes;
 	/* While writing fails, it is tried again at `write_due_ns`, not at every
 	 * commit, and what is pending is read by readers as if it were logged. */

@@ -169,8 +169,7 @@ static int entry_give(struct recovery *recovery, const struct wal_segment *segme
 			wal->counters.lost_scopes++;
 		entry.span.span =
 			(struct bytes){payload.at + sizeof head, payload.len - sizeof head};
-		if (head.number >= wal->next_span_number)
-			wal->next_span_number = head.number + 1;
+		wal_numbers_behind(wal, head.number);
 	}
 	return recovery->each(recovery->arg, &entry);
 }
@@ -294,6 +293,7 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 	segment->first_span_number = header->first_span_number;
 	if (wal->next_sequence < header->first_sequence)
 		wal->next_sequence = header->first_sequence;
+	/* No span need have had the one before: see numbers_skip(). */
 	if (wal->next_span_number < header->first_span_number)
 		wal->next_span_number = header->first_span_number;
 	recovery->seen = header->header_bytes;
@@ -309,7 +309,7 @@ static int segment_replay(struct recovery *recovery, struct wal_segment *segment
 			"passed over %" PRIu64 " damaged places in segment %" PRIu64, damaged,
 			segment->number);
 	tail_judge(recovery, segment, fd, last);
-	segment->last_span_number = wal->next_span_number - 1;
+	segment->last_span_number = wal->last_span_number;
 	return 1;
 }
 
@@ -397,7 +397,7 @@ static int segment_recover(struct recovery *recovery, struct wal_segment *segmen
 			     segment->disk_bytes ? segment->disk_bytes : WAL_SEGMENT_BYTES);
 		segment->readable = false;
 		segment->first_span_number = wal->next_span_number;
-		segment->last_span_number = wal->next_span_number - 1;
+		segment->last_span_number = wal->last_span_number;
 		wal->counters.damaged_frames++;
 		wal_log(wal, LOG_ERR, "cannot read %s; going on with the next", name);
 	}

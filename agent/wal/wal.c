@@ -259,11 +259,13 @@ void wal_numbers_behind(struct wal *wal, uint64_t number)
 {
 	if (wal->next_span_number <= number)
 		wal->next_span_number = number + 1;
+	if (wal->last_span_number < number)
+		wal->last_span_number = number;
 }
 
 uint64_t wal_last_span_number(const struct wal *wal)
 {
-	return wal->next_span_number - 1;
+	return wal->last_span_number;
 }
 
 const struct wal_counters *wal_counters(const struct wal *wal)

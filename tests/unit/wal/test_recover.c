@@ -49,6 +49,33 @@ static void spans_and_numbers_go_on_behind_damage(void **state)
 	wal_fixture_fini(&f);
 }
 
+/* Their numbers are not given again, but nobody waits for spans that never were. */
+static void numbers_jump_over_what_cannot_be_read_when_the_next_span_comes(void **state)
+{
+	struct wal_original original;
+	struct wal_fixture f;
+	uint64_t number, last;
+
+	(void)state;
+	wal_fixture_init(&f, 0);
+	wal_original_make(&original, &f, wal_original_fill);
+	last = original.found.entries[original.found.count - 1].sequence;
+	file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_PREAD,
+						       .kind = FILE_ENV_FAIL,
+						       .nth = 1,
+						       .times = UINT64_MAX,
+						       .error = -EIO});
+	assert_int_equal(wal_fixture_try_open(&f), 0); /* in this world */
+	file_env_disarm(&f.world);
+	assert_int_equal(f.found.count, 0);
+	assert_int_equal(wal_last_span_number(f.wal), 0);
+	assert_int_equal(wal_add_span_pattern(f.wal, 5, 1, 1, &number), 0);
+	assert_true(number > last);
+	assert_int_equal(wal_last_span_number(f.wal), number);
+	wal_original_free(&original);
+	wal_fixture_fini(&f);
+}
+
 /* A reader passes RECORD frames over by their length. When that length lies,
  * it must still find every span. */
 static void a_reader_is_not_misled_by_the_length_of_a_frame_it_does_not_read(void **state)
@@ -292,6 +319,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spans_and_numbers_go_on_behind_damage),
+		cmocka_unit_test(
+			numbers_jump_over_what_cannot_be_read_when_the_next_span_comes),
 		cmocka_unit_test(
 			a_reader_is_not_misled_by_the_length_of_a_frame_it_does_not_read),
 		cmocka_unit_test(a_segment_without_a_readable_header_is_set_aside_and_counted),
