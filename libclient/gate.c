@@ -76,8 +76,8 @@ int client_enter_slow(uint32_t stamp)
 	/* G3: acquire, pairs with life_begin(). */
 	if (atomic_load_explicit(client_epoch, memory_order_acquire) != epoch)
 		return stale(thread);
-	if (thread->epoch != epoch)
-		life_join(thread, epoch);
+	if (thread->epoch != epoch && !life_join(thread, epoch))
+		return stale(thread);
 	if (thread->stamp != stamp)
 		ring_share(thread->ring);
 	return 0;
@@ -132,8 +132,10 @@ int client_enter_start_slow(void)
 		/* While it is looked for, tracing is off. */
 		return r < 0 && life_phase() != LIFE_LOOKING ? r : -ENOENT;
 	}
-	if (thread->epoch != epoch)
-		life_join(thread, epoch);
+	if (thread->epoch != epoch && !life_join(thread, epoch)) {
+		thread_write_end(thread);
+		return -ENOENT;
+	}
 	return 0;
 }
 

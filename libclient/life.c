@@ -248,7 +248,7 @@ int life_begin(struct thread *thread)
 	epochs += CLIENT_EPOCH_STEP;
 	if (!epochs)
 		epochs = CLIENT_EPOCH_STEP;
-	life_join(thread, epochs);
+	(void)life_join(thread, epochs); /* the ring was stored above */
 	r = write_resource(thread);
 	if (r < 0)
 		writer_count(thread, r);
@@ -264,10 +264,16 @@ int life_begin(struct thread *thread)
 	return 0;
 }
 
-void life_join(struct thread *thread, uint32_t epoch)
+bool life_join(struct thread *thread, uint32_t epoch)
 {
-	life_join_ring(thread, atomic_load_explicit(&ring_now, memory_order_acquire), /* G2 */
-		       epoch);
+	struct ring *ring = atomic_load_explicit(&ring_now, memory_order_acquire); /* G2 */
+
+	/* Shut down since the epoch was read. What is not taken away yet stays
+	 * until this thread, which says that it is writing, is done. */
+	if (!ring)
+		return false;
+	life_join_ring(thread, ring, epoch);
+	return true;
 }
 
 void life_join_ring(struct thread *thread, struct ring *ring, uint32_t epoch)

@@ -60,8 +60,9 @@ void life_end(void);
 struct ring *life_hold(void);
 void life_release(void);
 
-/* Makes the thread a writer of the current ring. */
-void life_join(struct thread *thread, uint32_t epoch);
+/* Makes the thread, which says that it is writing, a writer of the current ring.
+ * False: there is none any more. */
+bool life_join(struct thread *thread, uint32_t epoch);
 /* The same for a ring that need not be the current one any more. */
 void life_join_ring(struct thread *thread, struct ring *ring, uint32_t epoch);
 
