@@ -193,6 +193,14 @@ static void *write_until_stopped(void *argument)
 	return NULL;
 }
 
+/* The allocator of the address sanitizer may be locked for ever in a child that
+ * was forked beside other threads, and a thread's begin and end need it. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHILD_THREADS 0
+#else
+#define CHILD_THREADS 1
+#endif
+
 /* Threads that fork() leaves behind in the middle of anything hold nothing up
  * in the child, whose new threads write as well. */
 static void fork_while_other_threads_write_finds_nothing_locked(void **state)
@@ -215,7 +223,8 @@ static void fork_while_other_threads_write_finds_nothing_locked(void **state)
 
 			alarm(60); /* a hang is for ever; a busy machine is not */
 			atomic_store_explicit(&stop, 0, memory_order_relaxed);
-			if (pthread_create(&own, NULL, write_until_stopped, NULL) != 0)
+			if (CHILD_THREADS &&
+			    pthread_create(&own, NULL, write_until_stopped, NULL) != 0)
 				_exit(1);
 			for (int j = 0; j < 1000; j++) {
 				struct spanring_span mine;
@@ -225,7 +234,8 @@ static void fork_while_other_threads_write_finds_nothing_locked(void **state)
 					_exit(2);
 			}
 			atomic_store_explicit(&stop, 1, memory_order_relaxed);
-			pthread_join(own, NULL);
+			if (CHILD_THREADS)
+				pthread_join(own, NULL);
 			_exit(0);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
