@@ -2,6 +2,7 @@
  * become runs again. Every spool found is taken up: those the log knows, and
  * those it does not (it was lost, or the agent died before the first frame). */
 #include "archive/stage.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -182,8 +183,12 @@ static int complete_index(struct archive *archive, const struct names *names)
 		if (known.count &&
 		    bsearch(&hash, known.at, known.count, sizeof(hash), hash_compare))
 			continue;
-		if (spool_trace_id(&archive->directory, entry.name.text, entry.trace_id) < 0)
-			continue; /* not an archive of ours */
+		r = spool_trace_id(&archive->directory, entry.name.text, entry.trace_id);
+		if (r < 0) {
+			/* Not an archive of ours, or not to be told now. */
+			r = error_passes(r) ? r : 0;
+			continue;
+		}
 		r = index_put(&archive->index, &entry);
 		added++;
 	}
@@ -341,8 +346,9 @@ static int take_up_found(struct archive *archive, const struct name *name)
 	r = spool_trace_id(&archive->directory, entry, trace_id);
 	if (r == -ENODATA)
 		return archive->env->ops->unlink(archive->env, archive->directory.fd, entry, 0);
+	/* One that is passed over would take the name from its own run. */
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;
+		return error_passes(r) ? r : 0;
 	run = run_find(archive, trace_id);
 	if (run && run->settled)
 		return 0;

@@ -1,5 +1,7 @@
 #include "assemble/open_span.h"
 
+#include "base/error.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -322,13 +324,6 @@ static int views_reserve(struct span_store *store, uint32_t n)
 	return 0;
 }
 
-/* Errors that say nothing of the value itself. */
-static bool later(int r)
-{
-	return r == -ENOMEM || r == -ENOBUFS || r == -EAGAIN || r == -EINTR || r == -EMFILE ||
-	       r == -ENFILE;
-}
-
 /* Loads all that is spilled; `last` may change when a value is lost. */
 static int span_load(struct span_store *store, struct open_span *span, uint32_t *ret_n)
 {
@@ -340,7 +335,7 @@ static int span_load(struct span_store *store, struct open_span *span, uint32_t 
 
 		if (!(*link)->at)
 			r = large_load(store, large_of(*link));
-		if (r < 0 && later(r))
+		if (r < 0 && error_passes(r))
 			return -ENOBUFS;
 		if (r < 0) {
 			span_lose_value(store, span, link);

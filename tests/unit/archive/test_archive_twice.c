@@ -1,5 +1,6 @@
 /* The same span more than once: a damaged log forgot that it was finished, or
  * its process said its end after the agent had ended it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,11 +100,50 @@ static void a_span_that_comes_twice_stands_in_the_file_once(void **state)
 	world_free_names(names, 0);
 }
 
+/* The log forgot the run, and what is in the directory cannot be opened for a
+ * moment: the run must not take a second name beside its own. */
+static bool start_without_a_descriptor(uint64_t nth)
+{
+	struct file_env_fault fault = {
+		.op = FILE_ENV_OPEN, .kind = FILE_ENV_FAIL, .nth = nth, .error = -EMFILE};
+	char **names;
+	bool fired;
+	unsigned n;
+
+	world_init(&world);
+	world.keep_no_frames = true;
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
+	world_start(&world);
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .start_ns = START + 1});
+	file_env_arm(&world.env, fault);
+	seal_all(1);
+	fired = file_env_fired(&world.env);
+	n = world_list(&world, "", &names);
+	assert_int_equal(n, 1);
+	assert_null(strstr(names[0], "_0101")); /* a taken name gets the trace id */
+	world_free_names(names, n);
+	for (uint64_t id = 1; id <= 2; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	world_fini(&world);
+	return fired;
+}
+
+static void a_moment_without_descriptors_gives_no_run_a_second_name(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1; start_without_a_descriptor(nth); nth++)
+		assert_true(nth < 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_span_that_comes_twice_stands_in_the_file_once,
 						setup, teardown),
+		cmocka_unit_test(a_moment_without_descriptors_gives_no_run_a_second_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
