@@ -190,10 +190,15 @@ static int put_in_place(struct run *run)
 {
 	struct archive *archive = run->archive;
 	struct env *env = archive->env;
+	struct file_identity file;
 	char name[NAME_FULL_BYTES];
 	int r;
 
 	r = clear_the_place(run);
+	/* Before it is in place: a file of ours that is not known as ours would be
+	 * kept aside as a stranger's. */
+	if (r >= 0)
+		r = file_identify(archive, run->seal_fd, &file);
 	if (r < 0)
 		return r;
 	name_temporary(name, &run->name);
@@ -202,7 +207,8 @@ static int put_in_place(struct run *run)
 	if (r < 0)
 		return r;
 	run->has_file = true;
-	return file_identify(archive, run->seal_fd, &run->file);
+	run->file = file;
+	return 0;
 }
 
 static int step_rename(struct run *run)
