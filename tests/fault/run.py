@@ -187,7 +187,7 @@ def main():
             wrong += judge(name, programs[name], done.result(), arguments.verbose)
     check_skips(chosen, twins)
     for row in sorted(chosen, key=natural):
-        print(f"{row.name:8}{row.verdict:9}{row.seconds:7.1f} s  {row.text}: {row.reason}")
+        print(f"{row.name:10}{row.verdict:9}{row.seconds:7.1f} s  {row.text}: {row.reason}")
     for line in wrong:
         print(f"failed: {line}")
     counts = {verdict: sum(row.verdict == verdict for row in chosen)
