@@ -4,6 +4,7 @@ the independent gRPC server, and a reader of archives that believes nothing.
 Nothing here waits for a time to pass: everything waits for a condition, and
 gives up after a time that only a broken build needs.
 """
+import atexit
 import base64
 import http.client
 import json
@@ -13,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -57,6 +59,17 @@ def program(name):
 def tool(name):
     """A C program of tests/e2e."""
     return program(f"tests/e2e/{name}")
+
+
+def for_every_user(path):
+    """A program where every user can run it: a checkout may lie in a closed home."""
+    path = pathlib.Path(path)
+    if all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents):
+        return str(path)
+    folder = tempfile.mkdtemp(prefix="spanring-e2e-", dir="/tmp")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    return shutil.copy(path, folder)
 
 
 # ---- a place to work in ------------------------------------------------------
