@@ -165,7 +165,7 @@ static int block_mark(struct ring *ring, uint32_t index, const char **ret_reason
 /* 1: the block is newly taken. */
 static int block_look(struct ring *ring, uint32_t index, const char **ret_reason)
 {
-	struct ring_block *block = &ring->blocks[index];
+	struct ring_block *block = &ring->blocks[index], before = *block;
 	uint32_t generation;
 	int r, opened = 0;
 
@@ -191,6 +191,9 @@ static int block_look(struct ring *ring, uint32_t index, const char **ret_reason
 		r = ring_open_add(ring, index);
 		block->listed = r == 0;
 	}
+	/* Without memory for its place it was not seen yet. */
+	if (r == -ENOMEM)
+		*block = before;
 	return r < 0 ? r : opened;
 }
 
@@ -225,33 +228,43 @@ static int fresh_insert(struct ring *ring, struct fresh_block *fresh, uint32_t c
 	return 0;
 }
 
+/* Room for one more, before it is looked at: a block that was opened and has no
+ * place in its thread's list would never be read. */
+static int fresh_reserve(struct fresh_block **fresh, uint32_t count, uint32_t *cap)
+{
+	uint32_t next = *cap ? *cap * 2 : 64;
+	void *grown;
+
+	if (count < *cap)
+		return 0;
+	grown = reallocarray(*fresh, next, sizeof **fresh);
+	if (!grown)
+		return -ENOMEM;
+	*fresh = grown;
+	*cap = next;
+	return 0;
+}
+
 static int marks_take(struct ring *ring, uint32_t lines, const char **ret_reason)
 {
 	struct fresh_block *fresh = NULL;
 	uint32_t count = 0, cap = 0;
-	int r = 0;
+	int r = 0, inserted = 0;
 
 	for (uint32_t i = 0; i < lines && r >= 0; i++) {
-		r = block_look(ring, i, ret_reason);
-		if (r != 1)
-			continue;
-		if (count == cap) {
-			uint32_t next = cap ? cap * 2 : 64;
-			void *grown = reallocarray(fresh, next, sizeof *fresh);
-
-			if (!grown) {
-				r = -ENOMEM;
-				break;
-			}
-			fresh = grown;
-			cap = next;
-		}
-		fresh[count++] = (struct fresh_block){ring->blocks[i].thread,
-						      ring->blocks[i].thread_block, i};
+		r = fresh_reserve(&fresh, count, &cap);
+		if (r == 0)
+			r = block_look(ring, i, ret_reason);
+		if (r == 1)
+			fresh[count++] = (struct fresh_block){ring->blocks[i].thread,
+							      ring->blocks[i].thread_block, i};
 	}
-	if (r >= 0)
-		r = fresh_insert(ring, fresh, count, ret_reason);
+	/* Also when memory ran out on the way: those before are open now. */
+	if (r >= 0 || r == -ENOMEM)
+		inserted = fresh_insert(ring, fresh, count, ret_reason);
 	free(fresh);
+	if (inserted < 0)
+		return inserted;
 	return r < 0 ? r : 0;
 }
 
