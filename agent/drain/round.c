@@ -165,7 +165,7 @@ static int block_mark(struct ring *ring, uint32_t index, const char **ret_reason
 /* 1: the block is newly taken. */
 static int block_look(struct ring *ring, uint32_t index, const char **ret_reason)
 {
-	struct ring_block *block = &ring->blocks[index], before = *block;
+	struct ring_block *block = &ring->blocks[index], before;
 	uint32_t generation;
 	int r, opened = 0;
 
@@ -180,6 +180,7 @@ static int block_look(struct ring *ring, uint32_t index, const char **ret_reason
 	if (generation != block->generation + (block->phase == BLOCK_FREE))
 		return broken(ret_reason, "a block's generation jumped");
 	if (block->phase != BLOCK_OPEN) {
+		before = *block;
 		r = block_opened(ring, index, generation, ret_reason);
 		if (r < 0)
 			return r;
@@ -192,7 +193,7 @@ static int block_look(struct ring *ring, uint32_t index, const char **ret_reason
 		block->listed = r == 0;
 	}
 	/* Without memory for its place it was not seen yet. */
-	if (r == -ENOMEM)
+	if (opened && r == -ENOMEM)
 		*block = before;
 	return r < 0 ? r : opened;
 }
