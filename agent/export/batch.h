@@ -16,9 +16,10 @@
 #include <stdint.h>
 
 #include "base/finished_span.h"
+#include "export/transport.h"
 
 /* Bytes of gRPC framing before the message. */
-#define BATCH_FRAMING 5
+#define BATCH_FRAMING TRANSPORT_FRAMING
 #define BATCH_SPANS_LIMIT 65535
 
 struct batch_span;

@@ -494,11 +494,11 @@ int connection_tick(struct connection *connection, uint64_t now_ns)
 	}
 }
 
-uint64_t connection_next_due(const struct connection *connection)
+uint64_t connection_next_due(const struct connection *connection, bool wanted)
 {
 	switch (connection->state) {
 	case CONNECTION_DOWN:
-		return connection->wanted ? connection->retry_ns : UINT64_MAX;
+		return wanted ? connection->retry_ns : UINT64_MAX;
 	case CONNECTION_RESOLVING:
 	case CONNECTION_CONNECTING:
 	case CONNECTION_SECURING:

@@ -69,7 +69,7 @@ void connection_want(struct connection *connection, bool wanted);
 
 /* Begins attempts, gives up overdue ones, closes what is over, writes. */
 int connection_tick(struct connection *connection, uint64_t now_ns);
-uint64_t connection_next_due(const struct connection *connection);
+uint64_t connection_next_due(const struct connection *connection, bool wanted);
 
 /* A call may be begun now. */
 bool connection_ready(const struct connection *connection);

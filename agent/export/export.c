@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-#include "export/answer.h"
+#include <string.h>
 
 /* Memory a batch keeps from one request to the next. */
 #define BATCH_KEEP (512u << 10)
@@ -54,11 +53,10 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-static void remember_error(struct export *export, enum grpc_status status, const char *message)
+static void remember_error(struct export *export, const char *status, const char *message)
 {
-	export->last_status = status;
-	(void)snprintf(export->last_error, sizeof(export->last_error), "%s: %s",
-		       grpc_status_name(status), message);
+	(void)snprintf(export->last_error, sizeof(export->last_error), "%s: %s", status,
+		       message);
 	export->last_error_wall_ns = export->env->ops->wall_ns(export->env);
 }
 
@@ -159,7 +157,7 @@ static void filling_seal(struct export *export)
 /* --- what becomes of a request -------------------------------------------- */
 
 static void batch_accepted(struct export *export, struct export_batch *batch,
-			   const struct answer *answer)
+			   const struct transport_answer *answer)
 {
 	uint64_t n = batch->batch.spans_n;
 	uint64_t rejected = answer->rejected < n ? answer->rejected : n;
@@ -184,9 +182,9 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 }
 
 static void batch_refused(struct export *export, struct export_batch *batch,
-			  const struct grpc_result *result)
+			  const struct transport_answer *answer)
 {
-	remember_error(export, result->status, result->message);
+	remember_error(export, answer->status, answer->message);
 	say(export, PRIORITY_ERROR, "%s refused %zu spans for good, they are dropped: %s",
 	    export->options.endpoint.authority, batch->batch.spans_n, export->last_error);
 	batch_finish(export, batch,
@@ -194,18 +192,18 @@ static void batch_refused(struct export *export, struct export_batch *batch,
 }
 
 static void batch_retry(struct export *export, struct export_batch *batch,
-			const struct grpc_result *result)
+			const struct transport_answer *answer)
 {
 	uint64_t now_ns = now(export);
 	uint64_t wait_ns = backoff_next(&batch->backoff, random_bits(export));
 
-	throttle_failed(&export->throttle, batch->sent_ns, now_ns, result->retry_delay_ns,
+	throttle_failed(&export->throttle, batch->sent_ns, now_ns, answer->delay_ns,
 			random_bits(export));
 	batch->state = EXPORT_BATCH_WAITING;
 	batch->due_ns = now_ns + wait_ns;
 	if (batch->due_ns < export->throttle.until_ns)
 		wait_ns = export->throttle.until_ns - now_ns;
-	remember_error(export, result->status, result->message);
+	remember_error(export, answer->status, answer->message);
 	export->failures++;
 	say(export, PRIORITY_WARNING, "%s failed, retrying in %llu ms: %s",
 	    export->options.endpoint.authority, (unsigned long long)(wait_ns / NS_PER_MS),
@@ -213,33 +211,33 @@ static void batch_retry(struct export *export, struct export_batch *batch,
 }
 
 static void batch_over(struct export *export, struct export_batch *batch,
-		       const struct grpc_result *result)
+		       const struct transport_answer *answer)
 {
-	struct grpc_result broken = {.status = GRPC_INTERNAL,
-				     .message =
-					     "the answer is not an ExportTraceServiceResponse"};
-	struct answer answer;
-
 	assert(batch->state == EXPORT_BATCH_SENT);
 	export->in_flight--;
-	if (result->status == GRPC_OK && answer_read(&answer, result->response) == 0)
-		batch_accepted(export, batch, &answer);
-	else if (result->status == GRPC_OK)
-		batch_refused(export, batch, &broken);
-	else if (retry_allowed(result->status, result->has_retry_info))
-		batch_retry(export, batch, result);
-	else
-		batch_refused(export, batch, result);
+	switch (answer->verdict) {
+	case TRANSPORT_ACCEPTED:
+		batch_accepted(export, batch, answer);
+		break;
+	case TRANSPORT_RETRY:
+		batch_retry(export, batch, answer);
+		break;
+	case TRANSPORT_REFUSED:
+		batch_refused(export, batch, answer);
+		break;
+	}
 }
 
-static void on_done(void *arg, void *tag, const struct grpc_result *result)
+static void on_done(void *arg, void *tag, const struct transport_answer *answer)
 {
-	batch_over(arg, tag, result);
+	batch_over(arg, tag, answer);
 }
 
 static void on_changed(void *arg, bool up, const char *why)
 {
 	struct export *export = arg;
+	struct transport *transport = &export->transport.of;
+	uint64_t now_ns = now(export), due_ns;
 
 	if (up) {
 		export->counters.connects++;
@@ -249,12 +247,13 @@ static void on_changed(void *arg, bool up, const char *why)
 		return;
 	export->counters.connect_failures++;
 	export->failures++;
-	remember_error(export, GRPC_UNAVAILABLE, why);
+	remember_error(export, "UNAVAILABLE", why);
+	due_ns = transport->ops->next_due(transport, true);
 	say(export, PRIORITY_WARNING, "%s, trying again in %llu ms", why,
-	    (unsigned long long)((export->connection.retry_ns - now(export)) / NS_PER_MS));
+	    (unsigned long long)(due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS : 0));
 }
 
-static const struct connection_ops connection_ops = {
+static const struct transport_news news = {
 	.done = on_done,
 	.changed = on_changed,
 };
@@ -263,8 +262,10 @@ static const struct connection_ops connection_ops = {
 
 static int deadlines_check(struct export *export, uint64_t now_ns)
 {
-	static const struct grpc_result result = {.status = GRPC_DEADLINE_EXCEEDED,
-						  .message = "no answer in time"};
+	static const struct transport_answer answer = {.verdict = TRANSPORT_RETRY,
+						       .status = "DEADLINE_EXCEEDED",
+						       .message = "no answer in time"};
+	struct transport *transport = &export->transport.of;
 	int work = 0;
 
 	for (size_t i = 0; i < export->batches_n; i++) {
@@ -272,8 +273,8 @@ static int deadlines_check(struct export *export, uint64_t now_ns)
 
 		if (batch->state != EXPORT_BATCH_SENT || now_ns < batch->deadline_ns)
 			continue;
-		connection_cancel(&export->connection, batch, batch->sent_ns, now_ns);
-		batch_over(export, batch, &result);
+		transport->ops->cancel(transport, batch, batch->sent_ns, now_ns);
+		batch_over(export, batch, &answer);
 		work++;
 	}
 	return work;
@@ -282,15 +283,19 @@ static int deadlines_check(struct export *export, uint64_t now_ns)
 static int batch_send(struct export *export, struct export_batch *batch, uint64_t now_ns)
 {
 	bool limited = export->options.timeout_ms != EXPORT_TIMEOUT_NONE;
-	uint64_t timeout_ns = limited ? export->options.timeout_ms * NS_PER_MS : 0;
+	struct transport *transport = &export->transport.of;
+	struct transport_request request = {
+		.framed = batch->batch.framed,
+		.timeout_ns = limited ? export->options.timeout_ms * NS_PER_MS : 0,
+	};
 	int r;
 
-	r = connection_call(&export->connection, batch, batch->batch.framed, timeout_ns);
+	r = transport->ops->begin(transport, batch, &request);
 	if (r < 0)
 		return r;
 	batch->state = EXPORT_BATCH_SENT;
 	batch->sent_ns = now_ns;
-	batch->deadline_ns = limited ? add_saturated(now_ns, timeout_ns) : UINT64_MAX;
+	batch->deadline_ns = limited ? add_saturated(now_ns, request.timeout_ns) : UINT64_MAX;
 	export->in_flight++;
 	export->counters.requests++;
 	export->counters.retries += batch->attempts++ ? 1 : 0;
@@ -318,13 +323,18 @@ static struct export_batch *batch_next(struct export *export, uint64_t now_ns)
 	return next;
 }
 
+static bool transport_ready(const struct export *export)
+{
+	return export->transport.of.ops->ready(&export->transport.of);
+}
+
 static int batches_send(struct export *export, uint64_t now_ns)
 {
 	struct export_batch *batch;
 	int work = 0;
 
 	while (export->in_flight < export->options.streams_max &&
-	       now_ns >= export->throttle.until_ns && connection_ready(&export->connection)) {
+	       now_ns >= export->throttle.until_ns && transport_ready(export)) {
 		batch = batch_next(export, now_ns);
 		if (!batch || batch_send(export, batch, now_ns) < 0)
 			break;
@@ -352,15 +362,16 @@ static bool anything_to_send(const struct export *export)
 
 int export_tick(struct export *export, uint64_t now_ns)
 {
+	struct transport *transport = &export->transport.of;
 	int work = deadlines_check(export, now_ns);
 
 	if (filling_due(export, now_ns)) {
 		filling_seal(export);
 		work++;
 	}
-	connection_want(&export->connection, anything_to_send(export));
+	transport->ops->want(transport, anything_to_send(export));
 	work += batches_send(export, now_ns);
-	work += connection_tick(&export->connection, now_ns);
+	work += transport->ops->tick(transport, now_ns);
 	if (export->flushing && export_idle(export))
 		export->flushing = false;
 	return work;
@@ -377,7 +388,7 @@ static uint64_t batch_due(const struct export *export, const struct export_batch
 		/* Neither a full pipe nor a missing connection comes by waiting
 		 * for this batch. */
 		if (export->in_flight >= export->options.streams_max ||
-		    !connection_ready(&export->connection))
+		    !transport_ready(export))
 			return UINT64_MAX;
 		return batch->due_ns > export->throttle.until_ns ? batch->due_ns
 								 : export->throttle.until_ns;
@@ -390,10 +401,9 @@ static uint64_t batch_due(const struct export *export, const struct export_batch
 
 uint64_t export_next_due(const struct export *export, uint64_t now_ns)
 {
-	uint64_t due = connection_next_due(&export->connection);
+	const struct transport *transport = &export->transport.of;
+	uint64_t due = transport->ops->next_due(transport, anything_to_send(export));
 
-	if (export->connection.state == CONNECTION_DOWN && anything_to_send(export))
-		due = export->connection.retry_ns;
 	for (size_t i = 0; i < export->batches_n; i++) {
 		uint64_t batch = batch_due(export, &export->batches[i]);
 
@@ -534,10 +544,21 @@ bool export_idle(const struct export *export)
 
 bool export_connected(const struct export *export)
 {
-	return export->connection.state == CONNECTION_UP;
+	return export->transport.of.ops->connected(&export->transport.of);
 }
 
 /* --- life ----------------------------------------------------------------- */
+
+static void transport_begin(struct export *export)
+{
+	grpc_transport_init(&export->transport.grpc, export->env, &export->options, &news,
+			    export);
+}
+
+static void transport_end(struct export *export)
+{
+	export->transport.of.ops->fini(&export->transport.of);
+}
 
 int export_init(struct export *export, struct env *env, const struct export_options *options,
 		uint64_t first_number)
@@ -550,7 +571,7 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 	r = export_options_fill(&export->options);
 	if (r < 0)
 		return r;
-	connection_init(&export->connection, env, &export->options, &connection_ops, export);
+	transport_begin(export);
 	while (export->batches_n < export->options.streams_max + 2) {
 		r = batch_init(&export->batches[export->batches_n].batch,
 			       export->options.batch_spans_max);
@@ -584,7 +605,7 @@ int export_reload(struct export *export, const struct export_options *options)
 	r = export_options_fill(&filled);
 	if (r < 0)
 		return r;
-	connection_fini(&export->connection);
+	transport_end(export);
 	for (size_t i = 0; i < export->batches_n; i++) {
 		if (export->batches[i].state != EXPORT_BATCH_SENT)
 			continue;
@@ -598,14 +619,13 @@ int export_reload(struct export *export, const struct export_options *options)
 	/* New ones are empty until batch_fit(). */
 	if (export->batches_n < filled.streams_max + 2)
 		export->batches_n = filled.streams_max + 2;
-	connection_init(&export->connection, export->env, &export->options, &connection_ops,
-			export);
+	transport_begin(export);
 	return 0;
 }
 
 void export_fini(struct export *export)
 {
-	connection_fini(&export->connection);
+	transport_end(export);
 	for (size_t i = 0; i < export->batches_n; i++)
 		batch_fini(&export->batches[i].batch);
 	export->batches_n = 0;

@@ -1,4 +1,4 @@
-/* The export stage: finished spans to one OTLP/gRPC destination, for ever.
+/* The export stage: finished spans to one destination, for ever.
  *
  * Push copies spans into batches; tick sends them, several requests at a time,
  * and tries again what may be tried again, without end: the log is the backlog,
@@ -6,7 +6,7 @@
  * export_acked(); after a restart what lies behind it is pushed again, so a
  * destination may see a span twice, with the same ids.
  *
- * One owner, one thread: the agent's. Callbacks of the connection run inside
+ * One owner, one thread: the agent's. Callbacks of the transport run inside
  * env->wait() and change only this struct. */
 #ifndef EXPORT_EXPORT_H
 #define EXPORT_EXPORT_H
@@ -18,7 +18,7 @@
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "export/batch.h"
-#include "export/connection.h"
+#include "export/grpc_transport.h"
 #include "export/options.h"
 #include "export/retry.h"
 
@@ -77,7 +77,10 @@ struct export
 {
 	struct env *env;
 	struct export_options options; /* with the defaults filled in */
-	struct connection connection;
+	union {
+		struct transport of; /* the head of each */
+		struct grpc_transport grpc;
+	} transport;
 	struct throttle throttle;
 
 	struct export_batch batches[EXPORT_BATCHES_MAX];
@@ -95,9 +98,7 @@ struct export
 	uint64_t failures; /* in a row, of requests or connections */
 
 	struct export_counters counters;
-	/* The newest failure, for `status`. */
-	enum grpc_status last_status;
-	char last_error[256];
+	char last_error[256]; /* the newest failure, "STATUS: words", for `status` */
 	uint64_t last_error_wall_ns;
 };
 

@@ -54,7 +54,8 @@ static struct scene *scene_new(uint32_t window, uint32_t streams_max)
 	struct scene *scene = calloc(1, sizeof(*scene));
 
 	assert_non_null(scene);
-	assert_int_equal(endpoint_parse(&scene->options.endpoint, "http://h:1/prefix", NULL, 0), 0);
+	assert_int_equal(endpoint_parse(&scene->options.endpoint, "http://h:1/prefix", NULL, 0),
+			 0);
 	scene->options.user_agent = "test/1";
 	scene->options.streams_max = 4;
 	scene->options.response_bytes_max = 1000;
