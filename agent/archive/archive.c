@@ -389,8 +389,11 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 	/* Its descriptor must stay while it is being synced. */
 	if (!archive->directory_syncing && archive_dir_moved(&archive->directory) > 0)
 		r = recover_directory_moved(archive);
-	for (struct run *run = archive->runs; run; run = run->next)
+	for (struct run *run = archive->runs; run; run = run->next) {
 		seal_if_alone(run, now_ns);
+		if (run->spool_left && !run->has_spool)
+			(void)run_remove_left(run); /* said already */
+	}
 	if (r >= 0)
 		checkpoint_begin(archive);
 	/* A longer index is slower to read, nothing more. */

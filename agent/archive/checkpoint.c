@@ -295,7 +295,8 @@ void checkpoint_forget(struct archive *archive)
 {
 	for (struct run *run = archive->runs, *next; run; run = next) {
 		next = run->next;
-		if (run->phase != RUN_SEALED || run->seal_wanted || sealing_index(run) < 0)
+		if (run->phase != RUN_SEALED || run->seal_wanted || run->spool_left ||
+		    sealing_index(run) < 0)
 			continue;
 		if (run->last_number <= archive->mark && run->known_number <= archive->mark)
 			run_free(run);

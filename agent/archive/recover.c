@@ -201,136 +201,38 @@ static int complete_index(struct archive *archive, const struct names *names)
 
 /* --- taking up runs ----------------------------------------------------- */
 
-static void note_span(void *arg, const struct span_facts *facts,
-		      const struct finished_span *span)
+/* The run a spool found is of. It may be known under another name: when a start
+ * could not read the spool, its run began again with a name of its own. */
+static int run_of_spool(struct archive *archive, const uint8_t trace_id[16],
+			const struct name *name, struct run **ret_run, bool *ret_made)
 {
-	(void)span;
-	run_note(arg, facts);
-}
+	struct index_entry entry = {.name = *name};
+	struct run *run = run_find(archive, trace_id);
+	int r = 0;
 
-static int load_spool(struct run *run, uint32_t *ret_damaged)
-{
-	struct archive *archive = run->archive;
-	struct spool_damage damage = {0};
-	int r;
-
-	r = spool_load(&run->spool, run->trace_id, note_span, run, &damage);
-	if (r == -ENOENT)
-		return 0;
-	if (r == -EISDIR || r == -ELOOP) {
-		spool_forget_written(&run->spool);
-		return run_keep_aside(archive, run->spool.name, &run->name);
-	}
-	if (r < 0)
-		return r;
-	if (damage.lines > 0)
-		archive_say(archive, LOG_ERR, "%s/%s: %u damaged lines passed over",
-			    archive->options.dir, run->spool.name, damage.lines);
-	*ret_damaged = damage.lines;
-	if (damage.lines > 0 && run->spool.count == 0) {
-		spool_forget_written(&run->spool);
-		return run_keep_aside(archive, run->spool.name, &run->name);
-	}
-	return 0;
-}
-
-/* Size and CRC in the index may be those of the file before: a spool says that
- * a seal may have been interrupted. What the file says decides. */
-static int unite_with_file(struct run *run)
-{
-	struct index_entry entry;
-	int r;
-
-	r = index_find(&run->archive->index, run->trace_id, &entry);
-	if (r <= 0 || strcmp(entry.name.text, run->name.text) != 0)
-		return r < 0 ? r : 0;
-	entry.crc_known = entry.crc_known && run->spool.count == 0;
-	return reopen_run(run, &entry);
-}
-
-/* What was in the spool and is not any more. Of a run that the log knows that is
- * what it recorded: a damaged line behind it, as a power loss leaves them, is
- * pushed again. Of another one it is every damaged line. */
-static uint64_t spans_lost(const struct run *run, bool was_open, uint32_t damaged)
-{
-	if (!was_open)
-		return damaged;
-	return run->recorded_spans > run->spool.count ? run->recorded_spans - run->spool.count
-						      : 0;
-}
-
-/* A run that gets no file loses its spool just before the log is told so. */
-static bool was_filtered(const struct run *run)
-{
-	const struct archive_options *options = &run->archive->options;
-
-	return run->spool.count == 0 &&
-	       (options->root_count > 0 || run->recorded_spans < options->min_spans);
-}
-
-static void count_lost(struct run *run, uint64_t lost)
-{
-	struct archive *archive = run->archive;
-
-	if (lost == 0)
-		return;
-	archive->counters.recovered += lost;
-	if (was_filtered(run)) {
-		archive->counters.dropped_filtered += lost;
-		archive->fates.settled.dropped_filtered += lost;
-	} else {
-		archive->counters.dropped_lost += lost;
-		archive->fates.settled.dropped_lost += lost;
-		archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
-			    archive->options.dir, run->spool.name, (unsigned long long)lost);
-	}
-	/* The next start must not count them again; a log that is full just now
-	 * lets it. */
-	run->recorded_spans = run->spool.count;
-	if (run->recorded)
-		(void)checkpoint_record_open(run);
-}
-
-static int take_up(struct run *run)
-{
-	struct archive *archive = run->archive;
-	bool was_open = run->phase == RUN_OPEN;
-	uint64_t now_ns = archive->env->ops->mono_ns(archive->env);
-	uint32_t damaged = 0;
-	int r;
-
-	run->doubtful = true;
-	if (run->seal_wanted)
-		run_mark_busy(run);
-	/* A name that was not settled may be another run's. */
-	if (!run->settled)
-		return 0;
-	run_begin_spool(run);
-	r = load_spool(run, &damaged);
-	if (r >= 0 && (was_open || run->spool.count > 0))
-		r = unite_with_file(run);
-	if (r >= 0)
-		count_lost(run, spans_lost(run, was_open, damaged));
-	if (r < 0 || run->spool.count == 0) {
-		(void)(r < 0 ? 0 : spool_remove(&run->spool));
-		spool_fini(&run->spool);
-		run->has_spool = false;
-		if (r < 0) {
-			run->doubtful = false; /* it is tried again */
+	*ret_made = !run;
+	if (!run) {
+		r = index_find(&archive->index, trace_id, &entry);
+		if (r >= 0)
+			r = run_new(&run, archive, trace_id);
+		if (r < 0)
 			return r;
-		}
 	}
-	if (!run->has_spool)
-		return 0;
-	run->phase = RUN_OPEN;
-	/* Whoever made it may have died before its name was synced. */
-	run->directory_change = ++archive->directory_changes;
-	run->alone_due_ns = now_ns + archive->options.alone_ns;
-	archive->counters.open_runs++;
-	archive->counters.waiting += run_not_archived(run);
-	archive->counters.recovered += run_not_archived(run);
-	run_mark_busy(run);
+	if (!run->settled)
+		run_set_name(run, &entry.name);
+	*ret_run = run;
 	return 0;
+}
+
+static int take_up_settled(struct run *run)
+{
+	int r;
+
+	run->settled = true;
+	r = take_up(run);
+	if (r < 0)
+		run->settled = false;
+	return r;
 }
 
 /* A spool that no run of the log has, or only without its name. */
@@ -349,20 +251,15 @@ static int take_up_found(struct archive *archive, const struct name *name)
 	/* One that is passed over would take the name from its own run. */
 	if (r < 0)
 		return error_passes(r) ? r : 0;
-	run = run_find(archive, trace_id);
-	if (run && run->settled)
-		return 0;
-	made = !run;
-	r = made ? run_new(&run, archive, trace_id) : 0;
+	r = run_of_spool(archive, trace_id, name, &run, &made);
 	if (r < 0)
 		return r;
-	run_set_name(run, name);
-	run->settled = true;
-	r = take_up(run);
-	if (r < 0 && made)
+	if (strcmp(run->name.text, name->text) != 0)
+		r = take_in(run, name);
+	else if (!run->settled)
+		r = take_up_settled(run);
+	if (r < 0 && made && !run->has_spool)
 		run_free(run);
-	else if (r < 0)
-		run->settled = false;
 	return r;
 }
 

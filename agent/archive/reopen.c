@@ -154,15 +154,15 @@ static int read_file(struct run *run, int fd, const struct index_entry *entry,
 }
 
 /* Line by line into the spool there is. */
-static int add_missing(struct run *run, struct spool *fresh)
+int run_add_missing(struct run *run, struct spool *other)
 {
 	struct reopening reopening = {.run = run, .into = &run->spool, .skip_known = true};
 	struct document_result result;
 	struct buf line = BUF_INIT;
 	int r = 0;
 
-	for (uint32_t i = 0; i < fresh->count && r >= 0; i++) {
-		r = spool_line(fresh, i, &line);
+	for (uint32_t i = 0; i < other->count && r >= 0; i++) {
+		r = spool_line(other, i, &line);
 		if (r >= 0)
 			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
 	}
@@ -181,7 +181,7 @@ static int unite(struct run *run, int fd, const struct index_entry *entry)
 		run->archived = fresh.count;
 		run->superseded = 0;
 		run->edited |= !same;
-		r = run->spool.count > 0 ? add_missing(run, &fresh) : publish(run, &fresh);
+		r = run->spool.count > 0 ? run_add_missing(run, &fresh) : publish(run, &fresh);
 	}
 	/* Only now: before the spool was whole, the file was all there was. */
 	if (r >= 0 && !same)

@@ -242,9 +242,11 @@ static int settle_name(struct run *run)
 	name_spool(spool, &run->name);
 	r = archive_dir_has(directory, run->name.text);
 	if (r == 0)
-		r = archive_dir_has(directory, spool);
-	if (r > 0 && !run->suffixed)
-		r = run_change_name(run);
+		r = take_up_whose(run, spool);
+	else if (r > 0)
+		r = -EEXIST;
+	if (r == -EEXIST)
+		r = run->suffixed ? 0 : run_change_name(run);
 	if (r >= 0)
 		run->settled = true;
 	return r < 0 ? r : 0;
@@ -272,38 +274,78 @@ void run_begin_spool(struct run *run)
 	run->has_spool = true;
 }
 
+int run_remove_left(struct run *run)
+{
+	struct archive *archive = run->archive;
+	char name[NAME_FULL_BYTES];
+	int r;
+
+	name_spool(name, &run->name);
+	r = archive->env->ops->unlink(archive->env, archive->directory.fd, name, 0);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	run->spool_left = false;
+	return 0;
+}
+
+/* The name it has in the index, or one that is free; *ret_known: there may be a
+ * sealed file. */
+static int find_name(struct run *run, struct index_entry *ret_entry, bool *ret_known)
+{
+	int r = 1;
+
+	if (run->indexed)
+		r = index_find(&run->archive->index, run->trace_id, ret_entry);
+	else
+		*ret_entry = sealing_entry(run);
+	if (r < 0)
+		return r;
+	*ret_known = r > 0;
+	if (r == 0)
+		return settle_name(run);
+	run_set_name(run, &ret_entry->name);
+	run->settled = true;
+	return 0;
+}
+
+static int open_spool(struct run *run, struct index_entry *entry, bool known)
+{
+	int r;
+
+	run_begin_spool(run);
+	r = take_up_own(run);
+	/* With a spool, the file may be newer than what the index says. */
+	entry->crc_known = entry->crc_known && run->spool.count == 0;
+	if (r >= 0 && known)
+		r = reopen_run(run, entry);
+	if (r < 0) {
+		spool_fini(&run->spool);
+		run->has_spool = false;
+	}
+	return r;
+}
+
 int run_open(struct run *run)
 {
-	struct index_entry entry;
-	int r;
+	struct archive *archive = run->archive;
+	struct index_entry entry = {0};
+	bool known = false;
+	int r = 0;
 
 	if (run->has_spool)
 		return 0;
-	r = index_find(&run->archive->index, run->trace_id, &entry);
-	if (!run->indexed) {
-		entry = sealing_entry(run);
-		r = 1;
-	}
+	if (run->spool_left)
+		r = run_remove_left(run);
+	if (r >= 0)
+		r = find_name(run, &entry, &known);
+	if (r >= 0)
+		r = open_spool(run, &entry, known);
 	if (r < 0)
 		return r;
-	if (r > 0) {
-		run_set_name(run, &entry.name);
-		run->settled = true;
-		run_begin_spool(run);
-		r = reopen_run(run, &entry);
-		if (r < 0) {
-			spool_fini(&run->spool);
-			run->has_spool = false;
-			return r;
-		}
-	} else {
-		r = settle_name(run);
-		if (r < 0)
-			return r;
-		run_begin_spool(run);
-	}
 	run->phase = RUN_OPEN;
-	run->archive->counters.open_runs++;
+	archive->counters.open_runs++;
+	archive->counters.waiting += run_not_archived(run);
+	archive->counters.recovered += run_not_archived(run);
 	return 0;
 }
 

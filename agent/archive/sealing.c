@@ -39,10 +39,10 @@ static void forget_spans(struct run *run)
 	int r;
 
 	r = spool_remove(&run->spool);
-	/* A spool left behind is found at the next start; its spans are then
-	 * recognised in the sealed file. */
+	/* One that a restart still finds is compared with the sealed file. */
+	run->spool_left = r < 0;
 	if (r < 0)
-		archive_say(archive, LOG_WARNING, "cannot remove %s/%s: %s",
+		archive_say(archive, LOG_WARNING, "cannot remove %s/%s: %s; trying again",
 			    archive->options.dir, run->spool.name, strerror(-r));
 	spool_fini(&run->spool);
 	run->has_spool = false;

@@ -1,5 +1,5 @@
 /* The inside of the archive stage: what archive.c, run.c, sealing.c,
- * checkpoint.c, reopen.c and recover.c share.
+ * checkpoint.c, reopen.c, recover.c and take_up.c share.
  *
  * A run's life:
  *
@@ -46,9 +46,10 @@ struct run {
 	uint8_t trace_id[16];
 	struct name name;
 	uint64_t name_hash;
-	bool settled;	/* the name was found free, or is the run's already */
-	bool suffixed;	/* the name has the trace id */
-	bool has_spool; /* `spool` is in use */
+	bool settled;	 /* the name was found free, or is the run's already */
+	bool suffixed;	 /* the name has the trace id */
+	bool has_spool;	 /* `spool` is in use */
+	bool spool_left; /* a file of it could not be removed: all it says is settled */
 	struct spool spool;
 
 	enum run_phase phase;
@@ -148,6 +149,8 @@ void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns);
 int run_change_name(struct run *run);
 /* Ready to take spans: name settled, spool there, sealed file read back. */
 int run_open(struct run *run);
+/* Tries again to remove a spool that is left. */
+int run_remove_left(struct run *run);
 void run_begin_spool(struct run *run);
 int run_flush(struct run *run);
 /* Its spool's file has gone: goes on with what memory and sealed file hold. */
@@ -206,6 +209,20 @@ void checkpoint_forget(struct archive *archive);
 
 /* reopen.c: unites the run's spool with its sealed file. */
 int reopen_run(struct run *run, const struct index_entry *entry);
+
+/* Adds what `other` has of the run to its spool, as far as it is not there. */
+int run_add_missing(struct run *run, struct spool *other);
+
+/* take_up.c */
+int take_up(struct run *run);
+/* Whose spool `entry` is. 1: the run's, 0: there is none (any more), -EEXIST:
+ * somebody else's. */
+int take_up_whose(struct run *run, const char *entry);
+/* What stands under the name of a run's new spool. */
+int take_up_own(struct run *run);
+/* A spool of the run under another name than the run's: united with its own, and
+ * removed. */
+int take_in(struct run *run, const struct name *name);
 
 /* recover.c */
 int recover_scan(struct archive *archive);

@@ -102,10 +102,10 @@ static void a_span_that_comes_twice_stands_in_the_file_once(void **state)
 
 /* The log forgot the run, and what is in the directory cannot be opened for a
  * moment: the run must not take a second name beside its own. */
-static bool start_without_a_descriptor(uint64_t nth)
+static bool start_that_cannot_open(int error, uint64_t nth)
 {
 	struct file_env_fault fault = {
-		.op = FILE_ENV_OPEN, .kind = FILE_ENV_FAIL, .nth = nth, .error = -EMFILE};
+		.op = FILE_ENV_OPEN, .kind = FILE_ENV_FAIL, .nth = nth, .error = error};
 	char **names;
 	bool fired;
 	unsigned n;
@@ -131,11 +131,187 @@ static bool start_without_a_descriptor(uint64_t nth)
 	return fired;
 }
 
-static void a_moment_without_descriptors_gives_no_run_a_second_name(void **state)
+/* The last ones do not say that they pass: the spool is given up for that start. */
+static void a_file_that_cannot_be_opened_once_gives_no_run_a_second_name(void **state)
+{
+	static const int errors[] = {-EMFILE, -EDQUOT, -EIO, -EROFS};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		for (uint64_t nth = 1; start_that_cannot_open(errors[i], nth); nth++)
+			assert_true(nth < 100);
+}
+
+/* Files of the directory but the sealed ones. */
+static unsigned others(void)
+{
+	char **names;
+	unsigned all = world_list(&world, "", &names), sealed;
+
+	world_free_names(names, all);
+	sealed = world_list(&world, ".otlp.json", &names);
+	world_free_names(names, sealed);
+	return all - sealed;
+}
+
+static void write_second_spool(const char *name, uint64_t from, uint64_t to)
+{
+	struct archive_world other;
+	struct buf text;
+	char **names;
+
+	world_init(&other);
+	world_start(&other);
+	for (uint64_t id = from; id <= to; id++)
+		world_add(&other,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+	for (int i = 0; i < 8; i++)
+		world_turn(&other);
+	assert_int_equal(world_list(&other, ".partial", &names), 1);
+	text = world_read(&other, names[0]);
+	world_write(&world, name, buf_bytes(&text));
+	buf_fini(&text);
+	world_free_names(names, 1);
+	world_fini(&other);
+}
+
+/* An earlier version's start, or somebody's copy, left two: whatever stands in one
+ * of them only is in the file, and nothing else stays. */
+static void a_second_spool_of_a_run_is_united_with_the_first(bool sealed, bool forgotten)
+{
+	const struct archive_counters *counters;
+
+	world.keep_no_frames = forgotten;
+	world_start(&world);
+	for (uint64_t id = 1; id <= 3; id++)
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+	if (sealed)
+		seal_all(1);
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	write_second_spool("a_run_20200101T000000000000.otlp.json.partial", 2, 5);
+	world_start(&world);
+	seal_all(1);
+	counters = archive_counters(world.archive);
+	assert_int_equal(counters->spans + counters->recovered,
+			 counters->archived + counters->waiting);
+	for (uint64_t id = 1; id <= 5; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	assert_int_equal(others(), 0);
+}
+
+static void a_second_spool_of_an_open_run_is_united_with_it(void **state)
 {
 	(void)state;
-	for (uint64_t nth = 1; start_without_a_descriptor(nth); nth++)
-		assert_true(nth < 100);
+	a_second_spool_of_a_run_is_united_with_the_first(false, false);
+}
+
+static void a_second_spool_of_a_run_the_log_forgot_is_united_with_it(void **state)
+{
+	(void)state;
+	a_second_spool_of_a_run_is_united_with_the_first(false, true);
+}
+
+static void a_second_spool_of_a_sealed_run_is_united_with_its_file(void **state)
+{
+	(void)state;
+	a_second_spool_of_a_run_is_united_with_the_first(true, false);
+}
+
+static void a_second_spool_of_a_sealed_run_the_log_forgot_is_united_with_it(void **state)
+{
+	(void)state;
+	a_second_spool_of_a_run_is_united_with_the_first(true, true);
+}
+
+/* Each operation on the way fails once, or is the last one of its life. */
+static bool unite_with_a_fault(enum file_env_fault_kind kind, uint64_t nth)
+{
+	struct file_env_fault fault = {.kind = kind, .nth = nth, .error = -EIO};
+	bool fired;
+
+	world_init(&world);
+	world_start(&world);
+	for (uint64_t id = 1; id <= 3; id++)
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	write_second_spool("a_run_20200101T000000000000.otlp.json.partial", 2, 5);
+	file_env_arm(&world.env, fault);
+	world_start(&world);
+	for (int i = 0; i < 60; i++)
+		world_turn(&world);
+	fired = file_env_fired(&world.env);
+	file_env_disarm(&world.env);
+	world_crash(&world);
+	world_start(&world);
+	seal_all(1);
+	for (uint64_t id = 1; id <= 5; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	assert_int_equal(others(), 0);
+	world_fini(&world);
+	return fired;
+}
+
+static void two_spools_are_united_whatever_operation_fails_or_is_the_last(void **state)
+{
+	static const enum file_env_fault_kind kinds[] = {FILE_ENV_FAIL, FILE_ENV_CRASH_BEFORE,
+							 FILE_ENV_CRASH_AFTER};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		for (uint64_t nth = 1; unite_with_a_fault(kinds[i], nth); nth++)
+			assert_true(nth < 300);
+}
+
+/* Of a run that has its file, and of one that gets none. */
+static void a_spool_that_cannot_be_removed_goes_later(uint32_t min_spans)
+{
+	struct file_env_fault fault = {.op = FILE_ENV_UNLINK,
+				       .kind = FILE_ENV_FAIL,
+				       .nth = 1,
+				       .times = 3,
+				       .error = -EROFS};
+
+	world.options.min_spans = min_spans;
+	world_start(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	assert_int_equal(others(), 1);
+	file_env_arm(&world.env, fault);
+	seal_all(1);
+	assert_int_equal(others(), 1);
+	for (int i = 0; i < 100; i++)
+		world_turn(&world);
+	assert_int_equal(others(), 0);
+	/* It goes on under the same name. */
+	file_env_arm(&world.env, fault);
+	for (uint64_t id = 2; id <= 3; id++) {
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+		seal_all(1);
+	}
+	for (int i = 0; i < 100; i++)
+		world_turn(&world);
+	assert_int_equal(others(), 0);
+	assert_int_equal(world_count(&world, 3), min_spans == 1);
+}
+
+static void a_spool_that_cannot_be_removed_is_removed_later(void **state)
+{
+	(void)state;
+	a_spool_that_cannot_be_removed_goes_later(1);
+}
+
+static void a_spool_of_a_filtered_run_that_cannot_be_removed_is_removed_later(void **state)
+{
+	(void)state;
+	a_spool_that_cannot_be_removed_goes_later(2);
 }
 
 int main(void)
@@ -143,7 +319,24 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_span_that_comes_twice_stands_in_the_file_once,
 						setup, teardown),
-		cmocka_unit_test(a_moment_without_descriptors_gives_no_run_a_second_name),
+		cmocka_unit_test(a_file_that_cannot_be_opened_once_gives_no_run_a_second_name),
+		cmocka_unit_test_setup_teardown(a_second_spool_of_an_open_run_is_united_with_it,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_second_spool_of_a_run_the_log_forgot_is_united_with_it, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_second_spool_of_a_sealed_run_is_united_with_its_file, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			a_second_spool_of_a_sealed_run_the_log_forgot_is_united_with_it, setup,
+			teardown),
+		cmocka_unit_test(two_spools_are_united_whatever_operation_fails_or_is_the_last),
+		cmocka_unit_test_setup_teardown(a_spool_that_cannot_be_removed_is_removed_later,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_spool_of_a_filtered_run_that_cannot_be_removed_is_removed_later,
+			setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
