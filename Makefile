@@ -302,9 +302,10 @@ $(BUILD)/bench/lttng_cost: bench/lttng_cost.c bench/lttng_provider.h
 
 .PHONY: install
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include/spanring $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 755 $(BUILD)/spanring $(BUILD)/spanringd $(DESTDIR)$(PREFIX)/bin
 	install -m 644 include/spanring.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/spanring/*.h $(DESTDIR)$(PREFIX)/include/spanring
 	install -m 755 $(BUILD)/libspanring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
 	ln -sf libspanring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libspanring.so
 	install -m 644 $(BUILD)/libspanring.a $(DESTDIR)$(LIBDIR)

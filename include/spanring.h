@@ -515,6 +515,7 @@ struct spanring_context {
 	bool is_remote;	     /* it came from outside this process */
 	uint16_t tracestate_length;
 	char tracestate[SPANRING_TRACESTATE_MAX + 1]; /* NUL-terminated */
+	bool b3_debug; /* B3's debug: sampled, and passed on as such */
 };
 
 /* A traceparent without and with its NUL. */

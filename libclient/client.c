@@ -1,6 +1,9 @@
 #include "client.h"
 
+#include "spanring/propagation.h"
+
 #include "attributes.h"
+#include "baggage.h"
 #include "clock.h"
 #include "context.h"
 #include "life.h"
@@ -104,11 +107,10 @@ static int keep_options(const struct spanring_options *options)
 	if (life_options.directory && life_options.directory[0] != '/' &&
 	    directory_absolute(kept.directory, life_options.directory) == 0)
 		life_options.directory = kept.directory;
-	life_options.ring.bytes_max = options->ring_bytes_max
-					      ? options->ring_bytes_max
-					      : kept.environment.ring_bytes_max;
-	life_options.ring.wait_ms = options->wait_ms ? options->wait_ms
-						     : kept.environment.wait_ms;
+	life_options.ring.bytes_max = options->ring_bytes_max ? options->ring_bytes_max
+							      : kept.environment.ring_bytes_max;
+	life_options.ring.wait_ms =
+		options->wait_ms ? options->wait_ms : kept.environment.wait_ms;
 	return 0;
 }
 
@@ -134,15 +136,22 @@ static void read_environment(const struct spanring_options *options)
 				 ignored || environment_is_forbidden(), &reporter) == 0;
 	report_to_stderr(kept.environment.log_stderr);
 	client_sampler = kept.environment.sampler;
+	propagate_set = kept.environment.propagators;
 }
 
 static void inherit_context(void)
 {
 	struct spanring_context context;
+	struct spanring_baggage baggage;
+	const char *text = NULL;
 
 	memset(&client_inherited, 0, sizeof client_inherited);
 	if (context_inherited(&context) == 0)
 		(void)spanring_span_from_context(&client_inherited, &context); /* was checked */
+	if (propagate_set & PROPAGATE_BAGGAGE)
+		text = environment_get("BAGGAGE");
+	(void)spanring_baggage_parse(text ? text : "", text ? strlen(text) : 0, &baggage);
+	baggage_inherit(&baggage);
 }
 
 /* ---- init and shutdown ----------------------------------------------------- */

@@ -22,6 +22,7 @@
 /* Bits of spanring_span.marks. */
 #define CLIENT_MARK_REMOTE 0x01u /* stands for a span of another process */
 #define CLIENT_MARK_RUN 0x02u	 /* the root of a run that spanring_run_begin() began */
+#define CLIENT_MARK_DEBUG 0x04u	 /* B3's debug, passed on to its children */
 
 /* Epochs are multiples of this; what is below is a thread's number. */
 #define CLIENT_EPOCH_STEP 0x10000u
@@ -81,9 +82,8 @@ static inline int client_enter(uint32_t stamp, struct thread **ret_thread)
 
 	if (__builtin_expect(thread != NULL && !thread_writing(thread), 1)) {
 		thread_write_begin(thread);
-		if (__builtin_expect(thread->stamp == stamp &&
-					     client_epoch_now() == thread->epoch,
-				     1)) {
+		if (__builtin_expect(
+			    thread->stamp == stamp && client_epoch_now() == thread->epoch, 1)) {
 			*ret_thread = thread;
 			return 0;
 		}

@@ -1,3 +1,5 @@
+#include "spanring/propagation.h"
+
 #include "context.h"
 #include "environment.h"
 #include "w3c.h"
@@ -21,7 +23,9 @@ int spanring_context_from_environment(struct spanring_context *ret_context)
 
 int context_inherited(struct spanring_context *ret_context)
 {
-	if (spanring_context_from_environment(ret_context) == 0)
+	/* TRACEPARENT first, whatever is configured: our own wrapper sets it. */
+	if (spanring_context_from_environment(ret_context) == 0 ||
+	    spanring_extract(spanring_get_variable, NULL, ret_context, NULL) == 0)
 		return 0;
 	if (environment_get("SPANRING_CONTEXT_FILE") &&
 	    spanring_context_from_file(NULL, ret_context) == 0)

@@ -67,7 +67,8 @@ int spanring_current(struct spanring_span *ret_span)
 	return 0;
 }
 
-int spanring_span_context(const struct spanring_span *span, struct spanring_context *ret_context)
+int spanring_span_context(const struct spanring_span *span,
+			  struct spanring_context *ret_context)
 {
 	struct spanring_context context;
 	struct record_text state;
@@ -79,6 +80,7 @@ int spanring_span_context(const struct spanring_span *span, struct spanring_cont
 		return -ENOENT;
 	context.trace_flags = span->trace_flags;
 	context.is_remote = (span->marks & CLIENT_MARK_REMOTE) != 0;
+	context.b3_debug = (span->marks & CLIENT_MARK_DEBUG) != 0;
 	state = tracestate_text(span->tracestate);
 	context.tracestate_length = (uint16_t)state.length;
 	if (state.length)
@@ -91,7 +93,8 @@ int spanring_current_context(struct spanring_context *ret_context)
 {
 	struct spanring_span current;
 
-	if (spanring_current(&current) == 0 && spanring_span_context(&current, ret_context) == 0)
+	if (spanring_current(&current) == 0 &&
+	    spanring_span_context(&current, ret_context) == 0)
 		return 0;
 	return spanring_span_context(&client_inherited, ret_context);
 }
@@ -105,9 +108,9 @@ int spanring_span_from_context(struct spanring_span *ret_span,
 	memcpy(ret_span->trace_id, context->trace_id, sizeof ret_span->trace_id);
 	memcpy(ret_span->span_id, context->span_id, sizeof ret_span->span_id);
 	ret_span->trace_flags = context->trace_flags;
-	ret_span->marks = CLIENT_MARK_REMOTE;
-	ret_span->tracestate = tracestate_number(context->tracestate,
-						 context->tracestate_length);
+	ret_span->marks = CLIENT_MARK_REMOTE | (context->b3_debug ? CLIENT_MARK_DEBUG : 0);
+	ret_span->tracestate =
+		tracestate_number(context->tracestate, context->tracestate_length);
 	return 0;
 }
 

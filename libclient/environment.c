@@ -20,6 +20,7 @@ enum variable {
 	OTEL_TRACES_SAMPLER,
 	OTEL_TRACES_SAMPLER_ARG,
 	OTEL_SAMPLING_RATE,
+	OTEL_PROPAGATORS,
 	ENVIRONMENT,
 	SPANRING_DIR,
 	SPANRING_RING_MAX,
@@ -38,6 +39,7 @@ static const char variable_names[VARIABLE_COUNT][26] = {
 	[OTEL_TRACES_SAMPLER] = "OTEL_TRACES_SAMPLER",
 	[OTEL_TRACES_SAMPLER_ARG] = "OTEL_TRACES_SAMPLER_ARG",
 	[OTEL_SAMPLING_RATE] = "OTEL_SAMPLING_RATE",
+	[OTEL_PROPAGATORS] = "OTEL_PROPAGATORS",
 	[ENVIRONMENT] = "ENVIRONMENT",
 	[SPANRING_DIR] = "SPANRING_DIR",
 	[SPANRING_RING_MAX] = "SPANRING_RING_MAX",
@@ -207,27 +209,64 @@ static unsigned detector_named(const char *name, size_t length)
 	return 0;
 }
 
-static void read_detectors(struct environment *environment, const struct reading *reading)
+/* The names of a list in `value`, as bits; *ret_unknown: some were not known. */
+static unsigned read_names(const char *at, unsigned (*named)(const char *, size_t),
+			   bool *ret_unknown)
 {
-	const char *at = reading->value[SPANRING_DETECTORS];
-	bool unknown = false;
+	unsigned set = 0;
 
-	if (!at)
-		return;
-	environment->detectors = 0;
+	*ret_unknown = false;
 	while (*at) {
 		size_t length = strcspn(at, ", \t");
-		unsigned detector = detector_named(at, length);
+		unsigned bits = named(at, length);
 
-		if (length && !detector && !equals(at, length, "none"))
-			unknown = true;
-		environment->detectors |= detector;
+		if (length && !bits && !equals(at, length, "none"))
+			*ret_unknown = true;
+		set |= bits;
 		at += length;
 		at += strspn(at, ", \t");
 	}
+	return set;
+}
+
+static void read_detectors(struct environment *environment, const struct reading *reading)
+{
+	bool unknown;
+
+	if (!reading->value[SPANRING_DETECTORS])
+		return;
+	environment->detectors =
+		read_names(reading->value[SPANRING_DETECTORS], detector_named, &unknown);
 	if (unknown)
 		report(reading, SPANRING_DETECTORS,
 		       "knows host, process, service, all and none; the rest is ignored");
+}
+
+static unsigned propagator_named(const char *name, size_t length)
+{
+	if (equals(name, length, "tracecontext"))
+		return PROPAGATE_TRACECONTEXT;
+	if (equals(name, length, "baggage"))
+		return PROPAGATE_BAGGAGE;
+	if (equals(name, length, "b3"))
+		return PROPAGATE_B3;
+	if (equals(name, length, "b3multi"))
+		return PROPAGATE_B3MULTI;
+	return 0;
+}
+
+static void read_propagators(struct environment *environment, const struct reading *reading)
+{
+	bool unknown;
+
+	if (!reading->value[OTEL_PROPAGATORS])
+		return;
+	environment->propagators =
+		read_names(reading->value[OTEL_PROPAGATORS], propagator_named, &unknown);
+	if (unknown)
+		report(reading, OTEL_PROPAGATORS,
+		       "knows tracecontext, baggage, b3, b3multi and none; the rest is "
+		       "ignored");
 }
 
 static void read_log(struct environment *environment, const struct reading *reading)
@@ -371,7 +410,8 @@ static int arena_map(struct environment *environment, struct reading *reading)
 int environment_read(struct environment *ret, char *const *envp, bool secure,
 		     const struct environment_reporter *reporter)
 {
-	struct environment environment = {.detectors = ENVIRONMENT_DETECT_ALL};
+	struct environment environment = {.detectors = ENVIRONMENT_DETECT_ALL,
+					  .propagators = PROPAGATE_DEFAULT};
 	struct reading reading = {.reporter = reporter};
 	int error = errno, r;
 
@@ -381,6 +421,7 @@ int environment_read(struct environment *ret, char *const *envp, bool secure,
 	read_ring_max(&environment, &reading);
 	read_wait(&environment, &reading);
 	read_detectors(&environment, &reading);
+	read_propagators(&environment, &reading);
 	read_log(&environment, &reading);
 	read_clock(&environment, &reading);
 	read_sampler(&environment, &reading);
@@ -402,7 +443,8 @@ void environment_fini(struct environment *environment)
 
 	if (environment->arena)
 		(void)munmap(environment->arena, environment->arena_bytes); /* ours, whole */
-	*environment = (struct environment){.detectors = ENVIRONMENT_DETECT_ALL};
+	*environment = (struct environment){.detectors = ENVIRONMENT_DETECT_ALL,
+					    .propagators = PROPAGATE_DEFAULT};
 	errno = error;
 }
 

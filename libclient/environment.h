@@ -9,6 +9,7 @@
 #ifndef LIBCLIENT_ENVIRONMENT_H
 #define LIBCLIENT_ENVIRONMENT_H
 
+#include "propagate.h"
 #include "sampler.h"
 
 #include <stdbool.h>
@@ -41,6 +42,7 @@ struct environment {
 	bool log_stderr;		    /* SPANRING_LOG=stderr */
 	enum environment_clock clock;	    /* SPANRING_CLOCK */
 	unsigned detectors;		    /* SPANRING_DETECTORS; all */
+	unsigned propagators;		    /* OTEL_PROPAGATORS; PROPAGATE_DEFAULT */
 	uint32_t wait_ms;		    /* SPANRING_WAIT_MS; 0 */
 	uint64_t ring_bytes_max;	    /* SPANRING_RING_MAX; 0: not said */
 	struct sampler sampler;		    /* OTEL_TRACES_SAMPLER(_ARG), OTEL_SAMPLING_RATE */

@@ -50,7 +50,7 @@ static const struct spanring_span *parent_of(const struct thread *thread,
 		if (spanring_span_from_context(storage, options->remote_parent) < 0)
 			return NULL;
 		if (!options->remote_parent->is_remote)
-			storage->marks = 0;
+			storage->marks &= (uint8_t)~CLIENT_MARK_REMOTE;
 		return storage;
 	}
 	return current_of(thread);
@@ -87,6 +87,7 @@ struct identity {
 	uint64_t parent_id;
 	uint8_t flags;
 	uint8_t tracestate;
+	uint8_t debug; /* CLIENT_MARK_DEBUG or 0 */
 	bool parent_is_remote;
 };
 
@@ -97,6 +98,7 @@ static inline void adopt(struct identity *identity, const struct spanring_span *
 	memcpy(&identity->parent_id, parent->span_id, 8);
 	identity->flags = parent->trace_flags;
 	identity->tracestate = parent->tracestate;
+	identity->debug = parent->marks & CLIENT_MARK_DEBUG;
 	identity->parent_is_remote = (parent->marks & CLIENT_MARK_REMOTE) != 0;
 }
 
@@ -117,6 +119,7 @@ static inline void found_trace(struct thread *thread, struct identity *identity,
 {
 	identity->parent_id = 0;
 	identity->tracestate = 0;
+	identity->debug = 0;
 	identity->parent_is_remote = false;
 	if (trace_id) {
 		memcpy(identity->trace_id, trace_id, sizeof identity->trace_id);
@@ -145,7 +148,7 @@ static inline void name_span(struct spanring_span *ret_span, const struct identi
 	memcpy(ret_span->span_id, &identity->span_id, 8);
 	ret_span->epoch = epoch;
 	ret_span->trace_flags = identity->flags;
-	ret_span->marks = 0;
+	ret_span->marks = identity->debug;
 	ret_span->level = 0;
 	ret_span->tracestate = identity->tracestate;
 }
@@ -158,7 +161,7 @@ static void stand_in(struct spanring_span *ret_span, struct identity *identity)
 	identity->span_id = identity->parent_id;
 	name_span(ret_span, identity, 0);
 	if (identity->parent_is_remote)
-		ret_span->marks = CLIENT_MARK_REMOTE;
+		ret_span->marks |= CLIENT_MARK_REMOTE;
 }
 
 /* ---- the records ----------------------------------------------------------- */
@@ -174,8 +177,8 @@ static inline void fill_start(struct wire_start *record, const struct identity *
 	memcpy(record->span_id, &identity->span_id, 8);
 	memcpy(record->parent_span_id, &identity->parent_id, 8);
 	/* 0x100: whether the parent is remote is known; 0x200: it is. */
-	record->trace_flags = identity->flags | 0x100u |
-			      (identity->parent_is_remote ? 0x200u : 0);
+	record->trace_flags =
+		identity->flags | 0x100u | (identity->parent_is_remote ? 0x200u : 0);
 	record->scope = 0;
 	record->name_length = name_length;
 	record->tracestate_length = 0;
@@ -213,8 +216,7 @@ static int write_full(struct thread *thread, const struct identity *identity, co
 		state.at = (const uint8_t *)options->remote_parent->tracestate;
 		state.length = options->remote_parent->tracestate_length;
 	}
-	r = writer_begin(&writer, thread,
-			 sizeof record + (uint64_t)name_length + state.length);
+	r = writer_begin(&writer, thread, sizeof record + (uint64_t)name_length + state.length);
 	if (r < 0)
 		return r;
 	fill_start(&record, identity, name_length);
@@ -239,9 +241,10 @@ static int write_with_options(struct thread *thread, const struct identity *iden
 			      const char *name, uint32_t name_length,
 			      const struct spanring_start_options *options)
 {
-	uint64_t together = sizeof(struct wire_start) + name_length + SPANRING_TRACESTATE_MAX +
-			    span_attributes_bytes(options->attributes, options->attribute_count) +
-			    span_links_bytes(options->links, options->link_count);
+	uint64_t together =
+		sizeof(struct wire_start) + name_length + SPANRING_TRACESTATE_MAX +
+		span_attributes_bytes(options->attributes, options->attribute_count) +
+		span_links_bytes(options->links, options->link_count);
 	struct spanring_span span;
 	int r = 0;
 
