@@ -9,7 +9,6 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "export/endpoint.h"
 #include "options_table.h"
 #include "options_value.h"
 #include "options_yaml.h"
@@ -76,14 +75,14 @@ static const char *parse_root(struct options *options, const char *text)
 	return parse_text(&options->archive_roots[options->archive_root_count++], text);
 }
 
-/* Sets one value. NULL, or what the value should have been. */
-static const char *setting_parse(struct options *options, const struct setting *setting,
-				 const char *text)
+/* Sets one value; `base` is the options, or a destination_base(). NULL, or what the
+ * value should have been. */
+static const char *setting_parse(void *base, const struct setting *setting, const char *text)
 {
 	static const char *const truth[] = {"false", "true", "no", "yes", "off", "on", NULL};
 	static const char *const sync[] = {"interval", "each", NULL};
 	static const char *const uring[] = {"never", "auto", NULL};
-	void *at = (char *)options + setting->offset;
+	void *at = (char *)base + setting->offset;
 
 	switch (setting->type) {
 	case TYPE_TEXT:
@@ -104,7 +103,9 @@ static const char *setting_parse(struct options *options, const struct setting *
 	case TYPE_LEVEL:
 		return parse_level(at, text);
 	case TYPE_LIST:
-		return parse_root(options, text);
+		return parse_root(base, text);
+	case TYPE_PROTOCOL:
+		return option_word(text, protocol_words, at) ? NULL : "grpc";
 	}
 	return "a known type";
 }
@@ -117,6 +118,7 @@ struct loader {
 	void *say_arg;
 	const char *source; /* for messages */
 	bool secret;	    /* the file gave one */
+	bool endpoint_said; /* of export.*, by anybody */
 	int failed;
 };
 
@@ -130,15 +132,56 @@ static void loader_say(const struct loader *loader, const char *key, const char 
 	loader->say(loader->say_arg, line);
 }
 
-static int load_value(struct loader *loader, const struct setting *setting, const char *value)
+static int load_value_at(struct loader *loader, void *base, const struct setting *setting,
+			 const char *key, const char *value)
 {
-	const char *right = setting_parse(loader->options, setting, value);
+	const char *right = setting_parse(base, setting, value);
 
 	if (!right)
 		return 0;
-	loader_say(loader, setting->key, value, right);
+	loader_say(loader, key, value, right);
 	loader->failed = EXIT_CONFIG;
 	return -EINVAL;
+}
+
+static int load_value(struct loader *loader, const struct setting *setting, const char *value)
+{
+	return load_value_at(loader, loader->options, setting, setting->key, value);
+}
+
+/* The member of an entry of `destinations`. The name is always first: the entry
+ * begins with the defaults. */
+static int load_listed(struct loader *loader, const char *key, const char *value)
+{
+	struct options *options = loader->options;
+	uint32_t i = (uint32_t)strtoul(strchr(key, '[') + 1, NULL, 10);
+	const char *member = strchr(key, '.') + 1;
+	void *base = destination_base(options, i);
+	const struct setting *setting;
+	char whole[64];
+
+	if (strcmp(member, "name") == 0) {
+		options->destination_count = i + 1;
+		for (size_t s = 0; s < settings_count; s++)
+			if (settings[s].fallback && setting_of_destination(&settings[s]) &&
+			    strcmp(settings[s].key, "export.endpoint") != 0)
+				(void)load_value_at(loader, base, &settings[s], settings[s].key,
+						    settings[s].fallback);
+		return parse_text(&options->destinations[i].name, value) ? -ENOMEM : 0;
+	}
+	(void)snprintf(whole, sizeof whole, "export.%s", member);
+	setting = setting_find(whole, strlen(whole));
+	if (!setting)
+		return 0;
+	loader->secret |= setting->type == TYPE_SECRET;
+	(void)load_value_at(loader, base, setting, key, value);
+	return 0;
+}
+
+/* Beside a list, the one of export.* is there only when its endpoint is said. */
+static void note_said(struct loader *loader, const struct setting *setting)
+{
+	loader->endpoint_said |= strcmp(setting->key, "export.endpoint") == 0;
 }
 
 static int load_yaml_value(void *arg, const char *key, const char *value)
@@ -146,9 +189,12 @@ static int load_yaml_value(void *arg, const char *key, const char *value)
 	struct loader *loader = arg;
 	const struct setting *setting = setting_find(key, strlen(key));
 
+	if (strncmp(key, "destinations[", 13) == 0)
+		return load_listed(loader, key, value);
 	if (!setting)
 		return 0;
 	loader->secret |= setting->type == TYPE_SECRET;
+	note_said(loader, setting);
 	/* All wrong values are told in one go, so the walk goes on. */
 	(void)load_value(loader, setting, value);
 	return 0;
@@ -163,8 +209,7 @@ static void check_secret_file(const struct loader *loader, const char *path)
 	if (!loader->secret || stat(path, &st) < 0 || !(st.st_mode & S_IROTH))
 		return;
 	(void)snprintf(line, sizeof line,
-		       "%s holds export.headers and everybody can read it; chmod 0640 it",
-		       path);
+		       "%s holds headers and everybody can read it; chmod 0640 it", path);
 	loader->say(loader->say_arg, line);
 }
 
@@ -205,27 +250,22 @@ static void load_environment_value(struct loader *loader, const struct setting *
 		if (!value || !*value)
 			continue;
 		loader->source = setting->environment[i];
+		note_said(loader, setting);
 		(void)load_value(loader, setting, value);
 		return;
 	}
 }
 
-/* What is not a plain key: OTEL_TRACES_EXPORTER and the protocol. */
+/* What is not a plain key. */
 static void load_exporter_choice(struct loader *loader)
 {
 	const char *exporter = getenv("OTEL_TRACES_EXPORTER");
-	const char *protocol = getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
 
-	if (!protocol || !*protocol)
-		protocol = getenv("OTEL_EXPORTER_OTLP_PROTOCOL");
 	loader->source = "OTEL_TRACES_EXPORTER";
 	if (exporter && strcasecmp(exporter, "none") == 0)
 		loader->options->export_enabled = false;
 	else if (exporter && *exporter && strcasecmp(exporter, "otlp") != 0)
 		loader_say(loader, "exporter", exporter, "otlp or none; ignored");
-	loader->source = "OTEL_EXPORTER_OTLP_PROTOCOL";
-	if (protocol && *protocol && strcasecmp(protocol, "grpc") != 0)
-		loader_say(loader, "protocol", protocol, "grpc; ignored");
 }
 
 static void load_environment(struct loader *loader)
@@ -354,6 +394,7 @@ static int load_arguments(struct loader *loader, const struct arguments *argumen
 			return arguments_fail(loader, "unknown setting", arguments->keys[i]);
 		if (setting->type == TYPE_SECRET)
 			return arguments_secret(loader, setting);
+		note_said(loader, setting);
 		(void)load_value(loader, setting, arguments->values[i]);
 	}
 	return loader->failed;
@@ -420,27 +461,15 @@ static int default_state_dir(struct options *options)
 static int check_ranges(struct loader *loader)
 {
 	struct options *options = loader->options;
-	struct endpoint endpoint;
 	struct loopback loopback;
 	const char *right;
-	char line[320], error[256];
 
-	if (options->export_enabled &&
-	    endpoint_parse(&endpoint, options->export_endpoint, error, sizeof error) < 0) {
-		(void)snprintf(line, sizeof line, "export.endpoint: %s", error);
-		loader->say(loader->say_arg, line);
+	options->export_default = options->destination_count == 0 || loader->endpoint_said;
+	if (!options_check_destinations(options, loader->say, loader->say_arg))
 		return EXIT_CONFIG;
-	}
 	if (options->serve_tcp && *options->serve_tcp &&
 	    (right = loopback_parse(&loopback, options->serve_tcp))) {
 		loader_say(loader, "serve.tcp", options->serve_tcp, right);
-		return EXIT_CONFIG;
-	}
-	if (options->export_streams > 8)
-		options->export_streams = 8;
-	if (options->export_batch_bytes > options->export_request_bytes) {
-		loader->say(loader->say_arg,
-			    "export.batch_bytes is larger than export.request_max; lower it");
 		return EXIT_CONFIG;
 	}
 	return 0;
@@ -449,7 +478,8 @@ static int check_ranges(struct loader *loader)
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
 		 void *say_arg)
 {
-	struct loader loader = {options, say, say_arg, "defaults", false, 0};
+	struct loader loader = {
+		.options = options, .say = say, .say_arg = say_arg, .source = "defaults"};
 	struct arguments arguments = {.count = 0};
 	int r;
 
@@ -485,11 +515,22 @@ static void free_text(char *text)
 	free(text);
 }
 
+static void free_setting(void *base, const struct setting *setting)
+{
+	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET)
+		free_text(*(char **)((char *)base + setting->offset));
+}
+
 void options_fini(struct options *options)
 {
-	for (size_t i = 0; i < settings_count; i++)
-		if (settings[i].type == TYPE_TEXT || settings[i].type == TYPE_SECRET)
-			free_text(*(char **)((char *)options + settings[i].offset));
+	for (size_t i = 0; i < settings_count; i++) {
+		free_setting(options, &settings[i]);
+		for (uint32_t d = 0; d < options->destination_count; d++)
+			if (setting_of_destination(&settings[i]))
+				free_setting(destination_base(options, d), &settings[i]);
+	}
+	for (uint32_t d = 0; d < options->destination_count; d++)
+		free(options->destinations[d].name);
 	for (uint32_t i = 0; i < options->archive_root_count; i++)
 		free(options->archive_roots[i]);
 	free(options->private_dir);

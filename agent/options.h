@@ -14,10 +14,34 @@
 #include <stdint.h>
 
 #include "assemble/limit.h"
+#include "export/options.h"
 
 #define OPTIONS_ROOTS_MAX 64
+/* Of the list `destinations`; the one of export.* comes in addition. */
+#define OPTIONS_DESTINATIONS_MAX 7
+#define OPTIONS_DESTINATION_DEFAULT "otlp" /* the name of that one */
+#define OPTIONS_NAME_MAX 15
 #define EXIT_USAGE 2
 #define EXIT_CONFIG 78
+
+/* One destination: what is under export.*, or an entry of `destinations`. */
+struct destination_settings {
+	char *name;
+	uint32_t protocol; /* enum export_protocol */
+	char *endpoint;
+	char *headers;
+	bool insecure;
+	char *certificate;
+	char *client_certificate;
+	char *client_key;
+	uint64_t timeout_ns;
+	uint32_t batch_spans;
+	uint64_t batch_bytes;
+	uint64_t delay_ns;
+	uint32_t streams;
+	uint64_t request_bytes;
+	uint64_t response_bytes;
+};
 
 struct options {
 	char *ring_dir;
@@ -46,19 +70,12 @@ struct options {
 	uint32_t archive_root_count;
 
 	bool export_enabled;
-	char *export_endpoint;
-	char *export_headers;
-	bool export_insecure;
-	char *export_certificate;
-	char *export_client_certificate;
-	char *export_client_key;
-	uint64_t export_timeout_ns;
-	uint32_t export_batch_spans;
-	uint64_t export_batch_bytes;
-	uint64_t export_delay_ns;
-	uint32_t export_streams;
-	uint64_t export_request_bytes;
-	uint64_t export_response_bytes;
+	/* Whether there is the one of export.*: beside a list only when its
+	 * endpoint is said. */
+	bool export_default;
+	struct destination_settings export;
+	struct destination_settings destinations[OPTIONS_DESTINATIONS_MAX];
+	uint32_t destination_count; /* in the list */
 
 	char *serve_tcp; /* NULL: the unix socket alone */
 
@@ -92,17 +109,24 @@ int options_load(struct options *options, int argc, char **argv, options_say_fn 
 		 void *say_arg);
 void options_fini(struct options *options);
 
+/* Whether both have the same destinations, whatever they say of each. */
+bool options_same_destinations(const struct options *a, const struct options *b);
+
 /* Takes over what differs in `fresh` and is live, and says each change; what is
  * not live stays, and that is said too. Both must still be finished. How many
  * settings changed. */
 unsigned options_adopt(struct options *options, struct options *fresh, options_say_fn *say,
 		       void *say_arg);
 
+/* Every destination there is to be, the one of export.* first: the `nth` from 0,
+ * or NULL. */
+const struct destination_settings *options_destination(const struct options *options,
+						       uint32_t nth);
+
 /* The help text, made from the table. */
 void options_help(void (*put)(void *arg, const char *text), void *arg);
 
 /* Prints every setting with its value, for --check-config. */
-void options_show(const struct options *options, void (*put)(void *arg, const char *text),
-		  void *arg);
+void options_show(struct options *options, void (*put)(void *arg, const char *text), void *arg);
 
 #endif

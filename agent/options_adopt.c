@@ -18,6 +18,7 @@ static size_t value_size(const struct setting *setting)
 		return sizeof(bool);
 	case TYPE_COUNT:
 	case TYPE_LEVEL:
+	case TYPE_PROTOCOL:
 		return sizeof(uint32_t);
 	case TYPE_SIZE:
 	case TYPE_DURATION:
@@ -43,8 +44,8 @@ static bool same_roots(const struct options *a, const struct options *b)
 	return true;
 }
 
-static bool same(const struct options *a, const struct options *b,
-		 const struct setting *setting)
+/* Of two options, or of two destination_base(). */
+static bool same(const void *a, const void *b, const struct setting *setting)
 {
 	const void *left = (const char *)a + setting->offset;
 	const void *right = (const char *)b + setting->offset;
@@ -56,11 +57,18 @@ static bool same(const struct options *a, const struct options *b,
 	return memcmp(left, right, value_size(setting)) == 0;
 }
 
+static void exchange_root_counts(struct options *a, struct options *b)
+{
+	uint32_t count = a->archive_root_count;
+
+	a->archive_root_count = b->archive_root_count;
+	b->archive_root_count = count;
+}
+
 /* Exchanged, so that each struct still owns what it holds. */
-static void exchange(struct options *a, struct options *b, const struct setting *setting)
+static void exchange(void *a, void *b, const struct setting *setting)
 {
 	char *left = (char *)a + setting->offset, *right = (char *)b + setting->offset;
-	uint32_t count = a->archive_root_count;
 
 	for (size_t i = 0; i < value_size(setting); i++) {
 		char byte = left[i];
@@ -68,31 +76,75 @@ static void exchange(struct options *a, struct options *b, const struct setting 
 		left[i] = right[i];
 		right[i] = byte;
 	}
-	if (setting->type != TYPE_LIST)
+	if (setting->type == TYPE_LIST)
+		exchange_root_counts(a, b);
+}
+
+struct adoption {
+	options_say_fn *say;
+	void *say_arg;
+	unsigned changed;
+};
+
+/* `place` stands in front of the key's last part; NULL: the key is whole. */
+static void adopt(struct adoption *adoption, void *base, void *fresh,
+		  const struct setting *setting, const char *place)
+{
+	char line[256];
+
+	if (same(base, fresh, setting))
 		return;
-	a->archive_root_count = b->archive_root_count;
-	b->archive_root_count = count;
+	if (setting->live) {
+		exchange(base, fresh, setting);
+		adoption->changed++;
+	}
+	(void)snprintf(line, sizeof line,
+		       setting->live ? "%s%s changed"
+				     : "%s%s was changed in the configuration; it takes "
+				       "effect with a restart",
+		       place ? place : "", place ? strchr(setting->key, '.') : setting->key);
+	adoption->say(adoption->say_arg, line);
+}
+
+bool options_same_destinations(const struct options *a, const struct options *b)
+{
+	if (a->export_enabled != b->export_enabled || a->export_default != b->export_default ||
+	    a->destination_count != b->destination_count)
+		return false;
+	for (uint32_t i = 0; i < a->destination_count; i++)
+		if (strcmp(a->destinations[i].name, b->destinations[i].name) != 0)
+			return false;
+	return true;
+}
+
+static void adopt_list(struct adoption *adoption, struct options *options,
+		       struct options *fresh)
+{
+	char place[32];
+
+	for (uint32_t d = 0; d < options->destination_count; d++) {
+		(void)snprintf(place, sizeof place, "destinations[%u]", d);
+		for (size_t i = 0; i < settings_count; i++)
+			if (setting_of_destination(&settings[i]))
+				adopt(adoption, destination_base(options, d),
+				      destination_base(fresh, d), &settings[i], place);
+	}
 }
 
 unsigned options_adopt(struct options *options, struct options *fresh, options_say_fn *say,
 		       void *say_arg)
 {
-	unsigned changed = 0;
-	char line[256];
+	struct adoption adoption = {say, say_arg, 0};
+	bool same_destinations = options_same_destinations(options, fresh);
 
-	for (size_t i = 0; i < settings_count; i++) {
-		if (same(options, fresh, &settings[i]))
-			continue;
-		if (settings[i].live) {
-			exchange(options, fresh, &settings[i]);
-			changed++;
-		}
-		(void)snprintf(line, sizeof line,
-			       settings[i].live ? "%s changed"
-						: "%s was changed in the configuration; it "
-						  "takes effect with a restart",
-			       settings[i].key);
-		say(say_arg, line);
-	}
-	return changed;
+	for (size_t i = 0; i < settings_count; i++)
+		if (same_destinations || !setting_of_destination(&settings[i]))
+			adopt(&adoption, options, fresh, &settings[i], NULL);
+	if (same_destinations)
+		adopt_list(&adoption, options, fresh);
+	else
+		say(say_arg, "which destinations there are was changed in the configuration; "
+			     "it takes effect with a restart, and so does what is said of "
+			     "each");
+	return adoption.changed;
 }

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "options_table.h"
@@ -44,7 +45,16 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "is the group:\n\n"
 	    "    archive:\n"
 	    "      dir: /data\n"
-	    "      idle_timeout: 30s\n\n");
+	    "      idle_timeout: 30s\n\n"
+	    "Spans go to the collector of export.*, or to up to seven of a list, each with a\n"
+	    "place of its own in the log, so that none waits for another. An entry knows the\n"
+	    "keys of export.* and a name; the collector of export.* is there, too, if\n"
+	    "export.endpoint is given:\n\n"
+	    "    destinations:\n"
+	    "      - name: far\n"
+	    "        endpoint: https://collector.example.com:4317\n"
+	    "      - name: near\n"
+	    "        endpoint: unix:/run/collector.sock\n\n");
 	for (size_t i = 0; i < settings_count; i++)
 		help_setting(&settings[i], put, arg);
 	put(arg,
@@ -55,10 +65,11 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "Exit codes: 0 ok, 1 failed, 2 usage, 78 bad configuration.\n");
 }
 
-static void show_value(const struct options *options, const struct setting *setting, char *line,
-		       size_t size)
+/* `base` is the options, or a destination_base() of them. */
+static void show_value(const struct options *options, const void *base,
+		       const struct setting *setting, char *line, size_t size)
 {
-	const void *at = (const char *)options + setting->offset;
+	const void *at = (const char *)base + setting->offset;
 
 	switch (setting->type) {
 	case TYPE_TEXT:
@@ -92,17 +103,47 @@ static void show_value(const struct options *options, const struct setting *sett
 	case TYPE_LIST:
 		(void)snprintf(line, size, "%u names", options->archive_root_count);
 		break;
+	case TYPE_PROTOCOL:
+		(void)snprintf(line, size, "%s", protocol_words[*(const uint32_t *)at]);
+		break;
 	}
 }
 
-void options_show(const struct options *options, void (*put)(void *arg, const char *text),
-		  void *arg)
+static void show_line(const char *key, const char *value,
+		      void (*put)(void *arg, const char *text), void *arg)
 {
-	char value[384], line[512];
+	char line[512];
+
+	(void)snprintf(line, sizeof line, "%-26s %s\n", key, value);
+	put(arg, line);
+}
+
+static void show_listed(struct options *options, uint32_t d,
+			void (*put)(void *arg, const char *text), void *arg)
+{
+	char value[384], key[64];
+
+	(void)snprintf(key, sizeof key, "destinations[%u].name", d);
+	show_line(key, options->destinations[d].name, put, arg);
+	for (size_t i = 0; i < settings_count; i++) {
+		if (!setting_of_destination(&settings[i]))
+			continue;
+		show_value(options, destination_base(options, d), &settings[i], value,
+			   sizeof value);
+		(void)snprintf(key, sizeof key, "destinations[%u]%s", d,
+			       strchr(settings[i].key, '.'));
+		show_line(key, value, put, arg);
+	}
+}
+
+void options_show(struct options *options, void (*put)(void *arg, const char *text), void *arg)
+{
+	char value[384];
 
 	for (size_t i = 0; i < settings_count; i++) {
-		show_value(options, &settings[i], value, sizeof value);
-		(void)snprintf(line, sizeof line, "%-26s %s\n", settings[i].key, value);
-		put(arg, line);
+		show_value(options, options, &settings[i], value, sizeof value);
+		show_line(settings[i].key, value, put, arg);
 	}
+	for (uint32_t d = 0; d < options->destination_count; d++)
+		show_listed(options, d, put, arg);
 }

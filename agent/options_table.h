@@ -15,6 +15,7 @@ enum setting_type {
 	TYPE_AUTO_NEVER, /* auto | never */
 	TYPE_LEVEL,	 /* error | warning | info | debug */
 	TYPE_LIST,	 /* archive.roots */
+	TYPE_PROTOCOL,	 /* enum export_protocol, by its word */
 };
 
 struct setting {
@@ -29,5 +30,16 @@ struct setting {
 
 extern const struct setting settings[];
 extern const size_t settings_count;
+
+/* The words of TYPE_PROTOCOL, in the order of enum export_protocol, and NULL. */
+extern const char *const protocol_words[];
+
+/* Whether an entry of `destinations` has this setting, too. */
+bool setting_of_destination(const struct setting *setting);
+/* What takes the place of `options` when such a setting of the list's i-th entry
+ * is meant: its value is at this plus the setting's offset. */
+void *destination_base(struct options *options, uint32_t i);
+/* False after `say` told which destination cannot be as it is. */
+bool options_check_destinations(struct options *options, options_say_fn *say, void *arg);
 
 #endif

@@ -32,18 +32,20 @@
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define EXPORT_KEYS(X)                \
-	X(export, enabled)            \
-	X(export, endpoint)           \
-	X(export, headers)            \
-	X(export, insecure)           \
-	X(export, certificate)        \
-	X(export, client_certificate) \
-	X(export, client_key)         \
-	X(export, timeout)            \
-	X(export, batch_spans)        \
-	X(export, batch_bytes)        \
-	X(export, delay) X(export, streams) X(export, request_max) X(export, response_max)
+#define DESTINATION_KEYS(X, group)   \
+	X(group, protocol)           \
+	X(group, endpoint)           \
+	X(group, headers)            \
+	X(group, insecure)           \
+	X(group, certificate)        \
+	X(group, client_certificate) \
+	X(group, client_key)         \
+	X(group, timeout)            \
+	X(group, batch_spans)        \
+	X(group, batch_bytes)        \
+	X(group, delay) X(group, streams) X(group, request_max) X(group, response_max)
+#define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
+#define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define SERVE_KEYS(X) X(serve, tcp)
 #define REDACT_KEYS(X) X(redact, enabled)
 #define AGENT_KEYS(X)      \
@@ -83,6 +85,10 @@ struct yaml_archive {
 struct yaml_export {
 	EXPORT_KEYS(MEMBER)
 };
+/* An entry of `destinations`. */
+struct yaml_listed {
+	LISTED_KEYS(MEMBER)
+};
 struct yaml_serve {
 	SERVE_KEYS(MEMBER)
 };
@@ -96,6 +102,8 @@ struct yaml_agent {
 #define GROUP_MEMBER(group, keys) struct yaml_##group group;
 struct yaml_file {
 	GROUPS(GROUP_MEMBER)
+	struct yaml_listed *destinations;
+	unsigned destinations_count;
 };
 
 #define TEXT_FIELD(group, name)                                                 \
@@ -118,6 +126,10 @@ static const cyaml_schema_field_t archive_fields[] = {
 		&root_name, 0, OPTIONS_ROOTS_MAX),
 	CYAML_FIELD_END};
 static const cyaml_schema_field_t export_fields[] = {EXPORT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t listed_fields[] = {LISTED_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_value_t listed_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_listed, listed_fields),
+};
 static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
@@ -126,7 +138,11 @@ static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML
 	CYAML_FIELD_MAPPING(#group, CYAML_FLAG_OPTIONAL, struct yaml_file, group, \
 			    group##_fields),
 
-static const cyaml_schema_field_t file_fields[] = {GROUPS(GROUP_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t file_fields[] = {
+	GROUPS(GROUP_FIELD) CYAML_FIELD_SEQUENCE(
+		"destinations", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_file,
+		destinations, &listed_entry, 0, OPTIONS_DESTINATIONS_MAX),
+	CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_file, file_fields),
 };
@@ -253,6 +269,26 @@ static int visit_text(options_visit_fn *visit, void *arg, const char *key, const
 	return value ? visit(arg, key, value) : 0;
 }
 
+/* An entry without a key is one, too. */
+static int visit_listed(const struct yaml_listed *listed, unsigned i, options_visit_fn *visit,
+			void *arg)
+{
+	char key[64];
+	int r;
+
+	(void)snprintf(key, sizeof key, "destinations[%u].name", i);
+	r = visit(arg, key, listed->name ? listed->name : "");
+	if (r < 0)
+		return r;
+#define VISIT_LISTED(group, member)                                      \
+	(void)snprintf(key, sizeof key, "destinations[%u]." #member, i); \
+	r = visit_text(visit, arg, key, listed->member);                 \
+	if (r < 0)                                                       \
+		return r;
+	DESTINATION_KEYS(VISIT_LISTED, listed)
+	return 0;
+}
+
 static int visit_file(const struct yaml_file *file, options_visit_fn *visit, void *arg)
 {
 	int r;
@@ -265,6 +301,11 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 	GROUPS(VISIT_GROUP)
 	for (unsigned i = 0; i < file->archive.roots_count; i++) {
 		r = visit(arg, "archive.roots", file->archive.roots[i]);
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i < file->destinations_count; i++) {
+		r = visit_listed(&file->destinations[i], i, visit, arg);
 		if (r < 0)
 			return r;
 	}

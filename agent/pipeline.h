@@ -51,7 +51,8 @@ struct ledger_frame {
 
 /* A destination: its exporter and its place in the log. */
 struct destination {
-	char name[16];
+	char name[OPTIONS_NAME_MAX + 1];
+	bool alone; /* the only one */
 	struct export_options options;
 	struct headers headers;
 	struct export export;
@@ -144,9 +145,11 @@ int pipeline_step(struct pipeline *pipeline);
 /* What a reload has made ready, between pipeline_prepare() and
  * pipeline_apply(), which takes it, or pipeline_change_fini(). */
 struct pipeline_change {
-	bool destination; /* these replace the destination's */
-	struct export_options options;
-	struct headers headers;
+	struct {
+		bool changed; /* these replace the destination's */
+		struct export_options options;
+		struct headers headers;
+	} destinations[PIPELINE_DESTINATIONS_MAX];
 };
 
 /* Makes ready what other settings need. -errno after the reason was logged;
@@ -216,8 +219,9 @@ int pipeline_add_keyed(struct pipeline *pipeline, enum wal_kind kind, const uint
 
 /* pipeline_start.c: what the settings make of a destination. `headers` must
  * outlive the options. -errno after the reason was logged. */
-int destination_options(const struct options *settings, struct export_options *ret_options,
-			struct headers *ret_headers);
+int destination_options(struct pipeline *pipeline, struct destination *destination,
+			const struct destination_settings *settings,
+			struct export_options *ret_options, struct headers *ret_headers);
 
 /* pipeline_recover.c: the log's content, given back to the stages. */
 int pipeline_recover(struct pipeline *pipeline);

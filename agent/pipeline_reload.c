@@ -15,58 +15,75 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-static bool export_differs(const struct options *a, const struct options *b)
+static bool differs(const struct destination_settings *a, const struct destination_settings *b)
 {
-	return !same_text(a->export_endpoint, b->export_endpoint) ||
-	       !same_text(a->export_headers, b->export_headers) ||
-	       a->export_insecure != b->export_insecure ||
-	       !same_text(a->export_certificate, b->export_certificate) ||
-	       !same_text(a->export_client_certificate, b->export_client_certificate) ||
-	       !same_text(a->export_client_key, b->export_client_key) ||
-	       a->export_timeout_ns != b->export_timeout_ns ||
-	       a->export_batch_spans != b->export_batch_spans ||
-	       a->export_batch_bytes != b->export_batch_bytes ||
-	       a->export_delay_ns != b->export_delay_ns ||
-	       a->export_streams != b->export_streams ||
-	       a->export_request_bytes != b->export_request_bytes ||
-	       a->export_response_bytes != b->export_response_bytes;
+	return !same_text(a->endpoint, b->endpoint) || !same_text(a->headers, b->headers) ||
+	       a->insecure != b->insecure || !same_text(a->certificate, b->certificate) ||
+	       !same_text(a->client_certificate, b->client_certificate) ||
+	       !same_text(a->client_key, b->client_key) || a->timeout_ns != b->timeout_ns ||
+	       a->batch_spans != b->batch_spans || a->batch_bytes != b->batch_bytes ||
+	       a->delay_ns != b->delay_ns || a->streams != b->streams ||
+	       a->request_bytes != b->request_bytes || a->response_bytes != b->response_bytes;
+}
+
+static int prepare_destination(struct pipeline *p, uint32_t i, const struct options *fresh,
+			       struct pipeline_change *change)
+{
+	const struct destination_settings *settings = options_destination(fresh, i);
+	struct export_options filled;
+	int r;
+
+	if (!differs(options_destination(p->options, i), settings))
+		return 0;
+	r = destination_options(p, &p->destinations[i], settings,
+				&change->destinations[i].options,
+				&change->destinations[i].headers);
+	if (r < 0)
+		return r;
+	change->destinations[i].changed = true;
+	/* It waits for a restart. */
+	change->destinations[i].options.protocol = p->destinations[i].options.protocol;
+	filled = change->destinations[i].options;
+	r = export_options_fill(&filled);
+	if (r < 0)
+		log_line(LOG_ERR, "export", "%s: the settings cannot be used together: %s",
+			 p->destinations[i].name, strerror(-r));
+	return r;
 }
 
 int pipeline_prepare(struct pipeline *p, const struct options *fresh,
 		     struct pipeline_change *ret_change)
 {
-	struct export_options filled;
-	int r;
+	int r = 0;
 
 	*ret_change = (struct pipeline_change){0};
-	if (p->destination_count == 0 || !export_differs(p->options, fresh))
+	if (!options_same_destinations(p->options, fresh))
 		return 0;
-	ret_change->destination = true;
-	r = destination_options(fresh, &ret_change->options, &ret_change->headers);
+	for (uint32_t i = 0; r == 0 && i < p->destination_count; i++)
+		r = prepare_destination(p, i, fresh, ret_change);
 	if (r < 0)
-		return r;
-	filled = ret_change->options;
-	r = export_options_fill(&filled);
-	if (r < 0) {
-		log_line(LOG_ERR, "export", "the settings cannot be used together: %s",
-			 strerror(-r));
 		pipeline_change_fini(ret_change);
-	}
 	return r;
 }
 
 void pipeline_change_fini(struct pipeline_change *change)
 {
-	headers_fini(&change->headers);
+	for (uint32_t i = 0; i < PIPELINE_DESTINATIONS_MAX; i++)
+		headers_fini(&change->destinations[i].headers);
 }
 
-static void apply_destination(struct destination *destination, struct pipeline_change *change)
+static void apply_destination(struct pipeline *p, uint32_t i, struct pipeline_change *change)
 {
+	struct destination *destination = &p->destinations[i];
 	struct headers before = destination->headers;
 
-	destination->options = change->options;
-	destination->headers = change->headers;
-	change->headers = before;
+	if (!change->destinations[i].changed)
+		return;
+	destination->options = change->destinations[i].options;
+	destination->headers = change->destinations[i].headers;
+	/* The entries are where the headers are. */
+	destination->options.headers = destination->headers.entries;
+	change->destinations[i].headers = before;
 	if (export_reload(&destination->export, &destination->options) < 0)
 		log_line(LOG_ERR, "export", "options that were found good are not");
 }
@@ -87,8 +104,8 @@ void pipeline_apply(struct pipeline *p, struct pipeline_change *change)
 					   : NULL,
 				   options->archive_root_count,
 				   options->archive_idle_timeout_ns);
-	if (change->destination)
-		apply_destination(&p->destinations[0], change);
+	for (uint32_t i = 0; i < p->destination_count; i++)
+		apply_destination(p, i, change);
 	pipeline_change_fini(change);
 }
 

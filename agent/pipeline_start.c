@@ -14,6 +14,8 @@
 #define DRAIN_BATCH_BYTES (UINT64_C(1) << 20)
 #define RUN_FORGET_NS (UINT64_C(86400) * 1000000000)
 #define OPEN_FILES_MAX 256
+/* Of spans in batches: two of the largest usual size, each in two forms. */
+#define DESTINATION_MEMORY_MIN ((size_t)8 << 20)
 
 /* ---- what stages say ------------------------------------------------------- */
 
@@ -41,10 +43,15 @@ static void log_archive(void *arg, int priority, const char *line)
 	log_text(priority, "archive", line);
 }
 
+/* Where there are several, each line says of whom it is. */
 static void log_export(void *arg, int priority, const char *line)
 {
-	(void)arg;
-	log_text(priority, "export", line);
+	const struct destination *destination = arg;
+
+	if (destination->alone)
+		log_text(priority, "export", line);
+	else
+		log_line(priority, "export", "%s: %s", destination->name, line);
 }
 
 static void log_condition(void *arg, int priority, const char *stage, const char *line)
@@ -225,25 +232,33 @@ static int check_tls(const struct export_options *options)
 	return 0;
 }
 
-int destination_options(const struct options *settings, struct export_options *ret_options,
-			struct headers *ret_headers)
+static size_t memory_of_each(const struct pipeline *p)
 {
-	struct export_options options = {0};
+	size_t share = EXPORT_MEMORY_MAX / (p->destination_count ? p->destination_count : 1);
+
+	return share > DESTINATION_MEMORY_MIN ? share : DESTINATION_MEMORY_MIN;
+}
+
+int destination_options(struct pipeline *p, struct destination *destination,
+			const struct destination_settings *settings,
+			struct export_options *ret_options, struct headers *ret_headers)
+{
+	struct export_options options = {.protocol = (enum export_protocol)settings->protocol};
 	char error[256];
 	int r;
 
-	r = endpoint_parse(&options.endpoint, settings->export_endpoint, error, sizeof error);
+	r = endpoint_parse(&options.endpoint, settings->endpoint, error, sizeof error);
 	if (r == 0)
-		r = headers_parse(ret_headers, settings->export_headers, error, sizeof error);
+		r = headers_parse(ret_headers, settings->headers, error, sizeof error);
 	if (r < 0) {
-		log_line(LOG_ERR, "export", "%s", error);
+		log_export(destination, LOG_ERR, error);
 		return r;
 	}
-	options.insecure = settings->export_insecure;
+	options.insecure = settings->insecure;
 	options.tls = (struct tls_files){
-		.authorities = settings->export_certificate,
-		.certificate = settings->export_client_certificate,
-		.key = settings->export_client_key,
+		.authorities = settings->certificate,
+		.certificate = settings->client_certificate,
+		.key = settings->client_key,
 	};
 	r = check_tls(&options);
 	if (r < 0) {
@@ -252,33 +267,43 @@ int destination_options(const struct options *settings, struct export_options *r
 	}
 	options.headers = ret_headers->entries;
 	options.headers_n = ret_headers->count;
-	options.timeout_ms = settings->export_timeout_ns ? settings->export_timeout_ns / 1000000
-							 : EXPORT_TIMEOUT_NONE;
-	options.batch_spans_max = settings->export_batch_spans;
-	options.batch_bytes_max = settings->export_batch_bytes;
-	options.delay_ms = settings->export_delay_ns / 1000000;
-	options.streams_max = settings->export_streams;
-	options.request_bytes_max = settings->export_request_bytes;
-	options.response_bytes_max = settings->export_response_bytes;
+	options.timeout_ms =
+		settings->timeout_ns ? settings->timeout_ns / 1000000 : EXPORT_TIMEOUT_NONE;
+	options.batch_spans_max = settings->batch_spans;
+	options.batch_bytes_max = settings->batch_bytes;
+	options.delay_ms = settings->delay_ns / 1000000;
+	options.streams_max = settings->streams;
+	options.request_bytes_max = settings->request_bytes;
+	options.response_bytes_max = settings->response_bytes;
+	options.memory_max = memory_of_each(p);
 	options.log = log_export;
+	options.log_arg = destination;
 	*ret_options = options;
 	return 0;
 }
 
-/* The destination's headers and endpoint live as long as the pipeline. */
-static int start_destination(struct pipeline *p)
+static int start_destination(struct pipeline *p, struct destination *destination,
+			     const struct destination_settings *settings)
 {
-	struct destination *destination = &p->destinations[0];
-	int r;
+	(void)snprintf(destination->name, sizeof destination->name, "%s",
+		       settings->name ? settings->name : OPTIONS_DESTINATION_DEFAULT);
+	destination->alone = p->destination_count == 1;
+	return destination_options(p, destination, settings, &destination->options,
+				   &destination->headers);
+}
 
-	if (!p->options->export_enabled)
-		return 0;
-	r = destination_options(p->options, &destination->options, &destination->headers);
-	if (r < 0)
-		return r;
-	(void)snprintf(destination->name, sizeof destination->name, "otlp");
-	p->destination_count = 1;
-	return 0;
+/* Their headers and endpoints live as long as the pipeline. */
+static int start_destinations(struct pipeline *p)
+{
+	_Static_assert(PIPELINE_DESTINATIONS_MAX == OPTIONS_DESTINATIONS_MAX + 1, "each");
+	int r = 0;
+
+	while (options_destination(p->options, p->destination_count))
+		p->destination_count++;
+	for (uint32_t i = 0; r == 0 && i < p->destination_count; i++)
+		r = start_destination(p, &p->destinations[i],
+				      options_destination(p->options, i));
+	return r;
 }
 
 /* After recovery, when the cursors are known. */
@@ -331,7 +356,7 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	if (r == 0)
 		r = start_archive(p);
 	if (r == 0)
-		r = start_destination(p);
+		r = start_destinations(p);
 	if (r == 0)
 		r = pipeline_recover(p);
 	if (r == 0)

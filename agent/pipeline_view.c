@@ -107,7 +107,7 @@ static void look_at_destination(const struct pipeline *p, uint32_t i,
 		.in_flight_spans = export_waiting(export),
 	};
 	(void)snprintf(view->destination_labels[i], sizeof view->destination_labels[i],
-		       "exporter=\"%s\"", destination->name);
+		       "destination=\"%s\"", destination->name);
 }
 
 static void add_part(struct pipeline_view *view, const char *name, const char *labels,

@@ -30,7 +30,7 @@ static void line_put(struct line *line, const char *before, const struct counter
 			*at = ' ';
 
 	if (line->column == 0) {
-		line->column = printf("%-*s", INDENT, line->title);
+		line->column = printf("%-*s ", INDENT - 1, line->title);
 		before = "";
 	} else if (line->column + (int)strlen(before) + width > COLUMNS) {
 		/* The sign stays at the end of the line it continues. */

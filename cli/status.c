@@ -206,7 +206,7 @@ static void print_export(json_t *status)
 		char old[32];
 
 		age(number(one, "oldest_unsent_ns"), old, sizeof old);
-		printf("export   %s, %s", text(one, "authority"),
+		printf("export   %s: %s, %s", text(one, "name"), text(one, "authority"),
 		       json_is_true(json_object_get(one, "connected")) ? "connected"
 								       : "not connected");
 		if (number(one, "unsent"))
@@ -272,7 +272,7 @@ static void print_ledgers(json_t *status)
 		struct numbers numbers = {one,
 					  {&export_counter_table, &destination_view_table}};
 
-		numbers_print_ledger("export", &numbers);
+		numbers_print_ledger(text(one, "name"), &numbers);
 	}
 }
 

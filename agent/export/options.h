@@ -1,4 +1,4 @@
-/* What one OTLP/gRPC destination is told. Constant after export_init(), which
+/* What one destination is told. Constant after export_init(), which
  * copies nothing: strings and headers must outlive the exporter.
  *
  * A field left 0 takes its default, except where 0 is said to mean something. */
@@ -41,7 +41,13 @@ struct export_header {
  * Rate limits are the logger's own. */
 typedef void export_log_fn(void *arg, int priority, const char *line);
 
+/* How it is spoken to. */
+enum export_protocol {
+	EXPORT_GRPC,
+};
+
 struct export_options {
+	enum export_protocol protocol;
 	struct endpoint endpoint; /* host "" means http://localhost:4317 */
 	bool insecure;		  /* no TLS where the endpoint has no scheme */
 	struct tls_files tls;

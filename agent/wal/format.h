@@ -151,7 +151,7 @@ _Static_assert(sizeof(struct wal_span) == 56, "SPAN");
  * the stage (or of the destination, with "export" as sub key); CLOSED holds what
  * the ring had counted. */
 struct wal_key {
-	uint8_t key[16];  /* instance, trace id, or a hash of the destination's name */
+	uint8_t key[16];  /* instance, trace id, or the destination's name */
 	uint8_t sub[8];	  /* STATE: the span id; else zero */
 	uint32_t version; /* of the stage's own payload */
 	uint32_t reserved;

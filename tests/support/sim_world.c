@@ -317,7 +317,7 @@ static void settings_load(const struct sim_world *world, struct options *options
 	options->archive_enabled = !world->settings.no_archive;
 	options->archive_idle_timeout_ns = UINT64_C(2000000000);
 	options->export_enabled = !world->settings.no_export;
-	options->export_delay_ns = UINT64_C(100000000);
+	options->export.delay_ns = UINT64_C(100000000);
 }
 
 static void log_settings(void)
