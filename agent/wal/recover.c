@@ -370,6 +370,17 @@ static void segment_sync(struct wal *wal, int fd)
 		wal->counters.sync_failures++; /* an old segment: nothing better can be done */
 }
 
+/* Their names as well: whoever made a segment may have died before it had synced
+ * the directory, and a file without a name is no log. */
+static void names_sync(struct wal *wal)
+{
+	wal->counters.syncs++;
+	if (wal->env->ops->sync(wal->env, wal->dir_fd) == 0)
+		return;
+	wal->counters.sync_failures++;
+	wal->directory_dirty = true; /* again in the background */
+}
+
 /* 1: it belongs into the list, 0 it does not, or what stopped recovery. */
 static int segment_recover(struct recovery *recovery, struct wal_segment *segment, bool last)
 {
@@ -442,6 +453,8 @@ int wal_recover(struct wal *wal, wal_entry_fn *each, void *arg)
 		sweep_corrupt(wal, &found);
 		r = recover_each(&recovery, &found);
 	}
+	if (r == 0 && wal->segment_count > 0)
+		names_sync(wal);
 	if (r == 0) {
 		wal->counters.incomplete_chains += recovery.chain.incomplete;
 		wal->logged_sequence = wal->synced_sequence = wal->next_sequence - 1;

@@ -20,8 +20,10 @@ static int answer(int fd)
 	disk->asked++;
 	if (disk->failed[fd])
 		disk->asked_again++;
-	if (disk->failures_left == 0 || (S_ISDIR(st.st_mode) && !disk->directories))
+	if (disk->failures_left == 0 || (S_ISDIR(st.st_mode) && !disk->directories)) {
+		disk->names_synced += S_ISDIR(st.st_mode);
 		return 0;
+	}
 	if (disk->failures_left > 0)
 		disk->failures_left--;
 	/* A directory has nothing to be written again: it is asked again. */

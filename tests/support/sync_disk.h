@@ -17,8 +17,9 @@ struct sync_disk {
 	bool slow;	    /* answers are held back until sync_disk_answer() */
 
 	unsigned asked;
-	unsigned asked_again; /* of a file's descriptor of which one failed */
-	unsigned blocking;    /* by a call that waits */
+	unsigned asked_again;  /* of a file's descriptor of which one failed */
+	unsigned blocking;     /* by a call that waits */
+	unsigned names_synced; /* directories, with success */
 	bool failed[SYNC_DISK_DESCRIPTORS_MAX];
 	struct {
 		int fd;

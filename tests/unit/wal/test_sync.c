@@ -343,6 +343,26 @@ static void a_directory_that_somebody_removed_is_made_again(void **state)
 	check_found(200);
 }
 
+/* Whoever made a segment may have died before it had synced the directory. */
+static void the_names_of_what_is_found_are_synced(void **state)
+{
+	(void)state;
+	disk.slow = true;
+	add(1, 10);
+	assert_int_equal(wal_commit(f.wal), 0);
+	disk.slow = false;
+	disk.names_synced = 0;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	assert_int_equal(disk.names_synced, 1);
+	/* The segment's sync fails, and the directory's. */
+	disk.failures_left = 2;
+	disk.names_synced = 0;
+	assert_int_equal(wal_fixture_try_open(&f), 0);
+	assert_int_equal(disk.names_synced, 0);
+	turns(20);
+	assert_int_equal(disk.names_synced, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -355,6 +375,7 @@ int main(void)
 		TEST(it_says_since_when_it_is_not_synced),
 		TEST(a_sync_that_takes_long_keeps_nobody_waiting),
 		TEST(what_is_on_the_disk_is_bounded_however_slow_its_syncs_are),
+		TEST(the_names_of_what_is_found_are_synced),
 		TEST(a_segment_that_somebody_removed_is_written_again),
 		TEST(a_directory_that_somebody_removed_is_made_again),
 	};
