@@ -121,6 +121,9 @@ static bool is_sync(enum file_env_op op)
 static bool on_operation(struct sim_world *world, enum file_env_op op,
 			 struct file_env_fault *ret_fault)
 {
+	/* Not only by turns: a start has none, and may last minutes on a slow disk. */
+	if (sky->weather != WEATHER_CALM)
+		sky->foul_ns = sky->rough_ns = world->env.passed_ns;
 	if (may_die(ret_fault))
 		return true;
 	switch (sky->weather) {
