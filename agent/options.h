@@ -92,6 +92,8 @@ struct options {
 	/* Every span of the log is archived, whatever the log says of archives: they
 	 * are not there. Set by `spanring recover`. */
 	bool archive_anew;
+	/* The rings are copies whose owner says nothing of their process. */
+	bool owners_lost;
 
 	/* What main() is asked to do. */
 	bool check_only;

@@ -95,6 +95,7 @@ static int start_drain(struct pipeline *p)
 		.round_bytes_max = p->options->ring_turn_bytes,
 		.rings_per_user_max = p->options->ring_max_rings_per_user,
 		.rings_max = p->options->ring_max_rings,
+		.owners_lost = p->options->owners_lost,
 		.conditions = &p->conditions,
 	};
 	struct drain_ops ops = {

@@ -24,6 +24,7 @@ struct evidence {
 	uint64_t rings, segments, archives;
 	uint64_t bytes;		   /* of what was copied */
 	uint64_t unreadable_bytes; /* the disk refused; zeros stand there in the copy */
+	bool owners_lost; /* a file is another's, and its copy is not */
 	/* Archive files taken over: what has another inode later was written anew. */
 	struct evidence_file *taken;
 	size_t taken_count, taken_cap;

@@ -118,6 +118,7 @@ static int copy_file(struct copier *copier, int from, int to, const char *name, 
 {
 	int source = open_source(from, name), target, r;
 	struct stat st;
+	uid_t uid;
 
 	if (source < 0)
 		return errno == ELOOP ? 0 : -errno;
@@ -133,9 +134,11 @@ static int copy_file(struct copier *copier, int from, int to, const char *name, 
 	}
 	r = copy_content(copier, source, target, (uint64_t)st.st_size);
 	/* Whose ring it was is known by its owner, where we may say so. */
+	uid = st.st_uid;
 	(void)!fchown(target, st.st_uid, st.st_gid);
 	if (r == 0 && fstat(target, &st) == 0)
 		*ret_ino = st.st_ino;
+	copier->evidence->owners_lost |= st.st_uid != uid;
 	close(target);
 	close(source);
 	return r;

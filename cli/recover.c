@@ -227,6 +227,7 @@ static int archive_copies(struct recovery_report *report, struct env *env, const
 	if (r < 0)
 		return r;
 	options.archive_anew = !*report->evidence->archive_dir;
+	options.owners_lost = report->evidence->owners_lost;
 	r = pipeline_init(&pipeline, env, &options);
 	if (r == 0) {
 		report->finished = run_pipeline(&pipeline);

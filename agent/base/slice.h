@@ -4,6 +4,12 @@
 
 #include "base/buf.h"
 
+/* What of a ring's identity is more than its own word. */
+enum ring_known {
+	RING_UID_KNOWN = 0x01, /* the kernel's: the file's owner */
+	RING_PID_KNOWN = 0x02, /* the process of that number was seen to be the ring's */
+};
+
 /* A ring as its header described it when it was first seen (copied, checked). */
 struct ring_identity {
 	uint8_t instance[16];
@@ -17,6 +23,7 @@ struct ring_identity {
 	uint32_t pid;
 	uint32_t uid; /* owner of the file, as the agent sees it */
 	uint32_t block_count;
+	uint32_t known; /* enum ring_known */
 };
 
 /* A piece of one block, with the whole records that end in it. A value that

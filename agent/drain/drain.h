@@ -76,6 +76,7 @@ struct drain_options {
 	uint64_t round_bytes_max;    /* of one ring per tick: a flooder waits its turn */
 	uint32_t rings_max;
 	uint32_t rings_per_user_max; /* 0: rings_max */
+	bool owners_lost;	     /* copies: their owner says nothing of their process */
 	struct conditions *conditions; /* what is wrong with the directory; NULL: silent */
 };
 
@@ -104,11 +105,15 @@ struct drain_counters {
  * thread. Native byte order, as the log. */
 #define DRAIN_STATE_VERSION 1
 
+/* Of `facts`, which is zero in logs of before there were any. */
+#define DRAIN_STATE_PID_SEEN 0x01u  /* `pid` is that of the ring's process */
+#define DRAIN_STATE_UID_LOST 0x02u  /* `uid` is that of a copy */
+
 struct drain_state_head {
 	uint32_t version;
 	uint32_t blocks;
 	uint32_t threads;
-	uint32_t reserved;
+	uint32_t facts;
 	uint8_t instance[16];
 	uint8_t boot_id[16];
 	uint64_t anchor_ticks;

@@ -17,7 +17,7 @@
 
 /* ---- a ring's file --------------------------------------------------------- */
 
-static void identity_copy(struct ring *ring)
+static void identity_copy(struct ring *ring, bool owner_lost)
 {
 	const struct wire_ring_header *header = &ring->map.header;
 
@@ -31,6 +31,8 @@ static void identity_copy(struct ring *ring)
 		.pid = header->pid,
 		.uid = ring->map.uid,
 		.block_count = header->block_count,
+		.known = (owner_lost ? 0 : RING_UID_KNOWN) |
+			 (ring->pid_seen ? RING_PID_KNOWN : 0),
 	};
 	memcpy(ring->identity.instance, header->instance, 16);
 	memcpy(ring->identity.boot_id, header->boot_id, 16);
@@ -164,12 +166,12 @@ static int ring_found(struct drain *drain, const char *name, const uint8_t insta
 	if (r < 0)
 		return r;
 	ring->phase = RING_FOUND;
-	if (!ring->in_log)
-		identity_copy(ring);
-	else if (!identity_agrees(ring))
-		stage_quarantine(drain, ring, "the log knows another ring of this id");
 	liveness_begin(ring);
 	on_pidfd_of(drain, ring);
+	if (!ring->in_log)
+		identity_copy(ring, drain->options.owners_lost);
+	else if (!identity_agrees(ring))
+		stage_quarantine(drain, ring, "the log knows another ring of this id");
 	return 1;
 }
 

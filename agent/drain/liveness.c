@@ -37,24 +37,46 @@ struct process_stat {
 	int exit_status;
 };
 
-static bool process_look(uint32_t pid, struct process_stat *ret)
+static bool proc_read(uint32_t pid, const char *name, char *ret_text, size_t size)
 {
-	char path[32], text[1024], *at;
-	struct process_stat found = {0};
-	long long exit_status = 0;
-	unsigned long long start, memory;
+	char path[32];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof path, "/proc/%u/stat", pid);
+	snprintf(path, sizeof path, "/proc/%u/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	n = read(fd, text, sizeof text - 1);
+	n = read(fd, ret_text, size - 1);
 	close(fd);
 	if (n <= 0)
 		return false;
-	text[n] = '\0';
+	ret_text[n] = '\0';
+	return true;
+}
+
+/* Whether it is this user's, whose files it makes. Not by the owner of its files in
+ * /proc: that is root where the process may not be looked into. */
+static bool runs_as(uint32_t pid, uint32_t uid)
+{
+	char text[1024], *at;
+	unsigned file_user;
+
+	if (!proc_read(pid, "status", text, sizeof text))
+		return false;
+	at = strstr(text, "\nUid:"); /* line feeds in its name are escaped */
+	return at && sscanf(at, "\nUid: %*u %*u %*u %u", &file_user) == 1 && file_user == uid;
+}
+
+static bool process_look(uint32_t pid, struct process_stat *ret)
+{
+	char text[1024], *at;
+	struct process_stat found = {0};
+	long long exit_status = 0;
+	unsigned long long start, memory;
+
+	if (!proc_read(pid, "stat", text, sizeof text))
+		return false;
 	at = strrchr(text, ')'); /* the name before it may hold anything */
 	if (!at || sscanf(at + 1, " %c", &found.state) != 1)
 		return false;
@@ -115,23 +137,21 @@ void liveness_begin(struct ring *ring)
 	struct process_stat process;
 
 	ring->pidfd = -1;
+	ring->pid_seen = false;
 	if (!has_number_here(header))
 		return;
 	ring->pidfd = (int)syscall(SYS_pidfd_open, header->pid, 0);
-	if (ring->pidfd < 0) {
-		ring->pidfd = -1;
-		return;
-	}
-	if (is_scarce(ring->pidfd)) {
+	if (ring->pidfd >= 0 && is_scarce(ring->pidfd))
 		liveness_end(ring);
-		return;
-	}
-	(void)fcntl(ring->pidfd, F_SETFD, FD_CLOEXEC);
 	/* After the pidfd: were the number reused before it, the start time
 	 * would differ; were the process replaced, the lock would be free. */
 	if (!process_look(header->pid, &process) || !is_the_process(ring, &process) ||
-	    liveness_locked(ring) != 1)
+	    liveness_locked(ring) != 1) {
 		liveness_end(ring);
+		return;
+	}
+	/* Anybody can write the number of another user's process into his ring. */
+	ring->pid_seen = runs_as(header->pid, ring->map.uid);
 }
 
 void liveness_end(struct ring *ring)

@@ -16,7 +16,9 @@
 #define LIVENESS_CAUSE_NS UINT64_C(500000000)
 
 /* Opens a pidfd when the header's pid is visible here, is the process that
- * started at the header's time, and still holds the lock. */
+ * started at the header's time, and the ring's lock is still held. pid_seen: it also
+ * runs as the ring's owner. Who holds the lock the kernel does not say, so among the
+ * processes of one user a ring may still claim another's number. */
 void liveness_begin(struct ring *ring);
 void liveness_end(struct ring *ring);
 

@@ -142,6 +142,7 @@ struct ring {
 
 	/* Liveness. */
 	int pidfd;
+	bool pid_seen; /* the process of the header's pid is this ring's */
 	bool pid_watched;
 	bool lock_free; /* dead, or shut down: one more round, then it is over */
 	uint64_t lock_free_ns;

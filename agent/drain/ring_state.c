@@ -46,6 +46,8 @@ static struct drain_state_head head_of(const struct ring *ring)
 		.pid = identity->pid,
 		.uid = identity->uid,
 		.block_count = identity->block_count,
+		.facts = (identity->known & RING_PID_KNOWN ? DRAIN_STATE_PID_SEEN : 0) |
+			 (identity->known & RING_UID_KNOWN ? 0 : DRAIN_STATE_UID_LOST),
 		.written = ring->written_forgotten,
 		.drained = ring->counters.drained,
 		.dropped_abandoned = ring->counters.dropped_abandoned,
@@ -106,6 +108,8 @@ static void identity_read(struct ring_identity *identity, const struct drain_sta
 		.pid = head->pid,
 		.uid = head->uid,
 		.block_count = head->block_count,
+		.known = (head->facts & DRAIN_STATE_PID_SEEN ? RING_PID_KNOWN : 0) |
+			 (head->facts & DRAIN_STATE_UID_LOST ? 0 : RING_UID_KNOWN),
 	};
 	memcpy(identity->instance, head->instance, 16);
 	memcpy(identity->boot_id, head->boot_id, 16);

@@ -281,6 +281,99 @@ static void a_ring_found_dead_of_a_process_that_goes_on_was_replaced(void **stat
 	waitpid(pid, &status, 0);
 }
 
+static void a_process_is_known_by_its_number_and_its_user(void **state)
+{
+	struct house *house = *state;
+	int go, status;
+	pid_t pid = child_begin(house, 1, BY_EXIT_0, &go);
+
+	house_settle(house);
+	for (int life = 0; life < 2; life++) {
+		const struct ring_identity *identity = &house->rings[house_ring(house, 1)].identity;
+
+		assert_int_equal(identity->pid, pid);
+		assert_int_equal(identity->uid, geteuid());
+		assert_int_equal(identity->known, RING_UID_KNOWN | RING_PID_KNOWN);
+		/* Dead before the next agent looks: the log knows who it was. */
+		house_stop(house);
+		if (life == 0) {
+			close(go);
+			waitpid(pid, &status, 0);
+		}
+		house_restart(house);
+	}
+	tick_until_dead(house, house_ring(house, 1));
+}
+
+/* A process of another user: any of root's, or for root one of nobody's, which lives
+ * until `go` is closed. */
+static pid_t another_users_process(int *ret_go)
+{
+	int go[2], ready[2];
+	pid_t pid;
+	char byte;
+
+	*ret_go = -1;
+	if (geteuid() != 0)
+		return 1;
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		if (setgid(65534) || setuid(65534) || write(ready[1], "r", 1) != 1)
+			_exit(1);
+		(void)!read(go[0], &byte, 1);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(go[0]);
+	*ret_go = go[1];
+	return pid;
+}
+
+static uint64_t start_time_of(pid_t pid)
+{
+	char text[1024], *at;
+	FILE *file;
+
+	(void)snprintf(text, sizeof text, "/proc/%d/stat", (int)pid);
+	file = fopen(text, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof text, file));
+	fclose(file);
+	at = strrchr(text, ')') + 1;
+	for (int field = 3; field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return strtoull(at, NULL, 10);
+}
+
+/* Number and start time of anybody can be read, and written into a ring. */
+static void another_users_number_is_not_believed(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	pid_t other;
+	int go;
+
+	house_stop(house); /* what is forked keeps what it holds */
+	other = another_users_process(&go);
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	writer.header->pid = (uint32_t)other;
+	writer.header->start_time = start_time_of(other);
+	house_start(house);
+	house_settle(house);
+	assert_int_equal(house->rings[0].identity.pid, other);
+	assert_int_equal(house->rings[0].identity.known, RING_UID_KNOWN);
+	ring_writer_close(&writer);
+	if (go >= 0) {
+		close(go);
+		waitpid(other, NULL, 0);
+	}
+}
+
 static void what_came_before_death_is_read_before_it_is_told(void **state)
 {
 	struct house *house = *state;
@@ -364,6 +457,8 @@ int main(void)
 		TEST(a_ring_found_dead_has_an_unknown_cause),
 		TEST(a_ring_found_dead_of_a_zombie_is_told_with_its_exit_code),
 		TEST(a_ring_found_dead_of_a_process_that_goes_on_was_replaced),
+		TEST(a_process_is_known_by_its_number_and_its_user),
+		TEST(another_users_number_is_not_believed),
 		TEST(what_came_before_death_is_read_before_it_is_told),
 		TEST(a_strangers_read_lock_is_not_life),
 		TEST(many_deaths_at_once_are_all_told),
