@@ -20,7 +20,7 @@ static const char help_text[] =
 	"  ?           its parent is not in the file\n"
 	"  [module]    the span was made by another process than the one above\n"
 	"  in>out      tokens of an LLM call, with the model\n\n"
-	"  -a, --attributes   also every attribute and event\n"
+	"  -a, --attributes   also every attribute and event, and whose each process is\n"
 	"      --json         one JSON object: traces, modules, spans in the order of the\n"
 	"                     tree with their depth\n\n"
 	"Fits the terminal (or COLUMNS); into a pipe nothing is cut and nothing coloured.\n"

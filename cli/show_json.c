@@ -95,6 +95,17 @@ static json_t *trace_json(const struct archive_file *file, const struct archive_
 	return object;
 }
 
+/* What the agent knows of the process, not what the process says. */
+static void put_owner(json_t *object, json_t *resource)
+{
+	int64_t number;
+
+	if (otlp_int(resource, "spanring.uid", &number))
+		(void)json_object_set_new(object, "uid", json_integer(number));
+	if (otlp_int(resource, "spanring.pid", &number))
+		(void)json_object_set_new(object, "pid", json_integer(number));
+}
+
 static json_t *modules_json(const struct archive_file *file)
 {
 	json_t *list = json_array();
@@ -104,6 +115,7 @@ static json_t *modules_json(const struct archive_file *file)
 
 		(void)json_object_set_new(object, "name", text_json(file->modules[i].name));
 		put_optional(object, "instance", file->modules[i].instance);
+		put_owner(object, file->modules[i].resource);
 		(void)json_object_set_new(object, "spanCount",
 					  json_integer(file->modules[i].spans));
 		(void)json_array_append_new(list, object);

@@ -164,6 +164,25 @@ static void note_events(const struct notes *notes)
 	buf_fini(&text);
 }
 
+/* Where the tree enters a process: which one, and whose, as the agent saw it. */
+static void note_owner(const struct notes *notes)
+{
+	const struct archive_span *span = notes->span;
+	json_t *resource = json_object_get(span->resource, "resource");
+	struct buf text = BUF_INIT;
+	int64_t uid, pid;
+
+	if (span->parent && span->parent->module == span->module)
+		return;
+	if (otlp_int(resource, "spanring.pid", &pid))
+		(void)buf_printf(&text, "process %" PRId64, pid);
+	if (otlp_int(resource, "spanring.uid", &uid))
+		(void)buf_printf(&text, "%sof user %" PRId64, text.len ? " " : "", uid);
+	if (text.len)
+		put_line(notes, "", &text, false);
+	buf_fini(&text);
+}
+
 void show_notes(const struct show *show, const struct archive_trace *trace,
 		const struct archive_span *span, show_line_fn *line, void *arg)
 {
@@ -176,6 +195,7 @@ void show_notes(const struct show *show, const struct archive_trace *trace,
 	note_end(&notes);
 	if (!show->attributes)
 		return;
+	note_owner(&notes);
 	note_attributes(&notes, span->span, "");
 	note_events(&notes);
 }

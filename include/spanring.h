@@ -151,7 +151,8 @@ struct spanring_options {
 #define SPANRING_OPTIONS_INIT SPANRING_SIZED_(spanring_options)
 
 /* The resource is exactly `resource`, in its order: nothing is detected, and
- * the service fields of the options are ignored. */
+ * the service fields of the options are ignored. (The agent adds spanring.uid and
+ * spanring.pid to every resource, and drops what a process sets under these two.) */
 #define SPANRING_RESOURCE_WHOLE 0x1u
 
 /* No variable of the environment is read, TRACEPARENT included. This is always

@@ -31,7 +31,8 @@
  * process.died for unclean ends. Nothing the module set is replaced: its status
  * stays, and so does an attribute of the same name. spanring.suspended_ns and
  * spanring.clock_step_ns mark spans whose machine slept or whose wall clock was
- * set since their run began.
+ * set since their run began. Resources have spanring.uid and spanring.pid, see
+ * otlp/encode.h: there it is the module that gives way.
  *
  * Stale: with stale_ttl_ns, an open span of a living process of which no record
  * came for so long is ended with ERROR, spanring.end.reason "stale" and the time

@@ -52,6 +52,7 @@ void source_identify(struct source *source, const struct clock *clock,
 	if (source->identified)
 		return;
 	source->identity = *identity;
+	source->resource_encoded = false; /* it says whose the ring is */
 	source_clock_init(&source->clock, clock, identity);
 	source->identified = true;
 }
@@ -97,9 +98,22 @@ int source_set_scope(struct source *source, const uint8_t *record)
 	return r;
 }
 
+static struct otlp_owner owner_of(const struct source *source)
+{
+	const struct ring_identity *identity = &source->identity;
+
+	return (struct otlp_owner){
+		.uid_known = identity->known & RING_UID_KNOWN,
+		.pid_known = identity->known & RING_PID_KNOWN,
+		.uid = identity->uid,
+		.pid = identity->pid,
+	};
+}
+
 int source_resource(struct source *source, struct bytes *ret_resource,
 		    struct bytes *ret_schema_url)
 {
+	struct otlp_owner owner = owner_of(source);
 	const struct buf *record = &source->resource_record;
 	int r;
 
@@ -107,7 +121,7 @@ int source_resource(struct source *source, struct bytes *ret_resource,
 		buf_reset(&source->resource);
 		source->resource_schema_url = (struct bytes){NULL, 0};
 		r = otlp_encode_resource(&source->resource, record->len ? record->at : NULL,
-					 &source->resource_schema_url);
+					 &owner, &source->resource_schema_url);
 		if (r < 0)
 			return r;
 		source->resource_encoded = true;

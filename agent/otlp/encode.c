@@ -445,22 +445,82 @@ static struct bytes schema_url_of(struct record_text text)
 	return utf8_is_valid(url) ? url : (struct bytes){NULL, 0};
 }
 
-int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url)
+static const char uid_key[] = "spanring.uid";
+static const char pid_key[] = "spanring.pid";
+
+static bool is_owners_key(const struct record_entry *entry)
 {
-	struct record_resource resource;
-	size_t before = out->len;
+	return entry->key_length == sizeof uid_key - 1 &&
+	       (memcmp(entry->key, uid_key, sizeof uid_key - 1) == 0 ||
+		memcmp(entry->key, pid_key, sizeof pid_key - 1) == 0);
+}
+_Static_assert(sizeof uid_key == sizeof pid_key, "is_owners_key() compares one length");
+
+/* What the process says of itself. It cannot say whose it is. */
+static int add_told(struct attributes *attributes, struct record_text entries)
+{
+	const uint8_t *at = entries.at, *end = entries.at + entries.length;
+	struct record_entry *entry;
+
+	while ((entry = attributes_next(attributes))) {
+		if (record_entry_next(&at, end, entry) <= 0)
+			return 0;
+		if (is_owners_key(entry))
+			attributes->dropped++;
+		else
+			attributes_take(attributes);
+	}
+	return -ENOMEM;
+}
+
+static int add_known(struct attributes *attributes, const char *key, const int64_t *value)
+{
+	struct record_entry *entry = attributes_next(attributes);
+
+	if (!entry)
+		return -ENOMEM;
+	*entry = (struct record_entry){
+		.key = (const uint8_t *)key,
+		.value = (const uint8_t *)value,
+		.key_length = sizeof uid_key - 1,
+		.value_length = sizeof *value,
+		.type = WIRE_INT,
+	};
+	attributes_take(attributes);
+	return 0;
+}
+
+static int write_resource(struct buf *out, const struct record_resource *resource,
+			  const struct otlp_owner *owner)
+{
+	int64_t uid = owner->uid, pid = owner->pid;
+	struct attributes attributes;
 	uint32_t emptied = 0;
 	int r;
 
-	if (!record) {
-		*ret_schema_url = (struct bytes){NULL, 0};
-		return 0;
-	}
-	resource = record_get_resource(record);
-	r = write_entries(out, RESOURCE_ATTRIBUTES, resource.entries,
-			  RESOURCE_DROPPED_ATTRIBUTES, resource.fixed.dropped_attributes,
-			  &emptied);
-	if (r < 0 || buf_failed(out)) {
+	attributes_init(&attributes);
+	r = add_told(&attributes, resource->entries);
+	if (r == 0 && owner->uid_known)
+		r = add_known(&attributes, uid_key, &uid);
+	if (r == 0 && owner->pid_known)
+		r = add_known(&attributes, pid_key, &pid);
+	if (r == 0)
+		r = attributes_write(&attributes, out, RESOURCE_ATTRIBUTES, &emptied);
+	write_count(out, RESOURCE_DROPPED_ATTRIBUTES,
+		    saturated_sum(resource->fixed.dropped_attributes, attributes.dropped));
+	attributes_fini(&attributes);
+	return r < 0 || buf_failed(out) ? -ENOMEM : 0;
+}
+
+int otlp_encode_resource(struct buf *out, const uint8_t *record, const struct otlp_owner *owner,
+			 struct bytes *ret_schema_url)
+{
+	struct record_resource resource = {0};
+	size_t before = out->len;
+
+	if (record)
+		resource = record_get_resource(record);
+	if (write_resource(out, &resource, owner) < 0) {
 		out->len = before;
 		return -ENOMEM;
 	}

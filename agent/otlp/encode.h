@@ -44,10 +44,19 @@ int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
 /* The status the records give, by the same rules, without encoding. */
 enum otlp_status otlp_span_status(const struct bytes *chunks, uint32_t n);
 
+/* What the agent itself knows of the process a resource stands for: who owns its
+ * ring, and its number. They become spanring.uid and spanring.pid. */
+struct otlp_owner {
+	bool uid_known, pid_known;
+	uint32_t uid, pid;
+};
+
 /* A Resource message from a checked RESOURCE record; `*ret_schema_url` borrows
- * from the record, and is empty for one that is not UTF-8. With NULL: an empty
- * resource. 0 or -ENOMEM. */
-int otlp_encode_resource(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
+ * from the record, and is empty for one that is not UTF-8. With NULL: nothing but
+ * the owner. The owner's two keys are the agent's alone, known or not: what a
+ * record has under them is counted as dropped. 0 or -ENOMEM. */
+int otlp_encode_resource(struct buf *out, const uint8_t *record, const struct otlp_owner *owner,
+			 struct bytes *ret_schema_url);
 
 /* An InstrumentationScope message from a checked SCOPE record; NULL: none.
  * 0 or -ENOMEM. */

@@ -197,10 +197,11 @@ static void check_span(struct bytes records)
 static void check_holder(const uint8_t *record)
 {
 	struct buf out = BUF_INIT;
+	struct otlp_owner owner = {.uid_known = true, .uid = 1000};
 	struct bytes url;
 
 	if (record_head(record).type == WIRE_RESOURCE) {
-		FUZZ_CHECK(otlp_encode_resource(&out, record, &url) == 0);
+		FUZZ_CHECK(otlp_encode_resource(&out, record, &owner, &url) == 0);
 		check_message(&opentelemetry__proto__resource__v1__resource__descriptor,
 			      buf_bytes(&out));
 	} else if (record_head(record).type == WIRE_SCOPE) {

@@ -92,6 +92,35 @@ static void a_pipe_gets_plain_uncut_text(void **state)
 	free(text);
 }
 
+static void every_process_is_shown_with_its_owner_where_attributes_are(void **state)
+{
+	struct show show = {.attributes = true};
+	struct archive_file file;
+	static const char run[] = RUN;
+	char reason[256], text[8192] = "";
+	const char *at;
+
+	(void)state;
+	/* Behind the first resource's own attributes. */
+	at = strstr(run, "]},\"scopeSpans\"");
+	assert_non_null(at);
+	(void)snprintf(text, sizeof(text), "%.*s,%s,%s%s", (int)(at - run), run,
+		       INT("spanring.uid", "1000"), INT("spanring.pid", "77"), at);
+	write_file(text);
+	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	show.file = &file;
+	show_text(&show);
+	assert_int_equal(show_json(&show), 0);
+	assert_int_equal(buf_append_byte(&show.out, 0), 0);
+	at = strstr((char *)show.out.at, "process 77 of user 1000");
+	assert_non_null(at);
+	assert_null(strstr(at + 1, "process 77 of user 1000"));
+	assert_non_null(strstr(at, "\"uid\": 1000,\n"));
+	assert_non_null(strstr(at, "\"pid\": 77,\n"));
+	buf_fini(&show.out);
+	archive_file_free(&file);
+}
+
 static void a_terminal_gets_lines_that_fit(void **state)
 {
 	(void)state;
@@ -299,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pipe_gets_plain_uncut_text),
+		cmocka_unit_test(every_process_is_shown_with_its_owner_where_attributes_are),
 		cmocka_unit_test(a_terminal_gets_lines_that_fit),
 		cmocka_unit_test(colours_come_only_when_allowed),
 		cmocka_unit_test(orphans_and_several_roots_are_shown_and_counted),

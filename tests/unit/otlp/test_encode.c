@@ -524,6 +524,7 @@ static void resources_and_scopes_have_their_attributes_and_urls(void **state)
 	Opentelemetry__Proto__Resource__V1__Resource *resource;
 	Opentelemetry__Proto__Common__V1__InstrumentationScope *scope;
 	struct buf records = BUF_INIT, entries = BUF_INIT, out = BUF_INIT;
+	struct otlp_owner nobody = {0};
 	struct bytes url;
 
 	(void)state;
@@ -532,7 +533,7 @@ static void resources_and_scopes_have_their_attributes_and_urls(void **state)
 	records_entry(&entries, NONE, WIRE_STRING, bytes_of("b"));
 	records_resource(&records, bytes_of("http://r"), buf_bytes(&entries), 1);
 	check_records(&records);
-	assert_int_equal(otlp_encode_resource(&out, records.at, &url), 0);
+	assert_int_equal(otlp_encode_resource(&out, records.at, &nobody, &url), 0);
 	assert_true(bytes_equal(url, bytes_of("http://r")));
 	resource = opentelemetry__proto__resource__v1__resource__unpack(NULL, out.len, out.at);
 	assert_int_equal(resource->n_attributes, 1);
@@ -556,10 +557,56 @@ static void resources_and_scopes_have_their_attributes_and_urls(void **state)
 	opentelemetry__proto__common__v1__instrumentation_scope__free_unpacked(scope, NULL);
 
 	buf_reset(&out);
-	assert_int_equal(otlp_encode_resource(&out, NULL, &url), 0);
+	assert_int_equal(otlp_encode_resource(&out, NULL, &nobody, &url), 0);
 	assert_int_equal(otlp_encode_scope(&out, NULL, &url), 0);
 	assert_int_equal(out.len, 0);
 	assert_int_equal(url.len, 0);
+	buf_fini(&records);
+	buf_fini(&entries);
+	buf_fini(&out);
+}
+
+static void a_resource_has_its_owner_from_the_agent_alone(void **state)
+{
+	Opentelemetry__Proto__Resource__V1__Resource *resource;
+	struct buf records = BUF_INIT, entries = BUF_INIT, out = BUF_INIT;
+	struct otlp_owner owner = {
+		.uid_known = true, .pid_known = true, .uid = UINT32_MAX, .pid = 77};
+	struct bytes url;
+
+	(void)state;
+	records_entry(&entries, bytes_of("spanring.uid"), WIRE_STRING, bytes_of("0"));
+	records_entry(&entries, bytes_of("spanring.pids"), WIRE_STRING, bytes_of("his"));
+	records_entry(&entries, bytes_of("spanring.pid"), WIRE_STRING, bytes_of("1"));
+	records_resource(&records, NONE, buf_bytes(&entries), 0);
+	assert_int_equal(otlp_encode_resource(&out, records.at, &owner, &url), 0);
+	resource = opentelemetry__proto__resource__v1__resource__unpack(NULL, out.len, out.at);
+	assert_int_equal(resource->n_attributes, 3);
+	assert_key_value(resource->attributes[0], "spanring.pids", "his");
+	assert_string_equal(resource->attributes[1]->key, "spanring.uid");
+	assert_int_equal(resource->attributes[1]->value->int_value, UINT32_MAX);
+	assert_string_equal(resource->attributes[2]->key, "spanring.pid");
+	assert_int_equal(resource->attributes[2]->value->int_value, 77);
+	assert_int_equal(resource->dropped_attributes_count, 2);
+	opentelemetry__proto__resource__v1__resource__free_unpacked(resource, NULL);
+
+	/* Nobody knows, and the process is not asked. */
+	owner.uid_known = owner.pid_known = false;
+	buf_reset(&out);
+	assert_int_equal(otlp_encode_resource(&out, records.at, &owner, &url), 0);
+	resource = opentelemetry__proto__resource__v1__resource__unpack(NULL, out.len, out.at);
+	assert_int_equal(resource->n_attributes, 1);
+	assert_int_equal(resource->dropped_attributes_count, 2);
+	opentelemetry__proto__resource__v1__resource__free_unpacked(resource, NULL);
+
+	/* It said nothing of itself, and is known all the same. */
+	owner.uid_known = true;
+	buf_reset(&out);
+	assert_int_equal(otlp_encode_resource(&out, NULL, &owner, &url), 0);
+	resource = opentelemetry__proto__resource__v1__resource__unpack(NULL, out.len, out.at);
+	assert_int_equal(resource->n_attributes, 1);
+	assert_int_equal(url.len, 0);
+	opentelemetry__proto__resource__v1__resource__free_unpacked(resource, NULL);
 	buf_fini(&records);
 	buf_fini(&entries);
 	buf_fini(&out);
@@ -646,6 +693,7 @@ int main(void)
 		cmocka_unit_test(without_a_start_nothing_is_written),
 		cmocka_unit_test(damaged_records_that_pass_the_check_give_a_span),
 		cmocka_unit_test(resources_and_scopes_have_their_attributes_and_urls),
+		cmocka_unit_test(a_resource_has_its_owner_from_the_agent_alone),
 		cmocka_unit_test(a_span_of_eight_attributes_is_timed),
 	};
 
