@@ -200,12 +200,12 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 }
 
 void news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
-		   uint64_t first_wall_ns)
+		   uint64_t first_wall_ns, uint32_t user)
 {
 	struct pipeline *p = arg;
 
 	if (p->archive)
-		(void)archive_run_seen(p->archive, trace_id, service, first_wall_ns);
+		(void)archive_run_seen(p->archive, trace_id, service, first_wall_ns, user);
 }
 
 void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete)

@@ -81,6 +81,7 @@ int archive_new(struct archive **ret_archive, struct env *env,
 	/* Without randomness the tables are as good as any other. */
 	(void)env->ops->random(env, archive->hash_seed, sizeof(archive->hash_seed));
 	archive->index.seed = archive->hash_seed[0];
+	turns_init(archive);
 	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max,
 			     archive->hash_seed[1]);
 	if (r < 0) {
@@ -105,6 +106,7 @@ void archive_free(struct archive *archive)
 	}
 	free(archive->buckets);
 	free(archive->name_buckets);
+	turns_fini(archive);
 	fates_fini(&archive->fates);
 	spool_files_fini(&archive->files);
 	index_fini(&archive->index);
@@ -168,13 +170,15 @@ void archive_set_filter(struct archive *archive, uint32_t min_spans, const char 
 /* --- runs and spans ----------------------------------------------------- */
 
 int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns)
+		     uint64_t first_wall_ns, uint32_t user)
 {
 	struct index_entry entry;
 	struct run *run;
 	int r;
 
 	run = run_find(archive, trace_id);
+	if (run && user != USER_UNKNOWN)
+		turns_own(run, user);
 	if (run && run->name.text[0])
 		return 0;
 	if (!run) {
@@ -183,6 +187,8 @@ int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct
 		r = run_new(&run, archive, trace_id);
 		if (r < 0)
 			return r;
+		if (user != USER_UNKNOWN)
+			turns_own(run, user);
 	}
 	run_make_name(run, service, first_wall_ns);
 	return 0;
@@ -401,42 +407,77 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 	return r;
 }
 
+/* What became of a step. One that fails does not keep the others. */
+static int stepped(struct run *run, int r, int *ret_error)
+{
+	if (r == -ENOENT && run->has_spool && run->spool.exists &&
+	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
+		r = run_lose_spool(run);
+	if (r < 0 && r != -EAGAIN)
+		*ret_error = archive_fail(run->archive, run->name.text, r);
+	return r < 0 ? 0 : r;
+}
+
+static void record_wish(struct run *run)
+{
+	if (run->seal_wanted && !run->seal_recorded && run->phase != RUN_SEALED)
+		(void)checkpoint_record_open(run); /* a full log is asked again */
+}
+
 static int step(struct run *run)
 {
 	int work, r;
 
-	if (run->seal_wanted && !run->seal_recorded && run->phase != RUN_SEALED)
-		(void)checkpoint_record_open(run);
+	record_wish(run);
 	work = sealing_step(run);
-	if (work >= 0) {
-		r = checkpoint_step(run);
-		work = r < 0 ? r : work + r;
-	}
-	if (work == -ENOENT && run->has_spool && run->spool.exists &&
-	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
-		work = run_lose_spool(run);
-	return work == -EAGAIN ? 0 : work;
+	if (work < 0)
+		return work;
+	r = checkpoint_step(run);
+	if (r < 0)
+		return r;
+	if (run->phase == RUN_SEALED && !run->seal_wanted)
+		run_mark_idle(run);
+	return work + r;
 }
 
-/* Each run that has something to do goes one step on; one that fails does not
- * keep the others. A turn that takes too long is gone on with in the next. */
+/* Each run that has something to do goes one step on, the one that waits longest
+ * first. A turn that takes too long is gone on with in the next. */
 static int step_all(struct archive *archive, uint64_t until_ns, int *ret_error)
+{
+	int work = 0, r;
+
+	archive->cut = false;
+	for (uint32_t left = archive->busy_count; left > 0 && archive->busy_count > 0; left--) {
+		struct run *run = list_entry(archive->busy.next, struct run, busy);
+
+		list_move(&archive->busy, &run->busy);
+		r = step(run);
+		work += stepped(run, r, ret_error);
+		if (r != 0 && archive->env->ops->mono_ns(archive->env) >= until_ns) {
+			archive->cut = left > 1;
+			break;
+		}
+	}
+	return work;
+}
+
+static bool may_begin(const struct archive *archive)
+{
+	return archive->seal_files < ARCHIVE_SEAL_FILES_MAX && !list_empty(&archive->lanes);
+}
+
+/* As many as may be written at a time. */
+static int begin_some(struct archive *archive, uint64_t until_ns, int *ret_error)
 {
 	struct run *run;
 	int work = 0, r;
 
-	if (!archive->step_at)
-		archive->step_at = archive->busy;
-	while ((run = archive->step_at) != NULL) {
-		archive->step_at = run->busy_next;
-		r = step(run);
-		if (r >= 0)
-			work += r;
-		else
-			*ret_error = archive_fail(archive, run->name.text, r);
-		if (run->busy && run->phase == RUN_SEALED && !run->seal_wanted)
-			run_mark_idle(run);
-		if (r != 0 && archive->env->ops->mono_ns(archive->env) >= until_ns)
+	while (may_begin(archive)) {
+		run = turns_next(archive);
+		record_wish(run);
+		r = sealing_begin(run);
+		work += stepped(run, r, ret_error);
+		if (r <= 0 || archive->env->ops->mono_ns(archive->env) >= until_ns)
 			break;
 	}
 	return work;
@@ -456,7 +497,11 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 		*ret_error = archive_fail(archive, "", r);
 		return 0;
 	}
+	/* A checkpoint of many runs may have taken all of that time. */
+	until_ns = archive->env->ops->mono_ns(archive->env) + TURN_NS;
 	n = step_all(archive, until_ns, ret_error);
+	if (*ret_error == 0)
+		n += begin_some(archive, until_ns, ret_error);
 	r = checkpoint_directory(archive, now_ns);
 	n += r > 0;
 	if (r >= 0 && now_ns >= archive->mark_due_ns) {
@@ -499,10 +544,10 @@ uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 {
 	if (archive->failing)
 		return archive->retry_due_ns;
-	if (archive->checkpoint_at || archive->step_at)
+	if (archive->checkpoint_at || archive->cut || may_begin(archive))
 		return now_ns;
-	for (const struct run *run = archive->busy; run; run = run->busy_next)
-		if (can_step(run))
+	for (const struct list *at = archive->busy.next; at != &archive->busy; at = at->next)
+		if (can_step(list_entry(at, struct run, busy)))
 			return now_ns;
 	if (archive->directory_answered)
 		return now_ns;

@@ -109,9 +109,10 @@ uint64_t archive_last_number(const struct archive *archive);
 /* Push begins behind this span number; spans a run already has are skipped. */
 uint64_t archive_first_number(const struct archive *archive);
 
-/* Fixes the run's name. Known runs are left as they are. */
+/* Fixes the run's name, and whose it is: users (or USER_UNKNOWN) take turns in having
+ * their runs sealed. Known runs keep their name. */
 int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns);
+		     uint64_t first_wall_ns, uint32_t user);
 /* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
 int archive_push(struct archive *archive, const struct finished_span *span);
 /* Seal once span `last_number` has been pushed. */

@@ -310,7 +310,7 @@ static int move_run(struct run *run, struct archive_dir *old)
 		return 0;
 	sealing_abandon(run);
 	if (run->phase == RUN_RENAMED)
-		run->phase = RUN_COPY;
+		sealing_again(run);
 	run->has_file = false;
 	run->archived = run->superseded = 0;
 	r = spool_restore(&run->spool, old);

@@ -94,6 +94,8 @@ int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_i
 	if (!run)
 		return -ENOMEM;
 	run->archive = archive;
+	list_init(&run->busy);
+	turns_add(run);
 	run->seal_fd = -1;
 	run->indexed = true;
 	memcpy(run->trace_id, trace_id, 16);
@@ -117,6 +119,7 @@ void run_free(struct run *run)
 
 	run_mark_idle(run);
 	sealing_abandon(run);
+	turns_remove(run);
 	if (run->syncing) {
 		archive->env->ops->cancel(archive->env, run);
 		archive->syncing--;
@@ -143,29 +146,18 @@ void run_mark_busy(struct run *run)
 {
 	struct archive *archive = run->archive;
 
-	if (run->busy)
+	if (list_linked(&run->busy))
 		return;
-	run->busy = true;
-	run->busy_prev = NULL;
-	run->busy_next = archive->busy;
-	if (run->busy_next)
-		run->busy_next->busy_prev = run;
-	archive->busy = run;
+	list_append(&archive->busy, &run->busy);
+	archive->busy_count++;
 }
 
 void run_mark_idle(struct run *run)
 {
-	if (!run->busy)
+	if (!list_linked(&run->busy))
 		return;
-	run->busy = false;
-	if (run->archive->step_at == run)
-		run->archive->step_at = run->busy_next;
-	if (run->busy_prev)
-		run->busy_prev->busy_next = run->busy_next;
-	else
-		run->archive->busy = run->busy_next;
-	if (run->busy_next)
-		run->busy_next->busy_prev = run->busy_prev;
+	list_unlink(&run->busy);
+	run->archive->busy_count--;
 }
 
 /* --- the name ----------------------------------------------------------- */
@@ -380,6 +372,7 @@ int run_lose_spool(struct run *run)
 	int r;
 
 	sealing_abandon(run);
+	turns_leave(run);
 	run->phase = RUN_OPEN;
 	spool_forget_written(&run->spool);
 	r = reopen_run(run, NULL);

@@ -11,6 +11,13 @@
 #define SEALING_STEP_BYTES ((size_t)4 << 20)
 #define SEALED_MODE 0640
 
+void sealing_again(struct run *run)
+{
+	run->phase = RUN_COPY;
+	run_mark_idle(run);
+	turns_wait(run);
+}
+
 void sealing_abandon(struct run *run)
 {
 	struct env *env = run->archive->env;
@@ -29,7 +36,7 @@ void sealing_abandon(struct run *run)
 	run->seal_fd = -1;
 	seal_fini(&run->seal);
 	if (run->phase >= RUN_COPY && run->phase <= RUN_RENAME)
-		run->phase = RUN_COPY;
+		sealing_again(run);
 }
 
 /* The run is over as far as spans are concerned. */
@@ -109,9 +116,12 @@ static int begin_copy(struct run *run)
 	run->copy_number = run->last_number;
 	run->indexed = false;
 	r = seal_begin(&run->seal, &run->spool, run->seal_fd, false);
-	if (r < 0)
+	if (r < 0) {
 		sealing_abandon(run);
-	return r;
+		return r;
+	}
+	run_mark_busy(run);
+	return 0;
 }
 
 static void on_synced(void *arg, int result)
@@ -126,14 +136,13 @@ static void on_synced(void *arg, int result)
 static int step_copy(struct run *run)
 {
 	struct env *env = run->archive->env;
-	int r = 0;
+	int r;
 
-	if (!sealing_can_step(run))
+	if (run->seal_fd < 0) {
+		run_mark_idle(run); /* it has its turn coming */
 		return 0;
-	if (run->seal_fd < 0)
-		r = begin_copy(run);
-	if (r >= 0)
-		r = seal_step(&run->seal, SEALING_STEP_BYTES);
+	}
+	r = seal_step(&run->seal, SEALING_STEP_BYTES);
 	if (r > 0)
 		return 1;
 	if (r >= 0) {
@@ -146,6 +155,13 @@ static int step_copy(struct run *run)
 	if (r < 0)
 		sealing_abandon(run);
 	return r < 0 ? r : 1;
+}
+
+static int start_copy(struct run *run)
+{
+	int r = begin_copy(run);
+
+	return r < 0 ? r : step_copy(run);
 }
 
 /* Whether what stands under the run's name is what we left there. */
@@ -336,17 +352,33 @@ static int step_open(struct run *run)
 		run_mark_idle(run);
 		return 1;
 	}
-	if (run->spool.count == 0 || (run->has_file && run->spool.count == run->archived)) {
-		if (run->recorded && record_sealed(run, run->spool.count) < 0)
-			return 0;
-		forget_spans(run);
-		return 1;
-	}
-	if (!wants_file(run))
-		return drop_filtered(run);
 	run->sync_wanted = false;
-	run->phase = RUN_COPY;
+	sealing_again(run);
 	return 1;
+}
+
+/* The file there is, or none, is right. */
+static int keep_as_it_is(struct run *run)
+{
+	if (run->recorded && record_sealed(run, run->spool.count) < 0)
+		return 0; /* the log takes it later */
+	forget_spans(run);
+	return 1;
+}
+
+int sealing_begin(struct run *run)
+{
+	int r;
+
+	if (run->spool.count == 0 || (run->has_file && run->spool.count == run->archived))
+		r = keep_as_it_is(run);
+	else if (!wants_file(run))
+		r = drop_filtered(run);
+	else
+		r = start_copy(run);
+	if (r <= 0)
+		turns_wait(run);
+	return r;
 }
 
 bool sealing_can_step(const struct run *run)
@@ -357,7 +389,7 @@ bool sealing_can_step(const struct run *run)
 	case RUN_OPEN:
 		return run->seal_wanted && run->seal_number <= archive->pushed && !run->syncing;
 	case RUN_COPY:
-		return run->seal_fd >= 0 || archive->seal_files < ARCHIVE_SEAL_FILES_MAX;
+		return run->seal_fd >= 0;
 	case RUN_RENAME:
 		return true;
 	default:

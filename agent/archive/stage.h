@@ -1,4 +1,4 @@
-/* The inside of the archive stage: what archive.c, run.c, sealing.c,
+/* The inside of the archive stage: what archive.c, run.c, turns.c, sealing.c,
  * checkpoint.c, reopen.c, recover.c and take_up.c share.
  *
  * A run's life:
@@ -19,10 +19,12 @@
 #include "archive/fates.h"
 #include "archive/index.h"
 #include "archive/seal.h"
+#include "base/list.h"
+#include "base/map.h"
 
 enum run_phase {
 	RUN_OPEN = 0,	 /* takes spans */
-	RUN_COPY = 1,	 /* the temporary file is being written */
+	RUN_COPY = 1,	 /* waits for its turn (turns.c), or is being written */
 	RUN_SYNC = 2,	 /* ... and synced in the background */
 	RUN_RENAME = 3,	 /* ... and waits to be put in place */
 	RUN_RENAMED = 4, /* waits for the directory, then index and log */
@@ -39,9 +41,10 @@ struct file_identity {
 struct run {
 	struct archive *archive;
 	struct run *hash_next, *name_next;
-	struct run *prev, *next;	   /* all runs */
-	struct run *busy_prev, *busy_next; /* those with something to do */
-	bool busy;
+	struct run *prev, *next; /* all runs */
+	struct list busy;	 /* in archive->busy: has something to do */
+	struct lane *lane;	 /* whose it is */
+	struct list turn;	 /* in lane->waiting */
 
 	uint8_t trace_id[16];
 	struct name name;
@@ -88,6 +91,14 @@ struct run {
 	struct file_identity file;
 };
 
+/* What one user has waiting to be sealed. */
+struct lane {
+	struct list link;    /* in archive->lanes, while anything waits */
+	struct list waiting; /* runs, in the order in which they were asked for */
+	uint64_t user;	     /* the map's key */
+	uint32_t runs;	     /* of this user: it is freed with the last one */
+};
+
 #define ARCHIVE_BUCKETS_MIN 256
 /* Temporary files open at a time; more runs wait their turn. */
 #define ARCHIVE_SEAL_FILES_MAX 16
@@ -108,9 +119,14 @@ struct archive {
 	uint32_t bucket_mask;
 	uint64_t hash_seed[2]; /* ids are a module's choice: it must not choose buckets */
 	uint32_t run_count;
-	struct run *runs, *busy;
-	struct run *step_at;	   /* of `busy`: the next one, when a turn was too short */
-	struct run *checkpoint_at; /* of `runs`: the same for a checkpoint */
+	struct run *runs;
+	struct run *checkpoint_at; /* of `runs`: the next one, when a turn was too short */
+	struct list busy;	   /* runs; the one that waits longest is first */
+	uint32_t busy_count;
+	bool cut;	     /* the last turn was too short for all of them */
+	struct list lanes;   /* that have runs waiting; whose turn it is is first */
+	struct map users;    /* all lanes but `nobodys`, by user */
+	struct lane nobodys; /* of runs from before a restart, and received ones */
 
 	struct fates fates;
 	uint64_t pushed;
@@ -162,9 +178,25 @@ uint64_t run_not_archived(const struct run *run);
 int run_keep_aside(struct archive *archive, const char *entry, const struct name *name);
 int file_identify(struct archive *archive, int fd, struct file_identity *ret_file);
 
+/* turns.c */
+void turns_init(struct archive *archive);
+void turns_fini(struct archive *archive);
+void turns_add(struct run *run);    /* a new one, nobody's */
+void turns_remove(struct run *run); /* it is about to be freed */
+void turns_own(struct run *run, uint32_t user);
+/* Waits behind all others of its user. Harmless when it does already. */
+void turns_wait(struct run *run);
+void turns_leave(struct run *run);
+/* Takes the run whose turn it is; NULL: none waits. */
+struct run *turns_next(struct archive *archive);
+
 /* sealing.c: does what can be done now; 1: did something, 0, -errno. */
 int sealing_step(struct run *run);
+/* The same for a run whose turn it is. 0: the log is full, it waits again. */
+int sealing_begin(struct run *run);
+/* Its file is to be written from the beginning, when its turn comes. */
 void sealing_abandon(struct run *run);
+void sealing_again(struct run *run);
 bool sealing_can_step(const struct run *run);
 struct index_entry sealing_entry(const struct run *run);
 int sealing_index(struct run *run);

@@ -257,6 +257,8 @@ int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start
 	span->run = run;
 	span->flags |= SPAN_STARTED;
 	trace_run_span_opened(&a->runs, run, a->clock.mono_ns);
+	if (run->user == USER_UNKNOWN)
+		run->user = source_user(source);
 	if (!run->first_wall_ns)
 		trace_run_introduce(run, source_service(source), start_wall_ns(a, span));
 	list_append(&a->ages, &span->ages);

@@ -88,9 +88,10 @@ struct assemble_ops {
 	 * ret_number: its ordinal in the log. The bytes are borrowed. */
 	int (*finished)(void *arg, struct finished_span *span, const uint8_t instance[16],
 			const uint8_t span_id[8], uint64_t *ret_number);
-	/* A run was seen for the first time (first START or first span). */
+	/* A run was seen for the first time (first START or first span). `user`: who
+	 * began it, or USER_UNKNOWN. */
 	void (*run_seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
-			 uint64_t first_wall_ns);
+			 uint64_t first_wall_ns, uint32_t user);
 	/* Nothing of the run is open: seal it once span `last_number` is read.
 	 * `complete`: its end was said explicitly. */
 	void (*run_over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,

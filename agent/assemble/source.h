@@ -7,6 +7,7 @@
 
 #include "assemble/clock.h"
 #include "assemble/open_span.h"
+#include "base/finished_span.h"
 #include "base/map.h"
 #include "base/slice.h"
 
@@ -55,7 +56,7 @@ struct source {
 	struct map scopes;
 	uint64_t scopes_bytes;
 	uint64_t kept_bytes; /* of resource and scopes, as holds.memory_bytes has it */
-	uint64_t segment; /* oldest that holds resource, scopes or ends; 0 none */
+	uint64_t segment;    /* oldest that holds resource, scopes or ends; 0 none */
 
 	uint64_t last_ticks; /* the latest time any thread wrote */
 	bool ticks_seen;
@@ -88,6 +89,11 @@ int source_scope(struct source *source, uint32_t number, struct bytes *ret_scope
 
 /* service.name of the resource; empty if there is none. */
 struct bytes source_service(const struct source *source);
+
+static inline uint32_t source_user(const struct source *source)
+{
+	return source->identified ? source->identity.uid : USER_UNKNOWN;
+}
 
 /* Whether what the process said (SIGTERM, SHUTDOWN) ends this span too: what
  * began later is none of those that were open. */

@@ -99,6 +99,7 @@ static struct trace_run *trace_run_new(struct trace_run_table *table,
 		return NULL;
 	memcpy(run->trace_id, trace_id, 16);
 	run->flags = RUN_UNSEEN;
+	run->user = USER_UNKNOWN;
 	list_init(&run->state);
 	list_init(&run->saved);
 	if (map_put(&table->runs, trace_id, run) < 0) {
@@ -231,7 +232,7 @@ static void trace_run_say_seen(struct trace_run_table *table, struct trace_run *
 
 	run->flags &= ~(uint32_t)RUN_UNSEEN;
 	table->seen_count++;
-	table->ops.seen(table->ops.arg, run->trace_id, service, run->first_wall_ns);
+	table->ops.seen(table->ops.arg, run->trace_id, service, run->first_wall_ns, run->user);
 }
 
 int trace_run_table_introduce(struct trace_run_table *table)

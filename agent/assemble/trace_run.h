@@ -38,6 +38,7 @@ struct trace_run {
 	uint64_t active_mono_ns;
 	uint64_t segment; /* of its RUN frame; 0 none yet */
 	char *service;	  /* until the run is over */
+	uint32_t user;	  /* who began it, or USER_UNKNOWN; the log does not say */
 	uint32_t open;	  /* spans, those waiting for ops.finished included */
 	uint32_t spans;	  /* begun in this life of the agent */
 	struct run_ledger ledger;
@@ -49,7 +50,7 @@ struct trace_run {
 /* What the table says up the stream; see assemble_ops. */
 struct trace_run_ops {
 	void (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns);
+		     uint64_t first_wall_ns, uint32_t user);
 	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
 		     bool complete);
 	int (*save)(void *arg, const uint8_t trace_id[16], struct bytes state,

@@ -7,6 +7,9 @@
 
 #include "base/buf.h"
 
+/* The user whose run something belongs to, where nobody can say: no user has it. */
+#define USER_UNKNOWN UINT32_MAX
+
 struct finished_span {
 	/* Ordinal among all SPAN frames of this log, from 1, without gaps.
 	 * Cursors are such ordinals. 0 before the log has taken it. */

@@ -151,7 +151,7 @@ static struct scene_run *run_of(struct scene *scene, const uint8_t trace_id[16])
 }
 
 static void op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
-			uint64_t first_wall_ns)
+			uint64_t first_wall_ns, uint32_t user)
 {
 	struct scene *scene = arg;
 	struct scene_run *run = run_of(scene, trace_id);
@@ -160,6 +160,7 @@ static void op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes serv
 		return;
 	run->seen++;
 	run->first_wall_ns = first_wall_ns;
+	run->user = user;
 	(void)snprintf(run->service, sizeof run->service, "%.*s", (int)service.len,
 		       (const char *)service.at);
 }

@@ -50,6 +50,7 @@ struct scene_run {
 	uint8_t trace_id[16];
 	char service[64];
 	uint64_t first_wall_ns;
+	uint32_t user;
 	unsigned seen, over;
 	uint64_t last_number;
 	bool complete;

@@ -493,8 +493,11 @@ static void a_run_keeps_the_name_it_was_first_seen_with(void **state)
 	(void)state;
 	world_start(&world);
 	assert_int_equal(archive_run_seen(world.archive, trace_id, bytes_of("../a b\xc3\xa4"),
-					  START), 0);
-	assert_int_equal(archive_run_seen(world.archive, trace_id, bytes_of("other"), START), 0);
+					  START, USER_UNKNOWN),
+			 0);
+	assert_int_equal(archive_run_seen(world.archive, trace_id, bytes_of("other"), START,
+					  USER_UNKNOWN),
+			 0);
 	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START + 1000000});
 	seal_all(1);
 	assert_int_equal(count_names("_._a_b__run_20260101T120000123456.otlp.json"), 1);

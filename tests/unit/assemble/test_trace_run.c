@@ -14,6 +14,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	scene_init(&scene);
+	scene.uids[0] = 1234;
 	scene_ring(&scene, 0);
 	return 0;
 }
@@ -287,6 +288,7 @@ static void a_run_is_told_again_after_a_restart_and_keeps_its_clock(void **state
 	scene_tick(&scene);
 	assert_int_equal(scene_run(&scene, 7)->seen, 2);
 	assert_string_equal(scene_run(&scene, 7)->service, "agento");
+	assert_int_equal(scene_run(&scene, 7)->user, 1234);
 	assert_int_equal(scene_run(&scene, 7)->first_wall_ns, UINT64_C(1767225600000000000));
 	put_end(&r, 1, 30);
 	scene_push(&scene, 0, 1, &r);
