@@ -1,7 +1,9 @@
 """A memory cgroup of a test's own, where it may make one."""
 import os
 import pathlib
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from support import wait_for
 
 
