@@ -218,19 +218,22 @@ clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(B
 
 tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
 
-# The fault matrix: what becomes of every fault in tests/fault/rows.
+# The fault matrix: what becomes of every fault in tests/fault/rows. ROW=id runs
+# one row alone.
+ROW ?=
 .PHONY: test-fault soak fault-build
 test-fault:
 	@deploy/needs.sh build test
 	@$(MAKE) --no-print-directory fault-build
-	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan
+	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan $(ROW)
 
-# The long tier; SEED=n replays one seed of the simulation.
+# The long tier takes hours. SEED=n replays one seed of the simulation, or of ROW.
 SEED ?=
 soak:
 	@deploy/needs.sh build test
 	@$(MAKE) --no-print-directory fault-build
-	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan --tier N $(if $(SEED),--seed $(SEED))
+	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan --tier N $(if $(SEED),--seed $(SEED)) \
+		$(ROW)
 
 fault-build:
 	$(MAKE) --no-print-directory -s -j$(JOBS) all examples tools \
@@ -323,7 +326,7 @@ help:
 	@echo 'make demo      install what is missing, build, and see it work'
 	@echo 'make test      install what is missing, build, and run the quick tests'
 	@echo 'make test-fault  run the fault matrix: what becomes of every fault we know'
-	@echo 'make soak      its long tier; SEED=n replays one seed of the simulation'
+	@echo 'make soak      its long tier, hours; ROW=id one row, SEED=n replays a simulation'
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'

@@ -70,6 +70,13 @@ def test_environment(build, scratch):
     return environment
 
 
+def remove_scratch(scratch):
+    """And what tests made beside it, under its name (tests/e2e/support.py)."""
+    scratch = pathlib.Path(scratch)
+    for path in [scratch, *scratch.parent.glob(scratch.name + "-*")]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def run(item):
     path, build = item
     scratch = tempfile.mkdtemp(prefix="spanring-test-", dir=SHM)
@@ -82,7 +89,7 @@ def run(item):
         code, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as expired:
         code, output = 1, (expired.stdout or b"") + b"\nnot done in %d s\n" % TIMEOUT_S
-    shutil.rmtree(scratch, ignore_errors=True)
+    remove_scratch(scratch)
     return Result(os.path.relpath(path, ROOT), code, output, time.monotonic() - began)
 
 

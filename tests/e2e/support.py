@@ -74,13 +74,21 @@ def for_every_user(path):
 
 # ---- a place to work in ------------------------------------------------------
 
+def runners_name():
+    name = pathlib.Path(tempfile.gettempdir()).name
+    return name if name.startswith("spanring-") else "spanring-e2e"
+
+
 class Place:
     """Directories of one agent, removed at the end: rings on tmpfs, the rest in
     TMPDIR, or on tmpfs too where the disk's speed would be what is tested."""
 
     def __init__(self, on_tmpfs=False):
         check(os.access("/dev/shm", os.W_OK), "/dev/shm is not writable")
-        self.memory = pathlib.Path(tempfile.mkdtemp(prefix="spanring-e2e-", dir="/dev/shm"))
+        # Under the name of the runner's directory, which then finds it if this
+        # process is killed; not in it, where other users cannot go.
+        self.memory = pathlib.Path(tempfile.mkdtemp(prefix=runners_name() + "-",
+                                                    dir="/dev/shm"))
         self.disk = self.memory if on_tmpfs else pathlib.Path(
             tempfile.mkdtemp(prefix="spanring-e2e-"))
         self.ring = self.memory / "ring"

@@ -15,24 +15,29 @@ simulated world, and that one has passed.
 Tier P runs on every change, tier N in `make soak`. Programs find BUILD,
 ASAN_BUILD (whose agent checks its memory), a private TMPDIR, SOAK=1 in tier N,
 and SEED where one was given.
+
+It says what begins, each minute what still runs, and what has ended. Ctrl-C ends
+the programs, which put away what they made, and removes what is left of them.
 """
 import argparse
-import concurrent.futures
 import os
 import pathlib
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from run import ROOT, SHM, test_environment
+from run import ROOT, SHM, remove_scratch, test_environment
 
 HERE = ROOT / "tests" / "fault"
 LANES = 2
 TIMEOUT_S = {"P": 400, "N": 7200}
+SAY_S = 60  # between two words about what still runs
+LOOK_S = 0.2
+LEAVE_S = 20  # for a program that was asked to stop, to put away what it made
 SAID = re.compile(r"^row (\S+) (passed|skipped): (.*)$", re.MULTILINE)
 SIMULATION = "X1"
 
@@ -81,16 +86,16 @@ def strangers(rows):
             if os.access(path, os.X_OK) and path.is_file() and path.name not in programs]
 
 
-def choose(rows, twins, tier, pattern):
-    chosen = [row for row in rows.values() if row.tier == tier
-              and (not pattern or pattern in (row.name, row.program))]
-    have = {row.name for row in chosen}
-    for row in list(chosen):
-        twin = twins.get(row.name)
-        if twin and twin not in have:
-            have.add(twin)
-            chosen.append(rows.get((twin, tier)) or rows[(twin, "P" if tier == "N" else "N")])
-    return chosen
+def choose(rows, tier, pattern):
+    return [row for row in rows.values() if row.tier == tier
+            and (not pattern or pattern in (row.name, row.program))]
+
+
+def missing_twins(rows, twins, ran):
+    """Rows that must run too, because one that was skipped leans on them."""
+    have = {row.name for row in ran}
+    names = {twins[row.name] for row in ran if row.verdict == "skipped" and row.name in twins}
+    return [rows.get((name, "P")) or rows[(name, "N")] for name in sorted(names - have)]
 
 
 def find_program(build, name):
@@ -100,28 +105,94 @@ def find_program(build, name):
     return None
 
 
-def run_program(build, asan, name, tier, seed):
-    """Output, exit status, seconds."""
-    path = find_program(build, name)
-    if not path:
-        return f"{name} was not built", 1, 0.0
-    scratch = tempfile.mkdtemp(prefix="spanring-fault-", dir=SHM)
-    environment = test_environment(build, scratch)
-    environment.update(ASAN_BUILD=str(asan))
-    if tier == "N":
-        environment["SOAK"] = "1"
-    if seed:
-        environment["SEED"] = seed
-    began = time.monotonic()
-    try:
-        done = subprocess.run([path], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=TIMEOUT_S[tier], check=False)
-        code, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as expired:
-        code, output = 1, (expired.stdout or b"") + b"\nnot done in %d s\n" % TIMEOUT_S[tier]
-    shutil.rmtree(scratch, ignore_errors=True)
-    return output.decode(errors="replace"), code, time.monotonic() - began
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def kill_what_is_left(scratch):
+    """What a program started has its TMPDIR, wherever it has gone meanwhile."""
+    mark = f"TMPDIR={scratch}".encode()
+    killed = 0
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed += 1
+        except (OSError, ValueError):
+            continue  # it is gone, or another user's
+    return killed
+
+
+class Running:
+    """One program, in a session of its own: Ctrl-C reaches this runner alone, and
+    it decides who ends when."""
+
+    def __init__(self, arguments, name, tier):
+        self.name, self.tier = name, tier
+        self.began = self.said = time.monotonic()
+        self.scratch = tempfile.mkdtemp(prefix="spanring-fault-", dir=SHM)
+        self.output = tempfile.TemporaryFile()
+        self.late = False
+        environment = test_environment(arguments.build.resolve(), self.scratch)
+        environment.update(ASAN_BUILD=str(arguments.asan.resolve()))
+        if tier == "N":
+            environment["SOAK"] = "1"
+        if arguments.seed:
+            environment["SEED"] = arguments.seed
+        path = find_program(arguments.build.resolve(), name)
+        if not path:
+            self.output.write(f"{name} was not built\n".encode())
+            self.output.flush()
+        self.process = subprocess.Popen(
+            [path or "false"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def seconds(self):
+        return time.monotonic() - self.began
+
+    def text(self):
+        size = os.fstat(self.output.fileno()).st_size
+        return os.pread(self.output.fileno(), size, 0).decode(errors="replace")
+
+    def tell(self):
+        if time.monotonic() < self.said + SAY_S:
+            return
+        self.said = time.monotonic()
+        say(f"running   {self.name}, {self.seconds():.0f} s: "
+            f"{self.text().rstrip().split(chr(10))[-1][:150]}")
+
+    def is_over(self):
+        over = self.process.poll() is not None
+        self.late = not over and self.seconds() > TIMEOUT_S[self.tier]
+        return over or self.late
+
+    def ask_to_stop(self):
+        """It alone: it knows in which order its processes end."""
+        self.process.send_signal(signal.SIGINT)
+
+    def finish(self):
+        """Ends what is left of it; output, exit status, seconds."""
+        seconds = self.seconds()
+        if self.process.poll() is None:
+            self.ask_to_stop()
+            try:
+                self.process.wait(LEAVE_S)
+            except subprocess.TimeoutExpired:
+                pass
+        left = kill_what_is_left(self.scratch)
+        if left:
+            say(f"ended     {left} processes that {self.name} had left")
+        for _ in range(int(LEAVE_S / LOOK_S)):
+            if not kill_what_is_left(self.scratch):
+                break
+            self.process.poll()
+            time.sleep(LOOK_S)
+        code, text = self.process.wait(), self.text()
+        self.output.close()
+        remove_scratch(self.scratch)
+        if self.late:
+            code, text = 1, f"{text}\nnot done in {TIMEOUT_S[self.tier]} s\n"
+        return text, code, seconds
 
 
 def judge(name, rows, result, verbose):
@@ -137,7 +208,8 @@ def judge(name, rows, result, verbose):
         wrong.append(f"{name} left with {code}")
     if code != 0 or verbose or any(row.verdict == "failed" for row in rows):
         print(f"--- {name} ---\n{output[-8000:]}")
-    sys.stdout.flush()
+    verdict = "failed" if wrong or any(row.verdict == "failed" for row in rows) else "done"
+    say(f"{verdict:10}{name}: {names(rows)} in {seconds:.0f} s")
     return wrong
 
 
@@ -155,6 +227,47 @@ def check_skips(rows, twins):
             row.reason += f" (shown by {twin})"
 
 
+def run_programs(arguments, programs):
+    """`programs`: their rows by name. Returns what is wrong besides the rows."""
+    waiting = sorted(programs, key=lambda name: all(row.name != SIMULATION
+                                                    for row in programs[name]))
+    running, wrong = [], []
+    lanes = 1 if arguments.pattern or arguments.seed else LANES
+    try:
+        while waiting or running:
+            while waiting and len(running) < lanes:
+                name = waiting.pop(0)
+                running.append(Running(arguments, name, programs[name][0].tier))
+                say(f"begins    {name}: {names(programs[name])}; {len(waiting)} are to come")
+            time.sleep(LOOK_S)
+            for one in list(running):
+                one.tell()
+                if one.is_over():
+                    running.remove(one)
+                    wrong += judge(one.name, programs[one.name], one.finish(), arguments.verbose)
+    except KeyboardInterrupt:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        say(f"stopping  {', '.join(one.name for one in running)}")
+        for one in running:
+            one.ask_to_stop()
+        for one in running:
+            one.finish()
+        sys.exit("stopped; nothing of it is left")
+    return wrong
+
+
+def by_program(rows):
+    programs = {}
+    for row in rows:
+        programs.setdefault(row.program, []).append(row)
+    return programs
+
+
+def names(rows):
+    return ", ".join(row.name for row in rows)
+
+
 def natural(row):
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", row.name)]
 
@@ -165,26 +278,23 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--asan", default="build-asan", type=pathlib.Path)
     parser.add_argument("--tier", default="P", choices=sorted(TIMEOUT_S))
-    parser.add_argument("--seed", default="", help=f"runs {SIMULATION} alone, with this seed")
+    parser.add_argument("--seed", default="",
+                        help=f"for the programs; without a row {SIMULATION} alone runs")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("pattern", nargs="?", default="", help="one row or program alone")
     arguments = parser.parse_args()
     rows = read_rows()
     twins = read_may_skip(rows)
     wrong = [f"tests/fault/{name} is in no row of the table" for name in strangers(rows)]
-    pattern = SIMULATION if arguments.seed else arguments.pattern
-    chosen = choose(rows, twins, arguments.tier, pattern)
+    pattern = arguments.pattern or (SIMULATION if arguments.seed else "")
+    chosen = choose(rows, arguments.tier, pattern)
     if not chosen:
         sys.exit(f"no row or program of tier {arguments.tier} is called '{pattern}'")
-    programs = {}
-    for row in chosen:
-        programs.setdefault(row.program, []).append(row)
-    with concurrent.futures.ThreadPoolExecutor(1 if pattern else LANES) as pool:
-        running = {pool.submit(run_program, arguments.build.resolve(), arguments.asan.resolve(),
-                               name, arguments.tier, arguments.seed): name for name in programs}
-        for done in concurrent.futures.as_completed(running):
-            name = running[done]
-            wrong += judge(name, programs[name], done.result(), arguments.verbose)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    wrong += run_programs(arguments, by_program(chosen))
+    twins_too = missing_twins(rows, twins, chosen)
+    wrong += run_programs(arguments, by_program(twins_too))
+    chosen += twins_too
     check_skips(chosen, twins)
     for row in sorted(chosen, key=natural):
         print(f"{row.name:10}{row.verdict:9}{row.seconds:7.1f} s  {row.text}: {row.reason}")
