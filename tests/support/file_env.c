@@ -133,7 +133,7 @@ static int world_open(struct env *env, int dirfd, const char *name, int flags, m
 		return error;
 	fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
 	if (fd < 0)
-		return -errno;
+		return (int)answer(env, fate, -errno);
 	if (disk)
 		sim_disk_opened(disk, dirfd, name, flags, fd);
 	if (fate == FATE_LAST) {

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
 
@@ -250,6 +251,8 @@ struct sim_world *sim_world_new(const struct sim_plot *plot,
 	struct sim_world *world = sim_shared(sizeof *world);
 	char *root = test_directory_new(), disk[128];
 
+	/* Its tables are made at the first use: here once, not in every life. */
+	(void)crc32c_portable(0, "", 0);
 	world->plot = *plot;
 	world->settings = *settings;
 	if (world->plot.turn_ns == 0)
