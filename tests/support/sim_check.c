@@ -478,32 +478,3 @@ bool sim_check_ledgers(struct pipeline *pipeline)
 	buf_fini(&text);
 	return right;
 }
-
-/* ---- the same again
- * ---------------------------------------------------------------------------- */
-
-uint64_t sim_archive_hash(const struct sim_world *world)
-{
-	char directory[128], path[400];
-	struct dirent **names;
-	uint64_t hash = 1;
-	int n, byte;
-	FILE *file;
-
-	sim_path(world, "disk/archive", directory);
-	n = scandir(directory, &names, is_archive, alphasort);
-	for (int i = 0; i < n; i++) {
-		for (const char *at = names[i]->d_name; *at; at++)
-			hash = sim_mix(hash, (uint64_t)*at);
-		(void)snprintf(path, sizeof path, "%s/%s", directory, names[i]->d_name);
-		file = fopen(path, "re");
-		while (file && (byte = getc(file)) != EOF)
-			hash = sim_mix(hash, (uint64_t)byte);
-		if (file)
-			(void)fclose(file);
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
-	return hash;
-}

@@ -156,7 +156,12 @@ bool sim_check_ledgers(struct pipeline *pipeline);
 bool sim_check_left(const struct sim_world *world, bool damaged);
 /* How many spans of the archive have this attribute, and an integer of it. */
 uint64_t sim_count_marks(const struct sim_world *world, const char *key, int64_t value);
+
+/* ---- sim_hash.c ------------------------------------------------------------------ */
+
 /* A hash of the archive's names and bytes. */
 uint64_t sim_archive_hash(const struct sim_world *world);
+/* Between lives: of everything that what comes next depends on. */
+uint64_t sim_world_hash(const struct sim_world *world);
 
 #endif
