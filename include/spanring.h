@@ -351,7 +351,15 @@ static inline int spanring_set_status(struct spanring_span *span, enum spanring_
 /* A value under a key is the last one set. Each call is kept by itself: a
  * process killed between two of them leaves the first. Of two threads that set
  * the same key, name or status of one span within moments, either may count as
- * the last, whatever locks they took; different keys never get lost by that. */
+ * the last, whatever locks they took; different keys never get lost by that.
+ *
+ * Limits, as OpenTelemetry has them: of a span's attributes, events and links the
+ * first 128 of each are kept (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT,
+ * OTEL_SPAN_EVENT_COUNT_LIMIT, OTEL_SPAN_LINK_COUNT_LIMIT), of the attributes of
+ * an event or a link as many (OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,
+ * OTEL_LINK_ATTRIBUTE_COUNT_LIMIT); values are cut at
+ * OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT characters, never by default. What is over is
+ * counted on the span; the calls succeed. */
 static inline int spanring_set_string(struct spanring_span *span, const char *key,
 				      const char *value);
 static inline int spanring_set_string_n(struct spanring_span *span, const char *key,

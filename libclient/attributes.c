@@ -1,6 +1,7 @@
 #include "attributes.h"
 
-static int64_t value_bytes(const struct spanring_attribute *attribute, int depth);
+static int64_t value_bytes(const struct spanring_attribute *attribute, uint32_t longest,
+			   int depth);
 
 /* The elements of arrays of one type: an entry's head and so many bytes. */
 static int64_t elements_bytes(size_t count, size_t each)
@@ -10,12 +11,18 @@ static int64_t elements_bytes(size_t count, size_t each)
 	return (int64_t)(count * (sizeof(struct wire_entry) + each));
 }
 
-static int64_t strings_bytes(const char *const *strings, size_t count)
+/* Of a text, as far as it may be written. */
+static uint64_t text_bytes(const char *text, uint32_t longest)
+{
+	return text ? span_limits_cut(text, strlen(text), longest) : 0;
+}
+
+static int64_t strings_bytes(const char *const *strings, size_t count, uint32_t longest)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		bytes += sizeof(struct wire_entry) + (strings[i] ? strlen(strings[i]) : 0);
+		bytes += sizeof(struct wire_entry) + text_bytes(strings[i], longest);
 		if (bytes > UINT32_MAX)
 			return -EMSGSIZE;
 	}
@@ -23,14 +30,14 @@ static int64_t strings_bytes(const char *const *strings, size_t count)
 }
 
 static int64_t nested_bytes(const struct spanring_attribute *parts, size_t count, bool keyed,
-			    int depth)
+			    uint32_t longest, int depth)
 {
 	uint64_t bytes = 0;
 
 	if (depth >= ATTRIBUTES_DEPTH_MAX)
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++) {
-		int64_t r = value_bytes(&parts[i], depth + 1);
+		int64_t r = value_bytes(&parts[i], longest, depth + 1);
 
 		if (r < 0)
 			return r;
@@ -44,7 +51,8 @@ static int64_t nested_bytes(const struct spanring_attribute *parts, size_t count
 	return (int64_t)bytes;
 }
 
-static int64_t value_bytes(const struct spanring_attribute *attribute, int depth)
+static int64_t value_bytes(const struct spanring_attribute *attribute, uint32_t longest,
+			   int depth)
 {
 	size_t length = attribute->length;
 
@@ -63,29 +71,32 @@ static int64_t value_bytes(const struct spanring_attribute *attribute, int depth
 		return -EINVAL;
 	switch (attribute->type) {
 	case SPANRING_TYPE_STRING:
+		length = span_limits_cut(attribute->value.string, length, longest);
+		return length > UINT32_MAX ? -EMSGSIZE : (int64_t)length;
 	case SPANRING_TYPE_BYTES:
+		length = length > longest ? longest : length;
 		return length > UINT32_MAX ? -EMSGSIZE : (int64_t)length;
 	case SPANRING_TYPE_STRINGS:
-		return strings_bytes(attribute->value.strings, length);
+		return strings_bytes(attribute->value.strings, length, longest);
 	case SPANRING_TYPE_BOOLS:
 		return elements_bytes(length, 1);
 	case SPANRING_TYPE_INTS:
 	case SPANRING_TYPE_DOUBLES:
 		return elements_bytes(length, 8);
 	case SPANRING_TYPE_VALUES:
-		return nested_bytes(attribute->value.attributes, length, false, depth);
+		return nested_bytes(attribute->value.attributes, length, false, longest, depth);
 	case SPANRING_TYPE_MAP:
-		return nested_bytes(attribute->value.attributes, length, true, depth);
+		return nested_bytes(attribute->value.attributes, length, true, longest, depth);
 	default:
 		return -EINVAL;
 	}
 }
 
-int64_t attribute_value_bytes(const struct spanring_attribute *attribute)
+int64_t attribute_value_bytes(const struct spanring_attribute *attribute, uint32_t longest)
 {
 	if (!attribute->key || !attribute->key_length || attribute->key_length > UINT16_MAX)
 		return -EINVAL;
-	return value_bytes(attribute, 0);
+	return value_bytes(attribute, longest, 0);
 }
 
 enum wire_value_type attribute_wire_type(const struct spanring_attribute *attribute)
@@ -112,10 +123,11 @@ static void put_entry(struct writer *writer, enum wire_value_type type, const vo
 		writer_put(writer, key, key_length);
 }
 
-static void put_strings(struct writer *writer, const char *const *strings, size_t count)
+static void put_strings(struct writer *writer, const char *const *strings, size_t count,
+			uint32_t longest)
 {
 	for (size_t i = 0; i < count; i++) {
-		size_t length = strings[i] ? strlen(strings[i]) : 0;
+		size_t length = text_bytes(strings[i], longest);
 
 		/* A NULL keeps its place, as an empty value. */
 		put_entry(writer, strings[i] ? WIRE_STRING : WIRE_EMPTY, NULL, 0, length);
@@ -146,19 +158,20 @@ static void put_bools(struct writer *writer, const bool *values, size_t count)
 }
 
 static void put_nested(struct writer *writer, const struct spanring_attribute *parts,
-		       size_t count, bool keyed, int depth)
+		       size_t count, bool keyed, uint32_t longest, int depth)
 {
 	for (size_t i = 0; i < count; i++) {
 		/* Measured before, and found good, at this depth. */
-		int64_t bytes = value_bytes(&parts[i], depth);
+		int64_t bytes = value_bytes(&parts[i], longest, depth);
 
 		put_entry(writer, attribute_wire_type(&parts[i]), parts[i].key,
 			  keyed ? parts[i].key_length : 0, (size_t)bytes);
-		attribute_write_value(writer, &parts[i]);
+		attribute_write_value(writer, &parts[i], longest);
 	}
 }
 
-void attribute_write_value(struct writer *writer, const struct spanring_attribute *attribute)
+void attribute_write_value(struct writer *writer, const struct spanring_attribute *attribute,
+			   uint32_t longest)
 {
 	size_t length = attribute->length;
 	uint8_t byte;
@@ -176,11 +189,13 @@ void attribute_write_value(struct writer *writer, const struct spanring_attribut
 		break;
 	case SPANRING_TYPE_STRING:
 	case SPANRING_TYPE_BYTES:
+		/* Measured before, and found good. */
+		length = (size_t)value_bytes(attribute, longest, 0);
 		if (length)
 			writer_put(writer, attribute->value.at, length);
 		break;
 	case SPANRING_TYPE_STRINGS:
-		put_strings(writer, attribute->value.strings, length);
+		put_strings(writer, attribute->value.strings, length, longest);
 		break;
 	case SPANRING_TYPE_BOOLS:
 		put_bools(writer, attribute->value.booleans, length);
@@ -192,23 +207,23 @@ void attribute_write_value(struct writer *writer, const struct spanring_attribut
 		put_elements(writer, WIRE_DOUBLE, attribute->value.reals, length, 8);
 		break;
 	case SPANRING_TYPE_VALUES:
-		put_nested(writer, attribute->value.attributes, length, false, 0);
+		put_nested(writer, attribute->value.attributes, length, false, longest, 0);
 		break;
 	case SPANRING_TYPE_MAP:
-		put_nested(writer, attribute->value.attributes, length, true, 0);
+		put_nested(writer, attribute->value.attributes, length, true, longest, 0);
 		break;
 	}
 }
 
 uint64_t attributes_entries_bytes(const struct spanring_attribute *attributes, size_t count,
-				  uint32_t *ret_bad, int *ret_first_error)
+				  uint32_t longest, uint32_t *ret_bad, int *ret_first_error)
 {
 	uint64_t bytes = 0;
 	uint32_t bad = 0;
 	int error = 0;
 
 	for (size_t i = 0; attributes && i < count; i++) {
-		int64_t r = attribute_value_bytes(&attributes[i]);
+		int64_t r = attribute_value_bytes(&attributes[i], longest);
 
 		if (r >= 0) {
 			bytes += sizeof(struct wire_entry) + attributes[i].key_length +
@@ -225,15 +240,16 @@ uint64_t attributes_entries_bytes(const struct spanring_attribute *attributes, s
 }
 
 void attributes_write_entries(struct writer *writer,
-			      const struct spanring_attribute *attributes, size_t count)
+			      const struct spanring_attribute *attributes, size_t count,
+			      uint32_t longest)
 {
 	for (size_t i = 0; i < count; i++) {
-		int64_t bytes = attribute_value_bytes(&attributes[i]);
+		int64_t bytes = attribute_value_bytes(&attributes[i], longest);
 
 		if (bytes < 0)
 			continue;
 		put_entry(writer, attribute_wire_type(&attributes[i]), attributes[i].key,
 			  attributes[i].key_length, (size_t)bytes);
-		attribute_write_value(writer, &attributes[i]);
+		attribute_write_value(writer, &attributes[i], longest);
 	}
 }

@@ -65,7 +65,8 @@ static void keep_resource(uint8_t *at, const struct spanring_options *options,
 	struct resource_options *resource = &life_options.resource;
 	struct writer writer = {.at = at, .end = at + entries_bytes};
 
-	attributes_write_entries(&writer, options->resource, options->resource_count);
+	attributes_write_entries(&writer, options->resource, options->resource_count,
+				 SPAN_LIMITS_NONE);
 	memset(resource, 0, sizeof *resource);
 	resource->entries = at;
 	resource->entries_bytes = entries_bytes;
@@ -89,7 +90,7 @@ static int keep_options(const struct spanring_options *options)
 	uint32_t bad;
 	int error;
 	uint64_t entries = attributes_entries_bytes(options->resource, options->resource_count,
-						    &bad, &error);
+						    SPAN_LIMITS_NONE, &bad, &error);
 	size_t bytes = options_bytes(options, entries);
 	void *arena =
 		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -137,6 +138,7 @@ static void read_environment(const struct spanring_options *options)
 	report_to_stderr(kept.environment.log_stderr);
 	client_sampler = kept.environment.sampler;
 	propagate_set = kept.environment.propagators;
+	client_limits = kept.environment.limits;
 }
 
 static void inherit_context(void)

@@ -21,6 +21,14 @@ enum variable {
 	OTEL_TRACES_SAMPLER_ARG,
 	OTEL_SAMPLING_RATE,
 	OTEL_PROPAGATORS,
+	OTEL_ATTRIBUTE_COUNT_LIMIT,
+	OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+	OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT,
+	OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+	OTEL_SPAN_EVENT_COUNT_LIMIT,
+	OTEL_SPAN_LINK_COUNT_LIMIT,
+	OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,
+	OTEL_LINK_ATTRIBUTE_COUNT_LIMIT,
 	ENVIRONMENT,
 	SPANRING_DIR,
 	SPANRING_RING_MAX,
@@ -31,7 +39,7 @@ enum variable {
 	VARIABLE_COUNT,
 };
 
-static const char variable_names[VARIABLE_COUNT][26] = {
+static const char variable_names[VARIABLE_COUNT][40] = {
 	[OTEL_SDK_DISABLED] = "OTEL_SDK_DISABLED",
 	[OTEL_ENABLED] = "OTEL_ENABLED",
 	[OTEL_SERVICE_NAME] = "OTEL_SERVICE_NAME",
@@ -40,6 +48,14 @@ static const char variable_names[VARIABLE_COUNT][26] = {
 	[OTEL_TRACES_SAMPLER_ARG] = "OTEL_TRACES_SAMPLER_ARG",
 	[OTEL_SAMPLING_RATE] = "OTEL_SAMPLING_RATE",
 	[OTEL_PROPAGATORS] = "OTEL_PROPAGATORS",
+	[OTEL_ATTRIBUTE_COUNT_LIMIT] = "OTEL_ATTRIBUTE_COUNT_LIMIT",
+	[OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT] = "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+	[OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT] = "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+	[OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT] = "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+	[OTEL_SPAN_EVENT_COUNT_LIMIT] = "OTEL_SPAN_EVENT_COUNT_LIMIT",
+	[OTEL_SPAN_LINK_COUNT_LIMIT] = "OTEL_SPAN_LINK_COUNT_LIMIT",
+	[OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT] = "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+	[OTEL_LINK_ATTRIBUTE_COUNT_LIMIT] = "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
 	[ENVIRONMENT] = "ENVIRONMENT",
 	[SPANRING_DIR] = "SPANRING_DIR",
 	[SPANRING_RING_MAX] = "SPANRING_RING_MAX",
@@ -332,6 +348,43 @@ static void read_sampler(struct environment *environment, const struct reading *
 		       "unknown sampler; parentbased_always_on is used");
 }
 
+/* The model's own variable, else the general one, else what is there. */
+static void read_limit(uint32_t *limit, const struct reading *reading, enum variable general,
+		       enum variable own)
+{
+	const enum variable variables[] = {general, own};
+
+	for (int i = 0; i < 2; i++) {
+		const char *at = reading->value[variables[i]];
+		uint64_t number;
+
+		if (!at || (i && own == general))
+			continue;
+		if (read_digits(&at, SPAN_LIMITS_NONE - 1, &number) < 0 || *at)
+			report(reading, variables[i], "not a number; it is ignored");
+		else
+			*limit = (uint32_t)number;
+	}
+}
+
+static void read_limits(struct environment *environment, const struct reading *reading)
+{
+	struct span_limits *limits = &environment->limits;
+
+	read_limit(&limits->attributes, reading, OTEL_ATTRIBUTE_COUNT_LIMIT,
+		   OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT);
+	read_limit(&limits->value_length, reading, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
+		   OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT);
+	read_limit(&limits->events, reading, OTEL_SPAN_EVENT_COUNT_LIMIT,
+		   OTEL_SPAN_EVENT_COUNT_LIMIT);
+	read_limit(&limits->links, reading, OTEL_SPAN_LINK_COUNT_LIMIT,
+		   OTEL_SPAN_LINK_COUNT_LIMIT);
+	read_limit(&limits->event_attributes, reading, OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,
+		   OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT);
+	read_limit(&limits->link_attributes, reading, OTEL_LINK_ATTRIBUTE_COUNT_LIMIT,
+		   OTEL_LINK_ATTRIBUTE_COUNT_LIMIT);
+}
+
 static const char *copy(struct reading *reading, enum variable variable)
 {
 	const char *value = reading->value[variable];
@@ -407,11 +460,16 @@ static int arena_map(struct environment *environment, struct reading *reading)
 	return 0;
 }
 
+static const struct environment defaults = {
+	.detectors = ENVIRONMENT_DETECT_ALL,
+	.propagators = PROPAGATE_DEFAULT,
+	.limits = SPAN_LIMITS_INIT,
+};
+
 int environment_read(struct environment *ret, char *const *envp, bool secure,
 		     const struct environment_reporter *reporter)
 {
-	struct environment environment = {.detectors = ENVIRONMENT_DETECT_ALL,
-					  .propagators = PROPAGATE_DEFAULT};
+	struct environment environment = defaults;
 	struct reading reading = {.reporter = reporter};
 	int error = errno, r;
 
@@ -425,6 +483,7 @@ int environment_read(struct environment *ret, char *const *envp, bool secure,
 	read_log(&environment, &reading);
 	read_clock(&environment, &reading);
 	read_sampler(&environment, &reading);
+	read_limits(&environment, &reading);
 	r = arena_map(&environment, &reading);
 	if (r == 0) {
 		environment.ring_directory = copy(&reading, SPANRING_DIR);
@@ -443,8 +502,7 @@ void environment_fini(struct environment *environment)
 
 	if (environment->arena)
 		(void)munmap(environment->arena, environment->arena_bytes); /* ours, whole */
-	*environment = (struct environment){.detectors = ENVIRONMENT_DETECT_ALL,
-					    .propagators = PROPAGATE_DEFAULT};
+	*environment = defaults;
 	errno = error;
 }
 

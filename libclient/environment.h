@@ -9,6 +9,7 @@
 #ifndef LIBCLIENT_ENVIRONMENT_H
 #define LIBCLIENT_ENVIRONMENT_H
 
+#include "span_limits.h"
 #include "propagate.h"
 #include "sampler.h"
 
@@ -46,6 +47,7 @@ struct environment {
 	uint32_t wait_ms;		    /* SPANRING_WAIT_MS; 0 */
 	uint64_t ring_bytes_max;	    /* SPANRING_RING_MAX; 0: not said */
 	struct sampler sampler;		    /* OTEL_TRACES_SAMPLER(_ARG), OTEL_SAMPLING_RATE */
+	struct span_limits limits;		    /* OTEL_SPAN_*_LIMIT, OTEL_*_ATTRIBUTE_*_LIMIT */
 	const char *ring_directory;	    /* SPANRING_DIR */
 	const char *service_name;	    /* OTEL_SERVICE_NAME */
 	const char *deployment_environment; /* ENVIRONMENT */

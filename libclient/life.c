@@ -5,6 +5,7 @@
 #include "pin.h"
 #include "process_exit.h"
 #include "scope.h"
+#include "span_limits.h"
 #include "writer.h"
 
 #include <errno.h>
@@ -194,6 +195,26 @@ static int write_resource_record(struct thread *thread, const uint8_t *entries, 
 	return 0;
 }
 
+/* Without a ring that has room for them there are no spans either. */
+static int write_limits(struct thread *thread)
+{
+	struct wire_limits record = {
+		.head = record_make_head(WIRE_LIMITS, sizeof record, 0, 0),
+		.attributes = client_limits.attributes,
+		.events = client_limits.events,
+		.links = client_limits.links,
+	};
+	struct writer writer;
+	int r = writer_begin(&writer, thread, sizeof record);
+
+	if (r < 0)
+		return r;
+	writer_put(&writer, &record, sizeof record);
+	writer_end(&writer);
+	writer_commit(thread);
+	return 0;
+}
+
 static int write_resource(struct thread *thread)
 {
 	size_t size = resource_bytes_max(&life_options.resource);
@@ -250,6 +271,8 @@ int life_begin(struct thread *thread)
 		epochs = CLIENT_EPOCH_STEP;
 	(void)life_join(thread, epochs); /* the ring was stored above */
 	r = write_resource(thread);
+	if (r == 0)
+		r = write_limits(thread);
 	if (r < 0)
 		writer_count(thread, r);
 	scope_write_all(thread);

@@ -88,7 +88,7 @@ static int keep(const char *name, const char *version, const char *schema_url,
 
 	length = sizeof scope + (uint64_t)scope.name_length + scope.version_length +
 		 scope.schema_url_length +
-		 attributes_entries_bytes(attributes, count, &scope.dropped_attributes, &error);
+		 attributes_entries_bytes(attributes, count, SPAN_LIMITS_NONE, &scope.dropped_attributes, &error);
 	if (length > SCOPE_BYTES_MAX - WIRE_RECORD_ALIGN - at)
 		return -ENOSPC;
 	if (!records) {
@@ -106,7 +106,7 @@ static int keep(const char *name, const char *version, const char *schema_url,
 	put_text(&writer, name, scope.name_length);
 	put_text(&writer, version, scope.version_length);
 	put_text(&writer, schema_url, scope.schema_url_length);
-	attributes_write_entries(&writer, attributes, count);
+	attributes_write_entries(&writer, attributes, count, SPAN_LIMITS_NONE);
 	*ret_record = records + at;
 	count_known++;
 	/* S2: release; a ring made from here on knows the scope. */

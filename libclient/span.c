@@ -217,7 +217,8 @@ int spanring_span_string(struct spanring_span *span, const char *key, size_t key
 	if (__builtin_expect(r < 0, 0))
 		return r;
 	if (__builtin_expect(!key_is_good(key, key_length) || !value ||
-				     length > WRITER_SMALL_MAX,
+				     length > WRITER_SMALL_MAX ||
+				     length > client_limits.value_length,
 			     0))
 		return span_string_slow(thread, span, key, key_length, value, length);
 	padded = record_padded(
@@ -307,6 +308,7 @@ static int write_event(struct thread *thread, const struct spanring_span *span,
 		       const char *name, size_t name_length, uint64_t time_unix_ns,
 		       const struct spanring_attribute *attributes, size_t count)
 {
+	size_t kept = span_kept(count, client_limits.event_attributes);
 	struct wire_event record = {.name_length = (uint32_t)name_length};
 	struct writer writer;
 	uint64_t length;
@@ -315,7 +317,8 @@ static int write_event(struct thread *thread, const struct spanring_span *span,
 	if (!name || name_length > NAME_LENGTH_MAX || (count && !attributes))
 		return -EINVAL;
 	length = sizeof record + name_length +
-		 attributes_entries_bytes(attributes, count, &record.dropped_attributes, &error);
+		 attributes_entries_bytes(attributes, kept, client_limits.value_length,
+					  &record.dropped_attributes, &error);
 	r = writer_begin(&writer, thread, length);
 	if (r < 0)
 		return r;
@@ -323,9 +326,10 @@ static int write_event(struct thread *thread, const struct spanring_span *span,
 				       time_unix_ns ? WIRE_TIME_WALL : 0, 0);
 	memcpy(record.span_id, span->span_id, sizeof record.span_id);
 	record.ticks = time_unix_ns ? time_unix_ns : clock_ticks();
+	record.dropped_attributes += (uint32_t)(count - kept);
 	writer_put(&writer, &record, sizeof record);
 	writer_put(&writer, name, name_length);
-	attributes_write_entries(&writer, attributes, count);
+	attributes_write_entries(&writer, attributes, kept, client_limits.value_length);
 	writer_end(&writer);
 	if (error)
 		writer_count(thread, error);

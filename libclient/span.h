@@ -4,6 +4,7 @@
 #define LIBCLIENT_SPAN_H
 
 #include "client.h"
+#include "span_limits.h"
 #include "writer.h"
 
 /* Writes one attribute; not committed. */
@@ -11,6 +12,12 @@ int span_write_attribute(struct thread *thread, const struct spanring_span *span
 			 const struct spanring_attribute *attribute);
 int span_write_link(struct thread *thread, const struct spanring_span *span,
 		    const struct spanring_link *link);
+
+/* Of the attributes of an event or a link, how many are kept. */
+static inline size_t span_kept(size_t count, uint32_t limit)
+{
+	return count > limit ? limit : count;
+}
 
 /* Writes each attribute, or counts it as refused; returns the first error. */
 int span_write_attributes(struct thread *thread, const struct spanring_span *span,

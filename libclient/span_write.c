@@ -8,7 +8,7 @@ int span_write_attribute(struct thread *thread, const struct spanring_span *span
 			 const struct spanring_attribute *attribute)
 {
 	uint8_t fixed[sizeof(struct wire_attribute)];
-	int64_t bytes = attribute_value_bytes(attribute);
+	int64_t bytes = attribute_value_bytes(attribute, client_limits.value_length);
 	struct writer writer;
 	int r;
 
@@ -22,7 +22,7 @@ int span_write_attribute(struct thread *thread, const struct spanring_span *span
 			     (uint32_t)attribute->key_length, (uint32_t)bytes);
 	writer_put(&writer, fixed, sizeof fixed);
 	writer_put(&writer, attribute->key, attribute->key_length);
-	attribute_write_value(&writer, attribute);
+	attribute_write_value(&writer, attribute, client_limits.value_length);
 	writer_end(&writer);
 	return 0;
 }
@@ -48,6 +48,7 @@ int span_write_link(struct thread *thread, const struct spanring_span *span,
 		    const struct spanring_link *link)
 {
 	const struct spanring_context *context = link->context;
+	size_t count = span_kept(link->attribute_count, client_limits.link_attributes);
 	struct wire_link record = {.reserved = 0};
 	struct writer writer;
 	uint64_t length;
@@ -58,7 +59,7 @@ int span_write_link(struct thread *thread, const struct spanring_span *span,
 	    (link->attribute_count && !link->attributes))
 		return -EINVAL;
 	length = sizeof record + context->tracestate_length +
-		 attributes_entries_bytes(link->attributes, link->attribute_count,
+		 attributes_entries_bytes(link->attributes, count, client_limits.value_length,
 					  &record.dropped_attributes, &error);
 	r = writer_begin(&writer, thread, length);
 	if (r < 0)
@@ -69,9 +70,10 @@ int span_write_link(struct thread *thread, const struct spanring_span *span,
 	memcpy(record.linked_span_id, context->span_id, sizeof record.linked_span_id);
 	record.trace_flags = context->trace_flags | 0x100u | (context->is_remote ? 0x200u : 0);
 	record.tracestate_length = context->tracestate_length;
+	record.dropped_attributes += (uint32_t)(link->attribute_count - count);
 	writer_put(&writer, &record, sizeof record);
 	writer_put(&writer, context->tracestate, context->tracestate_length);
-	attributes_write_entries(&writer, link->attributes, link->attribute_count);
+	attributes_write_entries(&writer, link->attributes, count, client_limits.value_length);
 	writer_end(&writer);
 	if (error)
 		writer_count(thread, error);
@@ -100,7 +102,8 @@ uint64_t span_attributes_bytes(const struct spanring_attribute *attributes, size
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		int64_t bytes = attribute_value_bytes(&attributes[i]);
+		int64_t bytes =
+			attribute_value_bytes(&attributes[i], client_limits.value_length);
 
 		if (bytes >= 0)
 			sum += (sizeof(struct wire_attribute) + attributes[i].key_length +
@@ -117,9 +120,10 @@ uint64_t span_links_bytes(const struct spanring_link *links, size_t count)
 	int error;
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t bytes = sizeof(struct wire_link) + WIRE_RECORD_ALIGN - 1 +
-				 attributes_entries_bytes(links[i].attributes,
-							  links[i].attribute_count, &bad, &error);
+		uint64_t bytes =
+			sizeof(struct wire_link) + WIRE_RECORD_ALIGN - 1 +
+			attributes_entries_bytes(links[i].attributes, links[i].attribute_count,
+						 client_limits.value_length, &bad, &error);
 
 		if (links[i].context)
 			bytes += links[i].context->tracestate_length;

@@ -443,6 +443,14 @@ static struct outcome apply_to_source(struct assemble *a, const struct origin *o
 	return outcome(OUTCOME_APPLIED);
 }
 
+static struct outcome apply_limits(const struct origin *origin, const uint8_t *record)
+{
+	source_set_limits(origin->source, record);
+	if (!origin->source->segment)
+		origin->source->segment = origin->place.segment;
+	return outcome(OUTCOME_APPLIED);
+}
+
 static struct outcome apply_process_end(struct assemble *a, const struct origin *origin,
 					const uint8_t *record)
 {
@@ -509,6 +517,8 @@ static struct outcome apply_record(struct assemble *a, struct origin *origin,
 	case WIRE_RESOURCE:
 	case WIRE_SCOPE:
 		return apply_to_source(a, origin, record);
+	case WIRE_LIMITS:
+		return apply_limits(origin, record);
 	case WIRE_RUN:
 		return apply_to_run(a, record);
 	case WIRE_PROCESS_END:

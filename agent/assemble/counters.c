@@ -98,6 +98,7 @@ static const struct counter limit_rows[] = {
 	MET(memory, "memory"),
 	MET(run_spans, "run_spans"),
 	MET(runs, "user_runs"),
+	MET(module, "module"),
 };
 
 const struct counter_table assemble_limit_table = {limit_rows,

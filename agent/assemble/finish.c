@@ -88,11 +88,23 @@ static void count_lost_values(struct assemble *a)
 	a->lost_values += lost;
 }
 
+/* The process's own, which what we add ourselves behind `n` chunks does not meet. */
+static struct otlp_limits limits_of(const struct source *source, uint32_t n)
+{
+	return (struct otlp_limits){
+		.attributes = source->limits.attributes,
+		.events = source->limits.events,
+		.links = source->limits.links,
+		.chunks = n,
+	};
+}
+
 static int finish_encode(struct assemble *a, struct open_span *span)
 {
 	struct span_clock clock = {a, span};
 	struct otlp_clock otlp_clock = {span_wall_ns, &clock};
 	struct otlp_span_summary summary;
+	struct otlp_limits limits;
 	struct bytes *chunks;
 	uint32_t n;
 	int r;
@@ -101,6 +113,7 @@ static int finish_encode(struct assemble *a, struct open_span *span)
 	count_lost_values(a);
 	if (r < 0)
 		return r;
+	limits = limits_of(span->source, n);
 	buf_reset(&a->closing);
 	mark_clocks(a, span, chunks, n, &a->closing);
 	mark_drops(span, &a->closing);
@@ -114,7 +127,11 @@ static int finish_encode(struct assemble *a, struct open_span *span)
 	if (a->closing.len)
 		chunks[n++] = buf_bytes(&a->closing);
 	buf_reset(&a->span);
-	return otlp_encode_span(&a->span, chunks, n, &otlp_clock, &summary);
+	r = otlp_encode_span(&a->span, chunks, n, &otlp_clock,
+			     span->source->limits.head.length ? &limits : NULL, &summary);
+	if (r == 0)
+		a->counters.limits.module += summary.over_limits;
+	return r;
 }
 
 static bool ends_stale(const struct open_span *span)

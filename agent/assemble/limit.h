@@ -42,6 +42,7 @@ struct limit_counters {
 	uint64_t resources, scopes;
 	uint64_t open_spans, parked, memory;
 	uint64_t run_spans, runs;
+	uint64_t module; /* what modules' own limits took from their spans */
 };
 
 /* What somebody holds, and within what. */

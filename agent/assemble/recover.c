@@ -20,7 +20,7 @@ _Static_assert(sizeof(struct span_state) == 24, "STATE");
 
 #define SPAN_STATE_FLAGS (SPAN_ENDED | SPAN_END_LOST | SPAN_AFTER_CLOSING | SPAN_STALE)
 
-/* Of a source (span id zero): this, then RESOURCE, SCOPEs and PROCESS_ENDs. */
+/* Of a source (span id zero): this, then RESOURCE, LIMITS, SCOPEs and PROCESS_ENDs. */
 struct source_state {
 	uint64_t last_ticks;
 	uint32_t ticks_seen;

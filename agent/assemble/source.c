@@ -110,6 +110,12 @@ static struct otlp_owner owner_of(const struct source *source)
 	};
 }
 
+void source_set_limits(struct source *source, const uint8_t *record)
+{
+	memcpy(&source->limits, record, sizeof source->limits);
+	source->limits.head = record_make_head(WIRE_LIMITS, sizeof source->limits, 0, 0);
+}
+
 int source_resource(struct source *source, struct bytes *ret_resource,
 		    struct bytes *ret_schema_url)
 {
@@ -212,6 +218,8 @@ int source_write_state(const struct source *source, struct buf *out)
 	void *value;
 
 	(void)buf_append(out, source->resource_record.at, source->resource_record.len);
+	if (source->limits.head.length)
+		(void)buf_append(out, &source->limits, sizeof source->limits);
 	while (map_next(&source->scopes, &at, &value)) {
 		const struct source_scope *scope = value;
 

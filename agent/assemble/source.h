@@ -10,6 +10,7 @@
 #include "base/finished_span.h"
 #include "base/map.h"
 #include "base/slice.h"
+#include "wire/record.h"
 
 #define SOURCE_NO_RING UINT32_MAX
 
@@ -55,6 +56,7 @@ struct source {
 	struct bytes resource_schema_url;
 	struct map scopes;
 	uint64_t scopes_bytes;
+	struct wire_limits limits; /* of its spans; all zero: it said none */
 	uint64_t kept_bytes; /* of resource and scopes, as holds.memory_bytes has it */
 	uint64_t segment;    /* oldest that holds resource, scopes or ends; 0 none */
 
@@ -80,6 +82,9 @@ void source_identify(struct source *source, const struct clock *clock,
 /* Keep a RESOURCE or a SCOPE record. -ENOMEM. */
 int source_set_resource(struct source *source, const uint8_t *record);
 int source_set_scope(struct source *source, const uint8_t *record);
+
+/* Keeps what a LIMITS record says. */
+void source_set_limits(struct source *source, const uint8_t *record);
 
 /* Encoded, made when first asked for. An unknown scope is an empty one. */
 int source_resource(struct source *source, struct bytes *ret_resource,

@@ -188,6 +188,7 @@ static const struct {
 	[WIRE_DROPPED] = {sizeof(struct wire_dropped), check_any_rest},
 	[WIRE_PROCESS_END] = {sizeof(struct wire_process_end_record), check_any_rest},
 	[WIRE_FRAGMENT] = {sizeof(struct wire_head), check_fragment},
+	[WIRE_LIMITS] = {sizeof(struct wire_limits), check_any_rest},
 };
 
 int64_t record_check(const uint8_t *at, size_t available)

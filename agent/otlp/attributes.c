@@ -115,6 +115,8 @@ void attributes_init(struct attributes *attributes)
 	attributes->seen = 0;
 	attributes->count = 0;
 	attributes->cap = ATTRIBUTES_INLINE;
+	attributes->max = UINT32_MAX;
+	attributes->over = 0;
 	attributes->dropped = 0;
 }
 
@@ -192,9 +194,20 @@ static void take(struct attributes *set)
 		set->count++;
 }
 
+static bool is_known(const struct attributes *set, const struct record_entry *entry)
+{
+	if (set->slots)
+		return *find_slot(set, entry) != 0;
+	return find_linear(set, entry, key_mark(entry)) != NULL;
+}
+
 void attributes_take(struct attributes *attributes)
 {
-	if (attributes->entries[attributes->count].key_length == 0)
+	const struct record_entry *entry = &attributes->entries[attributes->count];
+	bool over = attributes->count >= attributes->max && !is_known(attributes, entry);
+
+	attributes->over += over && attributes->over < UINT32_MAX;
+	if (entry->key_length == 0 || over)
 		attributes->dropped += attributes->dropped < UINT32_MAX;
 	else
 		take(attributes);

@@ -23,11 +23,14 @@ struct attributes {
 	uint32_t *slots; /* 0 free, else place + 1; NULL while few */
 	uint32_t count;
 	uint32_t cap;	  /* a power of two */
-	uint32_t dropped; /* for want of a key */
+	uint32_t max;	  /* so many keys are taken; further ones are dropped */
+	uint32_t over;	  /* how many were */
+	uint32_t dropped; /* the same, and for want of a key */
 	struct record_entry inline_entries[ATTRIBUTES_INLINE];
 	uint64_t inline_marks[ATTRIBUTES_INLINE];
 };
 
+/* Without a maximum. */
 void attributes_init(struct attributes *attributes);
 void attributes_fini(struct attributes *attributes);
 

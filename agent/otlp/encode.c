@@ -93,6 +93,27 @@ static inline const uint8_t *walk_next(struct walk *walk)
 	return record;
 }
 
+/* What the module said, which its limits hold for, and what the agent adds. */
+struct parts {
+	struct walk module;
+	struct walk agent;
+	struct otlp_limits limits;
+};
+
+static struct parts parts_from(const struct bytes *chunks, uint32_t n,
+			       const struct otlp_limits *limits)
+{
+	struct parts parts = {.limits = {UINT32_MAX, UINT32_MAX, UINT32_MAX, n}};
+
+	if (limits)
+		parts.limits = *limits;
+	if (parts.limits.chunks > n)
+		parts.limits.chunks = n;
+	parts.module = walk_from(chunks, parts.limits.chunks);
+	parts.agent = walk_from(chunks + parts.limits.chunks, n - parts.limits.chunks);
+	return parts;
+}
+
 /* --- what a span's records come to ---------------------------------------------------- */
 
 struct status {
@@ -123,6 +144,7 @@ struct outline {
 	uint32_t dropped_attributes;
 	uint32_t dropped_events;
 	uint32_t dropped_links;
+	uint64_t over_limits;
 };
 
 static uint32_t saturated_sum(uint32_t a, uint32_t b)
@@ -189,22 +211,50 @@ static int outline_add(struct outline *outline, struct attributes *attributes,
 	return 0;
 }
 
-/* One walk over everything. Events and links, which few spans have, are only
- * counted; they are written by a walk of their own. */
-static int outline_make(struct outline *outline, struct attributes *attributes,
-			const struct bytes *chunks, uint32_t n)
+static int outline_add_all(struct outline *outline, struct attributes *attributes,
+			   struct walk *walk)
 {
-	struct walk walk = walk_from(chunks, n);
-	const uint8_t *record = walk_next(&walk);
+	const uint8_t *record;
 
-	if (!record || record_head(record).type != WIRE_START)
-		return -EBADMSG;
-	*outline = (struct outline){.start = record, .name = record_get_start(record).name};
-	while ((record = walk_next(&walk))) {
+	while ((record = walk_next(walk))) {
 		if (outline_add(outline, attributes, record) < 0)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+static uint32_t over(uint32_t count, uint32_t max)
+{
+	return count > max ? count - max : 0;
+}
+
+static void outline_limit(struct outline *outline, const struct attributes *attributes,
+			  const struct otlp_limits *limits)
+{
+	uint32_t events = over(outline->events, limits->events);
+	uint32_t links = over(outline->links, limits->links);
+
+	outline->dropped_events = saturated_sum(outline->dropped_events, events);
+	outline->dropped_links = saturated_sum(outline->dropped_links, links);
+	outline->over_limits = (uint64_t)events + links + attributes->over;
+}
+
+/* One walk over everything. Events and links, which few spans have, are only
+ * counted; they are written by walks of their own. */
+static int outline_make(struct outline *outline, struct attributes *attributes,
+			struct parts parts)
+{
+	const uint8_t *record = walk_next(&parts.module);
+
+	if (!record || record_head(record).type != WIRE_START)
+		return -EBADMSG;
+	*outline = (struct outline){.start = record, .name = record_get_start(record).name};
+	attributes->max = parts.limits.attributes;
+	if (outline_add_all(outline, attributes, &parts.module) < 0)
+		return -ENOMEM;
+	outline_limit(outline, attributes, &parts.limits);
+	attributes->max = UINT32_MAX;
+	return outline_add_all(outline, attributes, &parts.agent);
 }
 
 /* --- small fields ------------------------------------------------------------------------ */
@@ -296,27 +346,32 @@ static int write_link(struct buf *out, const uint8_t *record, uint32_t *emptied)
 	return r < 0 ? r : pb_close(out, nested);
 }
 
-static int write_events(struct buf *out, struct walk walk, const struct otlp_clock *clock,
-			uint32_t *emptied)
+/* The first `max` of them. */
+static int write_events(struct buf *out, struct walk walk, uint32_t max,
+			const struct otlp_clock *clock, uint32_t *emptied)
 {
 	const uint8_t *record;
 
-	while ((record = walk_next(&walk))) {
-		if (record_head(record).type == WIRE_EVENT &&
-		    write_event(out, record, clock, emptied) < 0)
+	while (max && (record = walk_next(&walk))) {
+		if (record_head(record).type != WIRE_EVENT)
+			continue;
+		if (write_event(out, record, clock, emptied) < 0)
 			return -ENOMEM;
+		max--;
 	}
 	return 0;
 }
 
-static int write_links(struct buf *out, struct walk walk, uint32_t *emptied)
+static int write_links(struct buf *out, struct walk walk, uint32_t max, uint32_t *emptied)
 {
 	const uint8_t *record;
 
-	while ((record = walk_next(&walk))) {
-		if (record_head(record).type == WIRE_LINK &&
-		    write_link(out, record, emptied) < 0)
+	while (max && (record = walk_next(&walk))) {
+		if (record_head(record).type != WIRE_LINK)
+			continue;
+		if (write_link(out, record, emptied) < 0)
 			return -ENOMEM;
+		max--;
 	}
 	return 0;
 }
@@ -339,7 +394,8 @@ static void write_status(struct buf *out, const struct status *status)
 static struct otlp_span_summary summarise(const struct outline *outline,
 					  const struct otlp_clock *clock)
 {
-	struct otlp_span_summary summary = {.status = outline->status.code};
+	struct otlp_span_summary summary = {.status = outline->status.code,
+					    .over_limits = outline->over_limits};
 
 	summary.start_wall_ns =
 		wall_time(clock, outline->start, record_get_start(outline->start).fixed.ticks);
@@ -372,7 +428,7 @@ static void write_identity(struct buf *out, const struct outline *outline,
 }
 
 static int write_span(struct buf *out, const struct outline *outline,
-		      const struct attributes *attributes, struct walk walk,
+		      const struct attributes *attributes, struct parts parts,
 		      const struct otlp_clock *clock, struct otlp_span_summary *summary)
 {
 	uint32_t *emptied = &summary->emptied_values;
@@ -383,10 +439,12 @@ static int write_span(struct buf *out, const struct outline *outline,
 	write_count(out, SPAN_DROPPED_ATTRIBUTES,
 		    saturated_sum(outline->dropped_attributes, attributes->dropped));
 	if (r == 0 && outline->events)
-		r = write_events(out, walk, clock, emptied);
+		r = write_events(out, parts.module, parts.limits.events, clock, emptied);
+	if (r == 0 && outline->events)
+		r = write_events(out, parts.agent, UINT32_MAX, clock, emptied);
 	write_count(out, SPAN_DROPPED_EVENTS, outline->dropped_events);
 	if (r == 0 && outline->links)
-		r = write_links(out, walk, emptied);
+		r = write_links(out, parts.module, parts.limits.links, emptied);
 	write_count(out, SPAN_DROPPED_LINKS, outline->dropped_links);
 	write_status(out, &outline->status);
 	write_flags(out, SPAN_FLAGS, record_get_start(outline->start).fixed.trace_flags);
@@ -396,9 +454,10 @@ static int write_span(struct buf *out, const struct outline *outline,
 }
 
 int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
-		     const struct otlp_clock *clock, struct otlp_span_summary *ret_summary)
+		     const struct otlp_clock *clock, const struct otlp_limits *limits,
+		     struct otlp_span_summary *ret_summary)
 {
-	struct walk walk = walk_from(chunks, n);
+	struct parts parts = parts_from(chunks, n, limits);
 	struct otlp_span_summary summary;
 	struct attributes attributes;
 	struct outline outline;
@@ -406,10 +465,10 @@ int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
 	int r;
 
 	attributes_init(&attributes);
-	r = outline_make(&outline, &attributes, chunks, n);
+	r = outline_make(&outline, &attributes, parts);
 	if (r == 0) {
 		summary = summarise(&outline, clock);
-		r = write_span(out, &outline, &attributes, walk, clock, &summary);
+		r = write_span(out, &outline, &attributes, parts, clock, &summary);
 	}
 	attributes_fini(&attributes);
 	if (r < 0) {

@@ -22,6 +22,15 @@ enum otlp_status {
 	OTLP_STATUS_ERROR = 2,
 };
 
+/* The span limits of OpenTelemetry: how many of each are kept, the first ones.
+ * They hold for what stands in the first `chunks` chunks. */
+struct otlp_limits {
+	uint32_t attributes; /* keys */
+	uint32_t events;
+	uint32_t links;
+	uint32_t chunks;
+};
+
 struct otlp_span_summary {
 	uint64_t start_wall_ns;
 	uint64_t end_wall_ns; /* never before the start: clamped */
@@ -29,6 +38,7 @@ struct otlp_span_summary {
 	/* Arrays and maps too deep for protobuf's parsers (100 messages), which
 	 * became empty values. */
 	uint32_t emptied_values;
+	uint64_t over_limits; /* attributes, events and links that were left out */
 	bool end_clamped;
 };
 
@@ -36,10 +46,12 @@ struct otlp_span_summary {
  * a span without END ends at its start. Rules: status Ok is final, a
  * description counts only with Error, Unset is ignored; the last value of a
  * duplicate key wins at the first one's place; invalid UTF-8 becomes U+FFFD;
- * attributes with empty keys go into dropped_attributes_count.
+ * attributes with empty keys go into dropped_attributes_count, and so does what
+ * is over the limits (NULL: none), into its own.
  * -EBADMSG: no START first. -ENOMEM. `out` is as before on failure. */
 int otlp_encode_span(struct buf *out, const struct bytes *chunks, uint32_t n,
-		     const struct otlp_clock *clock, struct otlp_span_summary *ret_summary);
+		     const struct otlp_clock *clock, const struct otlp_limits *limits,
+		     struct otlp_span_summary *ret_summary);
 
 /* The status the records give, by the same rules, without encoding. */
 enum otlp_status otlp_span_status(const struct bytes *chunks, uint32_t n);

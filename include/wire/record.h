@@ -45,6 +45,7 @@ enum wire_record_type {
 	WIRE_DROPPED = 11,    /* what a limit or a full ring took from a span */
 	WIRE_PROCESS_END = 12,/* the process says that it ends */
 	WIRE_FRAGMENT = 13,   /* a piece of a record */
+	WIRE_LIMITS = 14,     /* of the process's spans; a later one replaces it */
 	WIRE_TYPE_MAX = 63,
 };
 
@@ -191,6 +192,17 @@ struct wire_process_end_record {
 	uint32_t reserved;
 };
 _Static_assert(sizeof(struct wire_process_end_record) == 24, "PROCESS_END");
+
+/* How many of each a span keeps: the first ones. What is over is counted on the
+ * span when it is finished. Without this record nothing is over. */
+struct wire_limits {
+	struct wire_head head;
+	uint32_t attributes; /* 8: keys; UINT32_MAX: no limit, as for the others */
+	uint32_t events;     /* 12 */
+	uint32_t links;	     /* 16 */
+	uint32_t reserved;   /* 20 */
+};
+_Static_assert(sizeof(struct wire_limits) == 24, "LIMITS");
 
 /* The first piece's body begins with this; the others' with their bytes. */
 struct wire_fragment_first {

@@ -8,6 +8,7 @@
  *	join TRACEPARENT NAME	a span below a remote parent; its traceparent
  *	set KEY VALUE		a string attribute of the newest open span
  *	large KEY LENGTH	a long one
+ *	event NAME		an event of it
  *	end			ends the newest open span
  *	endrun			the same, as the run's end
  *	flush			waits until the agent has logged everything
@@ -130,6 +131,8 @@ static int obey(struct puppet *puppet, char *line)
 		return answer(spanring_set_string(top, first, second));
 	if (strcmp(verb, "large") == 0)
 		return answer(set_large(top, first, strtoul(second, NULL, 10)));
+	if (strcmp(verb, "event") == 0)
+		return answer(spanring_add_event(top, first, NULL, 0));
 	if (strncmp(verb, "end", 3) == 0)
 		return puppet->depth ? finish(puppet, verb) : answer(-ENOENT);
 	return begin(puppet, verb, first, second);

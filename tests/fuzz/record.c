@@ -188,7 +188,7 @@ static void check_span(struct bytes records)
 	struct otlp_span_summary summary;
 	struct buf span = BUF_INIT;
 
-	if (otlp_encode_span(&span, &records, 1, &clock, &summary) == 0)
+	if (otlp_encode_span(&span, &records, 1, &clock, NULL, &summary) == 0)
 		check_message(&opentelemetry__proto__trace__v1__span__descriptor,
 			      buf_bytes(&span));
 	buf_fini(&span);

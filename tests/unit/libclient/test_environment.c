@@ -271,6 +271,77 @@ static void rule_48_samplers_are_named_by_the_environment(void **state)
 		       (struct sampler){SAMPLER_ALWAYS_ON, false, 0}, 0);
 }
 
+static void rule_52_limits_are_the_specifications(void **state)
+{
+	struct environment environment;
+
+	(void)state;
+	assert_int_equal(read_all(&environment, NULL), 0);
+	assert_int_equal(environment.limits.attributes, 128);
+	assert_int_equal(environment.limits.events, 128);
+	assert_int_equal(environment.limits.links, 128);
+	assert_int_equal(environment.limits.event_attributes, 128);
+	assert_int_equal(environment.limits.link_attributes, 128);
+	assert_int_equal(environment.limits.value_length, SPAN_LIMITS_NONE);
+	environment_fini(&environment);
+}
+
+static void rule_52_the_spans_own_limit_beats_the_general_one(void **state)
+{
+	const char *envp[] = {
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=300",	  "OTEL_ATTRIBUTE_COUNT_LIMIT=7",
+		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=1000", "OTEL_SPAN_EVENT_COUNT_LIMIT=0",
+		"OTEL_SPAN_LINK_COUNT_LIMIT=2",		  "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT=3",
+		"OTEL_LINK_ATTRIBUTE_COUNT_LIMIT=4",	  NULL};
+	struct environment environment;
+
+	(void)state;
+	assert_int_equal(read_all(&environment, envp), 0);
+	assert_int_equal(environment.limits.attributes, 300);
+	assert_int_equal(environment.limits.value_length, 1000);
+	assert_int_equal(environment.limits.events, 0);
+	assert_int_equal(environment.limits.links, 2);
+	assert_int_equal(environment.limits.event_attributes, 3);
+	assert_int_equal(environment.limits.link_attributes, 4);
+	environment_fini(&environment);
+}
+
+static void rule_52_a_limit_that_is_no_number_is_reported_and_ignored(void **state)
+{
+	const char *envp[] = {
+		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=-1", "OTEL_ATTRIBUTE_COUNT_LIMIT=9",
+		"OTEL_SPAN_EVENT_COUNT_LIMIT=many",   "OTEL_SPAN_LINK_COUNT_LIMIT=4294967296",
+		"OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT=",  NULL};
+	struct environment environment;
+
+	(void)state;
+	assert_int_equal(read_all(&environment, envp), 3);
+	assert_int_equal(environment.limits.attributes, 9);
+	assert_int_equal(environment.limits.events, 128);
+	assert_int_equal(environment.limits.links, 128);
+	assert_int_equal(environment.limits.event_attributes, 128);
+	environment_fini(&environment);
+}
+
+static void propagators_are_named_by_the_environment(void **state)
+{
+	struct environment environment;
+
+	(void)state;
+	assert_int_equal(read_all(&environment, NULL), 0);
+	assert_int_equal(environment.propagators, PROPAGATE_DEFAULT);
+	environment_fini(&environment);
+	assert_int_equal(read_one(&environment, "OTEL_PROPAGATORS=B3, b3multi,b3"), 0);
+	assert_int_equal(environment.propagators, PROPAGATE_B3 | PROPAGATE_B3MULTI);
+	environment_fini(&environment);
+	assert_int_equal(read_one(&environment, "OTEL_PROPAGATORS=none"), 0);
+	assert_int_equal(environment.propagators, 0);
+	environment_fini(&environment);
+	assert_int_equal(read_one(&environment, "OTEL_PROPAGATORS=jaeger,baggage"), 1);
+	assert_int_equal(environment.propagators, PROPAGATE_BAGGAGE);
+	environment_fini(&environment);
+}
+
 static void rule_48_a_parent_based_sampler_follows_the_parent(void **state)
 {
 	struct sampler on = {SAMPLER_ALWAYS_ON, true, 0}, off = {SAMPLER_ALWAYS_OFF, true, 0};
@@ -377,6 +448,10 @@ int main(void)
 		cmocka_unit_test(detectors_are_a_list),
 		cmocka_unit_test(log_and_clock_know_their_words),
 		cmocka_unit_test(rule_48_samplers_are_named_by_the_environment),
+		cmocka_unit_test(rule_52_limits_are_the_specifications),
+		cmocka_unit_test(rule_52_the_spans_own_limit_beats_the_general_one),
+		cmocka_unit_test(rule_52_a_limit_that_is_no_number_is_reported_and_ignored),
+		cmocka_unit_test(propagators_are_named_by_the_environment),
 		cmocka_unit_test(rule_48_a_parent_based_sampler_follows_the_parent),
 		cmocka_unit_test(a_ratio_looks_at_the_rightmost_eight_bytes),
 		cmocka_unit_test(rule_64_resource_attributes_are_percent_decoded),

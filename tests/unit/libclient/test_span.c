@@ -1,5 +1,6 @@
 /* What calls on spans leave in the ring. */
 #include "client_fixture.h"
+#include "span_limits.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -20,8 +21,7 @@ static const uint8_t *record(const struct ring_view *view, enum wire_record_type
 
 static bool text_is(struct record_text text, const char *expected)
 {
-	return text.length == strlen(expected) &&
-	       memcmp(text.at, expected, text.length) == 0;
+	return text.length == strlen(expected) && memcmp(text.at, expected, text.length) == 0;
 }
 
 static struct record_entry entry_at(struct record_text entries, size_t n)
@@ -30,7 +30,8 @@ static struct record_entry entry_at(struct record_text entries, size_t n)
 	struct record_entry entry = {0};
 
 	for (size_t i = 0; i <= n; i++)
-		assert_int_equal(record_entry_next(&at, entries.at + entries.length, &entry), 1);
+		assert_int_equal(record_entry_next(&at, entries.at + entries.length, &entry),
+				 1);
 	return entry;
 }
 
@@ -65,8 +66,8 @@ static void a_start_says_all_it_was_told(void **state)
 	int scope;
 
 	assert_int_equal(spanring_context_parse(
-				 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "x=y",
-				 &linked),
+				 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+				 "x=y", &linked),
 			 0);
 	scope = spanring_scope_new("agento", "1.2");
 	assert_true(scope > 0);
@@ -142,8 +143,8 @@ static void a_tracestate_reaches_the_grandchildren(void **state)
 	struct spanring_span child, grandchild;
 	struct ring_view view;
 
-	spanring_context_parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "a=1,b=2",
-			       &remote);
+	spanring_context_parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+			       "a=1,b=2", &remote);
 	client_fixture_init(fixture, 1 << 20);
 	spanring_start_with(&child, "child", .remote_parent = &remote);
 	spanring_attach(&child);
@@ -195,7 +196,8 @@ static void bad_arguments_are_refused_and_counted(void **state)
 	assert_int_equal(spanring_start(&span, NULL, NULL), -EINVAL);
 	assert_int_equal(spanring_start(&span, name, NULL), -EINVAL);
 	assert_int_equal(spanring_start_with(&span, "x", .span_id = zero), -EINVAL);
-	assert_int_equal(spanring_start_with(&span, "x", .kind = (enum spanring_kind)9), -EINVAL);
+	assert_int_equal(spanring_start_with(&span, "x", .kind = (enum spanring_kind)9),
+			 -EINVAL);
 	assert_int_equal(spanring_start_with(&span, "x", .attribute_count = 1), -EINVAL);
 	assert_int_equal(spanring_start(&span, "", NULL), 0);
 	assert_int_equal(spanring_set_attributes(&span, NULL, 1), -EINVAL);
@@ -222,7 +224,8 @@ static void every_type_of_attribute_is_written_as_it_was_given(void **state)
 	static const int64_t ints[] = {INT64_MIN, 5};
 	static const double reals[] = {0.1};
 	struct client_fixture *fixture = *state;
-	struct spanring_attribute inner[] = {spanring_int("one", 1), spanring_string("two", "2")};
+	struct spanring_attribute inner[] = {spanring_int("one", 1),
+					     spanring_string("two", "2")};
 	struct spanring_attribute all[] = {
 		spanring_string_n("string", "a\0b", 3), spanring_bool("bool", true),
 		spanring_int("int", INT64_MIN),		spanring_double("double", -0.0),
@@ -233,8 +236,9 @@ static void every_type_of_attribute_is_written_as_it_was_given(void **state)
 		spanring_bytes("empty", NULL, 0),
 	};
 	static const enum wire_value_type types[] = {
-		WIRE_STRING, WIRE_BOOL,	 WIRE_INT,   WIRE_DOUBLE, WIRE_BYTES, WIRE_ARRAY, WIRE_ARRAY,
-		WIRE_ARRAY,  WIRE_ARRAY, WIRE_MAP,   WIRE_ARRAY,  WIRE_ARRAY, WIRE_BYTES};
+		WIRE_STRING, WIRE_BOOL,	 WIRE_INT,   WIRE_DOUBLE, WIRE_BYTES,
+		WIRE_ARRAY,  WIRE_ARRAY, WIRE_ARRAY, WIRE_ARRAY,  WIRE_MAP,
+		WIRE_ARRAY,  WIRE_ARRAY, WIRE_BYTES};
 	size_t count = sizeof all / sizeof all[0];
 	struct record_entry entry;
 	struct spanring_span span;
@@ -302,7 +306,8 @@ static void an_exception_is_an_event_an_attribute_and_a_status(void **state)
 
 	client_fixture_init(fixture, 1 << 20);
 	spanring_start(&span, "span", NULL);
-	assert_int_equal(spanring_record_exception(&span, "TimeoutError", "too slow", "at f()"), 0);
+	assert_int_equal(spanring_record_exception(&span, "TimeoutError", "too slow", "at f()"),
+			 0);
 	assert_int_equal(spanring_update_name(&span, "renamed"), 0);
 	spanring_end(&span);
 	client_fixture_read(fixture, &view);
@@ -320,6 +325,80 @@ static void an_exception_is_an_event_an_attribute_and_a_status(void **state)
 }
 
 /* ---- current --------------------------------------------------------------- */
+
+static void rule_52_values_are_cut_by_characters_wherever_they_stand(void **state)
+{
+	const char *texts[] = {"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", "ab", NULL};
+	struct spanring_attribute inner = spanring_string("k", "12345");
+	struct spanring_attribute many[] = {
+		spanring_strings("texts", texts, 3),
+		spanring_map("map", &inner, 1),
+		spanring_bytes("bytes", "\0\1\2\3", 4),
+		spanring_int("int", 123456),
+	};
+	struct client_fixture *fixture = *state;
+	struct record_entry entry;
+	struct record_text list;
+	struct spanring_span span;
+	struct ring_view view;
+
+	client_fixture_init(fixture, 0);
+	client_limits.value_length = 3; /* until the next init */
+	assert_int_equal(spanring_start(&span, "op", NULL), 0);
+	assert_int_equal(spanring_set_string(&span, "short", "abc"), 0);
+	assert_int_equal(spanring_set_string(&span, "long", "abcd"), 0);
+	/* A character is never cut apart; what is no UTF-8 counts by bytes. */
+	assert_int_equal(spanring_set_string(&span, "wide", "\xf0\x9f\x92\xa1x\xe2\x82\xacy"),
+			 0);
+	assert_int_equal(spanring_set_string(&span, "wild", "\xff\xff\xff\xff"), 0);
+	assert_int_equal(spanring_set_attributes(&span, many, 4), 0);
+	client_fixture_read(fixture, &view);
+	assert_true(entry_is(record_get_attribute(record(&view, WIRE_ATTRIBUTE, 0)).entry,
+			     "short", "abc"));
+	assert_true(entry_is(record_get_attribute(record(&view, WIRE_ATTRIBUTE, 1)).entry,
+			     "long", "abc"));
+	assert_true(entry_is(record_get_attribute(record(&view, WIRE_ATTRIBUTE, 2)).entry,
+			     "wide", "\xf0\x9f\x92\xa1x\xe2\x82\xac"));
+	assert_true(entry_is(record_get_attribute(record(&view, WIRE_ATTRIBUTE, 3)).entry,
+			     "wild", "\xff\xff\xff"));
+	entry = record_get_attribute(record(&view, WIRE_ATTRIBUTE, 4)).entry;
+	list = (struct record_text){entry.value, entry.value_length};
+	assert_int_equal(entry_at(list, 0).value_length, 6);
+	assert_int_equal(entry_at(list, 1).value_length, 2);
+	entry = record_get_attribute(record(&view, WIRE_ATTRIBUTE, 5)).entry;
+	list = (struct record_text){entry.value, entry.value_length};
+	assert_true(entry_is(entry_at(list, 0), "k", "123"));
+	entry = record_get_attribute(record(&view, WIRE_ATTRIBUTE, 6)).entry;
+	assert_int_equal(entry.value_length, 3);
+	ring_view_close(&view);
+}
+
+static void rule_52_attributes_of_events_and_links_have_limits_of_their_own(void **state)
+{
+	struct spanring_context context = {.trace_id = {1}, .span_id = {2}};
+	struct spanring_attribute many[200];
+	struct spanring_link link = {&context, many, 200};
+	struct client_fixture *fixture = *state;
+	struct spanring_span span;
+	struct ring_view view;
+
+	for (int i = 0; i < 200; i++)
+		many[i] = spanring_int("same", i);
+	client_fixture_init(fixture, 0);
+	assert_int_equal(spanring_start(&span, "op", NULL), 0);
+	assert_int_equal(spanring_add_event(&span, "e", many, 128), 0);
+	assert_int_equal(spanring_add_event(&span, "e", many, 200), 0);
+	assert_int_equal(spanring_add_link(&span, &link), 0);
+	client_fixture_read(fixture, &view);
+	assert_int_equal(
+		record_get_event(record(&view, WIRE_EVENT, 0)).fixed.dropped_attributes, 0);
+	assert_int_equal(
+		record_get_event(record(&view, WIRE_EVENT, 1)).fixed.dropped_attributes, 72);
+	assert_int_equal(record_get_link(record(&view, WIRE_LINK, 0)).fixed.dropped_attributes,
+			 72);
+	assert_int_equal(ring_view_count(&view, WIRE_LIMITS), 1);
+	ring_view_close(&view);
+}
 
 static int scoped(int how)
 {
@@ -564,7 +643,7 @@ static void the_ring_says_when_a_thread_wrote_of_anothers_span(void **state)
 	spanring_end(&handed);
 }
 
-#define IN_DIRECTORY(test)                                                                     \
+#define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, client_fixture_setup, client_fixture_teardown)
 
 int main(void)
@@ -578,6 +657,8 @@ int main(void)
 		IN_DIRECTORY(every_type_of_attribute_is_written_as_it_was_given),
 		IN_DIRECTORY(values_nest_to_the_limit_and_no_deeper),
 		IN_DIRECTORY(an_exception_is_an_event_an_attribute_and_a_status),
+		IN_DIRECTORY(rule_52_values_are_cut_by_characters_wherever_they_stand),
+		IN_DIRECTORY(rule_52_attributes_of_events_and_links_have_limits_of_their_own),
 		IN_DIRECTORY(a_scope_ends_its_span_on_every_way_out),
 		IN_DIRECTORY(detaching_takes_what_is_above_along),
 		IN_DIRECTORY(a_stack_deeper_than_its_limit_comes_back_right),

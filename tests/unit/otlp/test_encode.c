@@ -65,7 +65,7 @@ static Span *encode(struct buf *records, struct otlp_span_summary *summary)
 	Span *span;
 
 	check_records(records);
-	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, summary), 0);
+	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, NULL, summary), 0);
 	span = opentelemetry__proto__trace__v1__span__unpack(NULL, out.len, out.at);
 	assert_non_null(span);
 	buf_fini(&out);
@@ -86,7 +86,7 @@ static char *encode_to_json(struct buf *records)
 	struct otlp_span_summary summary;
 
 	check_records(records);
-	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, &summary), 0);
+	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, NULL, &summary), 0);
 	assert_int_equal(otlp_json_print(&text, SPAN_TYPE, buf_bytes(&out)), 0);
 	assert_int_equal(buf_append_byte(&text, 0), 0);
 	buf_fini(&out);
@@ -428,13 +428,14 @@ static void a_span_may_be_cut_into_chunks_between_any_two_records(void **state)
 	records_link(&records, S, 1, 0, NONE, NONE, 0);
 	records_end(&records, S, 150);
 	one = buf_bytes(&records);
-	assert_int_equal(otlp_encode_span(&whole, &one, 1, &test_clock, &summary), 0);
+	assert_int_equal(otlp_encode_span(&whole, &one, 1, &test_clock, NULL, &summary), 0);
 	for (size_t cut = 0; cut <= records.len;) {
 		struct bytes chunks[3] = {
 			{records.at, cut}, {NULL, 0}, {records.at + cut, records.len - cut}};
 		struct buf out = BUF_INIT;
 
-		assert_int_equal(otlp_encode_span(&out, chunks, 3, &test_clock, &summary), 0);
+		assert_int_equal(otlp_encode_span(&out, chunks, 3, &test_clock, NULL, &summary),
+				 0);
 		assert_true(bytes_equal(buf_bytes(&whole), buf_bytes(&out)));
 		buf_fini(&out);
 		if (cut == records.len)
@@ -445,6 +446,94 @@ static void a_span_may_be_cut_into_chunks_between_any_two_records(void **state)
 	buf_fini(&records);
 }
 
+static uint64_t over_limits;
+
+/* The module's records are the first chunk, the agent's the second. */
+static Span *encode_limited(struct buf *module, struct buf *agent,
+			    const struct otlp_limits *limits)
+{
+	struct bytes chunks[] = {buf_bytes(module), buf_bytes(agent)};
+	struct otlp_span_summary summary;
+	struct buf out = BUF_INIT;
+	Span *span;
+
+	assert_int_equal(otlp_encode_span(&out, chunks, 2, &test_clock, limits, &summary), 0);
+	over_limits = summary.over_limits;
+	span = opentelemetry__proto__trace__v1__span__unpack(NULL, out.len, out.at);
+	assert_non_null(span);
+	buf_fini(&out);
+	return span;
+}
+
+static void rule_52_the_first_of_each_are_kept_and_the_others_counted(void **state)
+{
+	const struct otlp_limits limits = {
+		.attributes = 2, .events = 1, .links = 0, .chunks = 1};
+	struct buf module = BUF_INIT, agent = BUF_INIT;
+	Span *span;
+
+	(void)state;
+	start(&module);
+	add_string(&module, "a", "1");
+	add_string(&module, "b", "2");
+	add_string(&module, "c", "3");
+	add_string(&module, "a", "4"); /* known: it is replaced, not dropped */
+	add_string(&module, "c", "5");
+	records_event(&module, S, 1, bytes_of("first"), NONE, 0);
+	records_event(&module, S, 2, bytes_of("second"), NONE, 0);
+	records_link(&module, S, 9, 0, NONE, NONE, 0);
+	records_dropped(&module, S, 10, 0, 0);
+	add_string(&agent, "spanring.end.reason", "killed");
+	records_event(&agent, S, 3, bytes_of("ours"), NONE, 0);
+	span = encode_limited(&module, &agent, &limits);
+	assert_int_equal(span->n_attributes, 3);
+	assert_key_value(span->attributes[0], "a", "4");
+	assert_key_value(span->attributes[1], "b", "2");
+	assert_key_value(span->attributes[2], "spanring.end.reason", "killed");
+	assert_int_equal(span->dropped_attributes_count, 12);
+	assert_int_equal(span->n_events, 2);
+	assert_string_equal(span->events[0]->name, "first");
+	assert_string_equal(span->events[1]->name, "ours");
+	assert_int_equal(span->dropped_events_count, 1);
+	assert_int_equal(span->n_links, 0);
+	assert_int_equal(span->dropped_links_count, 1);
+	assert_int_equal(over_limits, 4);
+	release(span);
+	span = encode_limited(&module, &agent, NULL);
+	assert_int_equal(span->n_attributes, 4);
+	assert_int_equal(span->n_events, 3);
+	assert_int_equal(over_limits, 0);
+	release(span);
+	buf_fini(&module);
+	buf_fini(&agent);
+}
+
+static void rule_52_many_keys_are_told_apart_at_the_limit(void **state)
+{
+	const struct otlp_limits limits = {.attributes = 500, .chunks = 1};
+	struct buf module = BUF_INIT, agent = BUF_INIT;
+	char key[16];
+	Span *span;
+
+	(void)state;
+	start(&module);
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 600; i++) {
+			snprintf(key, sizeof key, "key%d", i);
+			add_string(&module, key, round ? "new" : "old");
+		}
+	add_string(&agent, "key599", "ours");
+	span = encode_limited(&module, &agent, &limits);
+	assert_int_equal(span->n_attributes, 501);
+	for (size_t i = 0; i < 500; i++)
+		assert_string_equal(span->attributes[i]->value->string_value, "new");
+	assert_key_value(span->attributes[500], "key599", "ours");
+	assert_int_equal(span->dropped_attributes_count, 200);
+	release(span);
+	buf_fini(&module);
+	buf_fini(&agent);
+}
+
 static void without_a_start_nothing_is_written(void **state)
 {
 	struct otlp_span_summary summary = {.start_wall_ns = 77};
@@ -453,10 +542,12 @@ static void without_a_start_nothing_is_written(void **state)
 
 	(void)state;
 	assert_int_equal(buf_append_text(&out, "before"), 0);
-	assert_int_equal(otlp_encode_span(&out, NULL, 0, &test_clock, &summary), -EBADMSG);
+	assert_int_equal(otlp_encode_span(&out, NULL, 0, &test_clock, NULL, &summary),
+			 -EBADMSG);
 	records_end(&records, S, 1);
 	chunk = buf_bytes(&records);
-	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, &summary), -EBADMSG);
+	assert_int_equal(otlp_encode_span(&out, &chunk, 1, &test_clock, NULL, &summary),
+			 -EBADMSG);
 	assert_int_equal(out.len, 6);
 	assert_int_equal(summary.start_wall_ns, 77);
 	buf_fini(&records);
@@ -503,7 +594,7 @@ static void damaged_records_that_pass_the_check_give_a_span(void **state)
 		for (uint64_t n = 1 + random_next(&seed) % 3; n; n--)
 			copy[random_next(&seed) % records.len] = (uint8_t)random_next(&seed);
 		if (all_records_pass(copy, records.len) &&
-		    otlp_encode_span(&out, &chunk, 1, &test_clock, &summary) == 0) {
+		    otlp_encode_span(&out, &chunk, 1, &test_clock, NULL, &summary) == 0) {
 			Span *span = opentelemetry__proto__trace__v1__span__unpack(
 				NULL, out.len, out.at);
 
@@ -652,7 +743,7 @@ static void a_span_of_eight_attributes_is_timed(void **state)
 
 		buf_reset(&out);
 		for (int i = 0; i < 512; i++)
-			(void)otlp_encode_span(&out, &chunk, 1, &test_clock, &summary);
+			(void)otlp_encode_span(&out, &chunk, 1, &test_clock, NULL, &summary);
 		took = now_ns() - begin;
 		best = took < best ? took : best;
 	}
@@ -690,6 +781,8 @@ int main(void)
 		cmocka_unit_test(invalid_utf8_becomes_the_replacement_character_everywhere),
 		cmocka_unit_test(containers_too_deep_for_parsers_become_empty_values),
 		cmocka_unit_test(a_span_may_be_cut_into_chunks_between_any_two_records),
+		cmocka_unit_test(rule_52_the_first_of_each_are_kept_and_the_others_counted),
+		cmocka_unit_test(rule_52_many_keys_are_told_apart_at_the_limit),
 		cmocka_unit_test(without_a_start_nothing_is_written),
 		cmocka_unit_test(damaged_records_that_pass_the_check_give_a_span),
 		cmocka_unit_test(resources_and_scopes_have_their_attributes_and_urls),

@@ -318,7 +318,7 @@ static void encoded_spans_are_canonical_protobuf(void **state)
 
 		random_span(&records, &seed);
 		chunk = buf_bytes(&records);
-		assert_int_equal(otlp_encode_span(&message, &chunk, 1, &clock, &summary), 0);
+		assert_int_equal(otlp_encode_span(&message, &chunk, 1, &clock, NULL, &summary), 0);
 		assert_int_equal(otlp_json_print(&text, SPAN, buf_bytes(&message)), 0);
 		cases_add(&cases, "both", SPAN, buf_bytes(&message), buf_bytes(&text));
 		buf_fini(&records);
