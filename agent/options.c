@@ -106,6 +106,9 @@ static const char *setting_parse(void *base, const struct setting *setting, cons
 		return parse_root(base, text);
 	case TYPE_PROTOCOL:
 		return option_word(text, protocol_words, at) ? NULL : "grpc";
+	case TYPE_COMPRESSION:
+		return option_word(text, compression_words, at) ? NULL
+								: "none, gzip, zstd or auto";
 	}
 	return "a known type";
 }

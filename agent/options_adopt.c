@@ -19,6 +19,7 @@ static size_t value_size(const struct setting *setting)
 	case TYPE_COUNT:
 	case TYPE_LEVEL:
 	case TYPE_PROTOCOL:
+	case TYPE_COMPRESSION:
 		return sizeof(uint32_t);
 	case TYPE_SIZE:
 	case TYPE_DURATION:

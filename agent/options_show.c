@@ -106,6 +106,9 @@ static void show_value(const struct options *options, const void *base,
 	case TYPE_PROTOCOL:
 		(void)snprintf(line, size, "%s", protocol_words[*(const uint32_t *)at]);
 		break;
+	case TYPE_COMPRESSION:
+		(void)snprintf(line, size, "%s", compression_words[*(const uint32_t *)at]);
+		break;
 	}
 }
 

@@ -6,6 +6,14 @@
 
 const char *const protocol_words[] = {[EXPORT_GRPC] = "grpc", NULL};
 
+const char *const compression_words[] = {
+	[COMPRESSION_NONE] = "none",
+	[COMPRESSION_GZIP] = "gzip",
+	[COMPRESSION_ZSTD] = "zstd",
+	[COMPRESSIONS] = "auto",
+	NULL,
+};
+
 const struct setting settings[] = {
 	{"ring.dir",
 	 TYPE_TEXT,
@@ -289,6 +297,13 @@ const struct setting settings[] = {
 	 NULL,
 	 {"OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"},
 	 "k=v,k=v sent with every request",
+	 LIVE},
+	{"export.compression",
+	 TYPE_COMPRESSION,
+	 AT(export.compression),
+	 "auto",
+	 {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"},
+	 "of requests: none, gzip, zstd, or auto: gzip for what leaves this machine",
 	 LIVE},
 	{"export.timeout",
 	 TYPE_DURATION,

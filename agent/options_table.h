@@ -14,8 +14,9 @@ enum setting_type {
 	TYPE_SYNC,	 /* interval | each */
 	TYPE_AUTO_NEVER, /* auto | never */
 	TYPE_LEVEL,	 /* error | warning | info | debug */
-	TYPE_LIST,	 /* archive.roots */
-	TYPE_PROTOCOL,	 /* enum export_protocol, by its word */
+	TYPE_LIST,
+	/* archive.roots */ TYPE_PROTOCOL, /* enum export_protocol, by its word */
+	TYPE_COMPRESSION, /* enum compression, by its word; auto is COMPRESSIONS */
 };
 
 struct setting {
@@ -33,6 +34,8 @@ extern const size_t settings_count;
 
 /* The words of TYPE_PROTOCOL, in the order of enum export_protocol, and NULL. */
 extern const char *const protocol_words[];
+/* Of TYPE_COMPRESSION, likewise. */
+extern const char *const compression_words[];
 
 /* Whether an entry of `destinations` has this setting, too. */
 bool setting_of_destination(const struct setting *setting);

@@ -32,18 +32,15 @@
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define DESTINATION_KEYS(X, group)   \
-	X(group, protocol)           \
-	X(group, endpoint)           \
-	X(group, headers)            \
-	X(group, insecure)           \
-	X(group, certificate)        \
-	X(group, client_certificate) \
-	X(group, client_key)         \
-	X(group, timeout)            \
-	X(group, batch_spans)        \
-	X(group, batch_bytes)        \
-	X(group, delay) X(group, streams) X(group, request_max) X(group, response_max)
+#define DESTINATION_KEYS(X, group)                                                            \
+	X(group, protocol)                                                                    \
+	X(group, endpoint)                                                                    \
+	X(group, headers)                                                                     \
+	X(group, compression)                                                                 \
+	X(group, insecure)                                                                    \
+	X(group, certificate) X(group, client_certificate) X(group, client_key)               \
+		X(group, timeout) X(group, batch_spans) X(group, batch_bytes) X(group, delay) \
+			X(group, streams) X(group, request_max) X(group, response_max)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define SERVE_KEYS(X) X(serve, tcp)

@@ -240,6 +240,15 @@ static size_t memory_of_each(const struct pipeline *p)
 	return share > DESTINATION_MEMORY_MIN ? share : DESTINATION_MEMORY_MIN;
 }
 
+/* Between processes of one machine bytes cost less than making them fewer. */
+static enum compression compression_of(const struct destination_settings *settings,
+				       const struct endpoint *endpoint)
+{
+	if (settings->compression != COMPRESSIONS)
+		return (enum compression)settings->compression;
+	return endpoint_is_local(endpoint) ? COMPRESSION_NONE : COMPRESSION_GZIP;
+}
+
 int destination_options(struct pipeline *p, struct destination *destination,
 			const struct destination_settings *settings,
 			struct export_options *ret_options, struct headers *ret_headers)
@@ -268,6 +277,7 @@ int destination_options(struct pipeline *p, struct destination *destination,
 	}
 	options.headers = ret_headers->entries;
 	options.headers_n = ret_headers->count;
+	options.compression = compression_of(settings, &options.endpoint);
 	options.timeout_ms =
 		settings->timeout_ns ? settings->timeout_ns / 1000000 : EXPORT_TIMEOUT_NONE;
 	options.batch_spans_max = settings->batch_spans;

@@ -115,15 +115,6 @@ static uint8_t *put_optional(uint8_t *at, uint8_t tag, const struct batch *batch
 	return at + piece.len;
 }
 
-static void put_framing(uint8_t *at, size_t len)
-{
-	at[0] = 0;
-	at[1] = (uint8_t)(len >> 24);
-	at[2] = (uint8_t)(len >> 16);
-	at[3] = (uint8_t)(len >> 8);
-	at[4] = (uint8_t)len;
-}
-
 /* What one group costs at most besides its spans. */
 static size_t envelope_bound(const struct finished_span *span)
 {
@@ -430,7 +421,7 @@ static void seal_one_group(struct batch *batch)
 
 	assert(head <= batch->head_room);
 	start = batch->store.at + batch->head_room - head;
-	put_framing(start, message);
+	transport_frame(start, message, false);
 	at = put_resource(start + BATCH_FRAMING, batch, group);
 	at = put_scope(at, batch, group);
 	assert(at == batch->store.at + batch->head_room);
@@ -459,7 +450,7 @@ static int seal_groups(struct batch *batch, struct buf *spare)
 	}
 	spare->len = (size_t)(at - spare->at);
 	assert(spare->len <= BATCH_FRAMING + batch->size_bound);
-	put_framing(spare->at, spare->len - BATCH_FRAMING);
+	transport_frame(spare->at, spare->len - BATCH_FRAMING, false);
 	swap = batch->store;
 	batch->store = *spare;
 	*spare = swap;

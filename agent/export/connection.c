@@ -513,12 +513,12 @@ bool connection_ready(const struct connection *connection)
 	return connection->state == CONNECTION_UP && !connection->client.going_away;
 }
 
-int connection_call(struct connection *connection, void *tag, struct bytes body,
-		    uint64_t timeout_ns)
+int connection_call(struct connection *connection, void *tag,
+		    const struct transport_request *request)
 {
 	if (!connection_ready(connection))
 		return -EAGAIN;
-	return grpc_client_call(&connection->client, tag, body, timeout_ns);
+	return grpc_client_call(&connection->client, tag, request);
 }
 
 void connection_cancel(struct connection *connection, void *tag, uint64_t sent_ns,

@@ -75,8 +75,8 @@ uint64_t connection_next_due(const struct connection *connection, bool wanted);
 bool connection_ready(const struct connection *connection);
 
 /* As grpc_client_call(); the bytes leave with the next tick or wait(). */
-int connection_call(struct connection *connection, void *tag, struct bytes body,
-		    uint64_t timeout_ns);
+int connection_call(struct connection *connection, void *tag,
+		    const struct transport_request *request);
 /* Forgets a call that got no answer in time. A peer that has been silent since
  * `sent_ns` is asked for a sign of life by one PING, and loses the connection
  * with all its calls when it gives none within PING_TIMEOUT_NS. */

@@ -35,6 +35,8 @@ static const struct counter rows[] = {
 	    "Requests that were not the first of their batch."),
 	ROW(bytes, LEDGER_NONE, NULL, "spanring_export_request_bytes", NULL,
 	    "Bytes of encoded requests, every attempt."),
+	ROW(wire_bytes, LEDGER_NONE, NULL, "spanring_export_wire_bytes", NULL,
+	    "Bytes of requests as they were sent, compressed where that pays."),
 	ROW(connects, LEDGER_NONE, NULL, "spanring_export_connects", NULL,
 	    "Connections established."),
 	ROW(connect_failures, LEDGER_NONE, "failed connects",

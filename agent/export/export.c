@@ -91,6 +91,8 @@ static void batch_open(struct export *export, struct export_batch *batch)
 	batch->state = EXPORT_BATCH_FILLING;
 	batch->opened_ns = now(export);
 	batch->attempts = 0;
+	batch->formed = false;
+	batch->compression = COMPRESSION_NONE;
 	batch->backoff = BACKOFF_RETRY;
 	export->filling = batch;
 }
@@ -138,6 +140,8 @@ static void batch_finish(struct export *export, struct export_batch *batch,
 	outcome_settle(export, number, &outcome);
 	export->memory -= batch->batch.size_bound;
 	batch_reset(&batch->batch, BATCH_KEEP);
+	if (batch->wire.cap > BATCH_KEEP)
+		buf_fini(&batch->wire);
 }
 
 /* Out of memory it stays as it is and is sealed by a later tick. */
@@ -166,6 +170,7 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 		say(export, PRIORITY_INFO, "%s is back after %llu failures",
 		    export->options.endpoint.authority, (unsigned long long)export->failures);
 	export->failures = 0;
+	squeeze_heard(&export->squeeze, answer->compressions_known);
 	throttle_succeeded(&export->throttle);
 	if (rejected)
 		say(export, PRIORITY_ERROR, "%s rejected %llu of %llu spans: %s",
@@ -210,6 +215,20 @@ static void batch_retry(struct export *export, struct export_batch *batch,
 	    export->last_error);
 }
 
+/* The peer may not know how it was compressed. Other bytes are another request
+ * (rule 5), and this one was not taken in: it goes at once. */
+static void batch_reform(struct export *export, struct export_batch *batch,
+			 const struct transport_answer *answer)
+{
+	say(export, PRIORITY_WARNING, "%s does not understand %s: %s",
+	    export->options.endpoint.authority, compression_name(batch->compression),
+	    answer->message);
+	squeeze_refused(&export->squeeze, batch->compression, answer->compressions_known);
+	batch->formed = false;
+	batch->state = EXPORT_BATCH_WAITING;
+	batch->due_ns = 0;
+}
+
 static void batch_over(struct export *export, struct export_batch *batch,
 		       const struct transport_answer *answer)
 {
@@ -223,7 +242,10 @@ static void batch_over(struct export *export, struct export_batch *batch,
 		batch_retry(export, batch, answer);
 		break;
 	case TRANSPORT_REFUSED:
-		batch_refused(export, batch, answer);
+		if (answer->form_refused && batch->compression != COMPRESSION_NONE)
+			batch_reform(export, batch, answer);
+		else
+			batch_refused(export, batch, answer);
 		break;
 	}
 }
@@ -280,12 +302,24 @@ static int deadlines_check(struct export *export, uint64_t now_ns)
 	return work;
 }
 
+/* How it goes; the same for every attempt. */
+static struct bytes batch_form(struct export *export, struct export_batch *batch)
+{
+	if (!batch->formed)
+		batch->compression =
+			squeeze_run(&export->squeeze, batch->batch.framed, &batch->wire);
+	batch->formed = true;
+	return batch->compression == COMPRESSION_NONE ? batch->batch.framed
+						      : buf_bytes(&batch->wire);
+}
+
 static int batch_send(struct export *export, struct export_batch *batch, uint64_t now_ns)
 {
 	bool limited = export->options.timeout_ms != EXPORT_TIMEOUT_NONE;
 	struct transport *transport = &export->transport.of;
 	struct transport_request request = {
-		.framed = batch->batch.framed,
+		.framed = batch_form(export, batch),
+		.compression = batch->compression,
 		.timeout_ns = limited ? export->options.timeout_ms * NS_PER_MS : 0,
 	};
 	int r;
@@ -300,6 +334,7 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	export->counters.requests++;
 	export->counters.retries += batch->attempts++ ? 1 : 0;
 	export->counters.bytes += batch->batch.framed.len;
+	export->counters.wire_bytes += request.framed.len;
 	return 0;
 }
 
@@ -571,6 +606,7 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 	r = export_options_fill(&export->options);
 	if (r < 0)
 		return r;
+	squeeze_init(&export->squeeze, export->options.compression);
 	transport_begin(export);
 	while (export->batches_n < export->options.streams_max + 2) {
 		r = batch_init(&export->batches[export->batches_n].batch,
@@ -606,7 +642,10 @@ int export_reload(struct export *export, const struct export_options *options)
 	if (r < 0)
 		return r;
 	transport_end(export);
+	squeeze_fini(&export->squeeze);
+	squeeze_init(&export->squeeze, filled.compression);
 	for (size_t i = 0; i < export->batches_n; i++) {
+		export->batches[i].formed = false;
 		if (export->batches[i].state != EXPORT_BATCH_SENT)
 			continue;
 		export->batches[i].state = EXPORT_BATCH_WAITING;
@@ -626,8 +665,11 @@ int export_reload(struct export *export, const struct export_options *options)
 void export_fini(struct export *export)
 {
 	transport_end(export);
-	for (size_t i = 0; i < export->batches_n; i++)
+	for (size_t i = 0; i < export->batches_n; i++) {
 		batch_fini(&export->batches[i].batch);
+		buf_fini(&export->batches[i].wire);
+	}
 	export->batches_n = 0;
+	squeeze_fini(&export->squeeze);
 	buf_fini(&export->spare);
 }

@@ -21,6 +21,7 @@
 #include "export/grpc_transport.h"
 #include "export/options.h"
 #include "export/retry.h"
+#include "export/squeeze.h"
 
 /* Spans in flight are in streams_max batches; one more fills and one waits. */
 #define EXPORT_BATCHES_MAX (EXPORT_STREAMS_LIMIT + 2)
@@ -47,6 +48,9 @@ struct export_batch {
 	/* Of younger spans, which cannot count as settled before these. */
 	struct export_outcome behind;
 	enum export_batch_state state;
+	bool formed;		      /* it was decided how it goes */
+	enum compression compression; /* of `wire`; NONE: the batch's own bytes go */
+	struct buf wire;
 	uint64_t opened_ns;   /* its first span came */
 	uint64_t due_ns;      /* WAITING: not before */
 	uint64_t sent_ns;     /* SENT: this attempt began */
@@ -68,6 +72,7 @@ struct export_counters {
 	uint64_t requests;	    /* attempts begun */
 	uint64_t retries;	    /* of these, not the first of their batch */
 	uint64_t bytes;		    /* of encoded requests, all attempts */
+	uint64_t wire_bytes;	    /* of these, compressed as they were sent */
 	uint64_t connects;	    /* connections established */
 	uint64_t connect_failures;
 	uint64_t warnings; /* partial successes that refuse nothing */
@@ -87,7 +92,8 @@ struct export
 	size_t batches_n;
 	struct export_batch *filling; /* or NULL */
 	struct buf spare;	      /* for batch_seal() */
-	size_t memory;		      /* bytes of spans in batches */
+	struct squeeze squeeze;
+	size_t memory; /* bytes of spans in batches */
 	size_t in_flight;
 	bool flushing;
 

@@ -285,7 +285,7 @@ static nghttp2_nv header(const char *name, const char *value, uint8_t flags)
 /* Rule 17's order. Custom metadata may be credentials: it stays out of the
  * compression table. */
 static size_t headers_fill(const struct grpc_client *client, nghttp2_nv *nv,
-			   const char *timeout)
+			   const char *timeout, enum compression compression)
 {
 	const struct export_options *options = client->options;
 	size_t n = 0;
@@ -298,7 +298,9 @@ static size_t headers_fill(const struct grpc_client *client, nghttp2_nv *nv,
 		nv[n++] = header("grpc-timeout", timeout, 0);
 	nv[n++] = header("te", "trailers", 0);
 	nv[n++] = header("content-type", "application/grpc", 0);
-	nv[n++] = header("grpc-accept-encoding", "identity", 0);
+	if (compression != COMPRESSION_NONE)
+		nv[n++] = header("grpc-encoding", compression_name(compression), 0);
+	nv[n++] = header("grpc-accept-encoding", "identity,gzip", 0);
 	nv[n++] = header("user-agent", options->user_agent, 0);
 	for (size_t i = 0; i < options->headers_n; i++)
 		nv[n++] = header(options->headers[i].name, options->headers[i].value,
@@ -314,8 +316,8 @@ static struct grpc_call *call_free(struct grpc_client *client)
 	return NULL;
 }
 
-int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body,
-		     uint64_t timeout_ns)
+int grpc_client_call(struct grpc_client *client, void *tag,
+		     const struct transport_request *request)
 {
 	nghttp2_nv nv[HEADERS_FIXED + EXPORT_HEADERS_MAX];
 	nghttp2_data_provider provider = {.read_callback = body_read};
@@ -328,9 +330,9 @@ int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body,
 		return -EAGAIN;
 	if (!call)
 		return -ENOBUFS;
-	if (timeout_ns)
-		grpc_text_timeout(timeout, timeout_ns);
-	n = headers_fill(client, nv, timeout);
+	if (request->timeout_ns)
+		grpc_text_timeout(timeout, request->timeout_ns);
+	n = headers_fill(client, nv, timeout, request->compression);
 	id = nghttp2_submit_request(client->session, NULL, nv, n, &provider, NULL);
 	if (id == NGHTTP2_ERR_NOMEM)
 		return -ENOMEM;
@@ -342,7 +344,7 @@ int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body,
 	call->active = true;
 	call->stream_id = id;
 	call->tag = tag;
-	call->body = body;
+	call->body = request->framed;
 	call->sent = 0;
 	client->calls_n++;
 	return 0;

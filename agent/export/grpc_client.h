@@ -17,6 +17,7 @@
 #include "export/grpc_reply.h"
 #include "export/options.h"
 #include "export/out_queue.h"
+#include "export/transport.h"
 
 struct nghttp2_session;
 
@@ -52,11 +53,11 @@ int grpc_client_init(struct grpc_client *client, const struct export_options *op
 /* Calls in flight are forgotten; use grpc_client_fail_all() first. */
 void grpc_client_fini(struct grpc_client *client);
 
-/* Begins a call with a framed request. `timeout_ns` 0: none is announced.
+/* Begins a call.
  * -EAGAIN: the connection takes no more calls. -ENOBUFS: as many as allowed
  * are in flight. -ENOMEM. */
-int grpc_client_call(struct grpc_client *client, void *tag, struct bytes body,
-		     uint64_t timeout_ns);
+int grpc_client_call(struct grpc_client *client, void *tag,
+		     const struct transport_request *request);
 
 /* Forgets a call, without `done`. Its bytes may be freed afterwards. */
 void grpc_client_cancel(struct grpc_client *client, void *tag);

@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/gunzip.h"
 #include "export/grpc_text.h"
 #include "otlp/bytes_text.h"
+
+#define UNPACK_BYTES 4096
 
 void grpc_reply_init(struct grpc_reply *reply, size_t bytes_max)
 {
@@ -107,6 +110,21 @@ static void details_read(struct grpc_reply *reply, struct bytes value)
 		buf_reset(&reply->details);
 }
 
+/* "identity, gzip": what the peer understands. */
+static void accept_encoding_read(struct grpc_reply *reply, struct bytes value)
+{
+	for (size_t i = 0; i < value.len;) {
+		size_t begin = i;
+
+		while (i < value.len && value.at[i] != ',' && value.at[i] != ' ')
+			i++;
+		reply->compressions_known |=
+			1u << compression_parse((struct bytes){value.at + begin, i - begin});
+		while (i < value.len && (value.at[i] == ',' || value.at[i] == ' '))
+			i++;
+	}
+}
+
 int grpc_reply_header(struct grpc_reply *reply, struct bytes name, struct bytes value)
 {
 	reply->header_bytes += name.len + value.len;
@@ -124,19 +142,23 @@ int grpc_reply_header(struct grpc_reply *reply, struct bytes name, struct bytes 
 		message_read(reply, value);
 	else if (name_is(name, "grpc-status-details-bin"))
 		details_read(reply, value);
+	else if (name_is(name, "grpc-encoding"))
+		reply->compression = compression_parse(value);
+	else if (name_is(name, "grpc-accept-encoding"))
+		accept_encoding_read(reply, value);
 	return 0;
 }
 
-/* Rule 19: one compressed flag, which must be 0 because we accept no encoding,
- * and a big-endian length. */
+/* Rule 19: one compressed flag, which needs a grpc-encoding that we offered, and a
+ * big-endian length. */
 static int framing_read(struct grpc_reply *reply)
 {
 	const uint8_t *f = reply->framing;
 
 	reply->message_len = (size_t)f[1] << 24 | (size_t)f[2] << 16 | (size_t)f[3] << 8 | f[4];
-	if (f[0])
+	if (f[0] > 1 || (f[0] && reply->compression != COMPRESSION_GZIP))
 		return fail(reply, GRPC_INTERNAL,
-			    "the answer is compressed, which was not offered");
+			    "the answer is compressed in a way that was not offered");
 	if (reply->messages_n)
 		return fail(reply, GRPC_INTERNAL, "more than one message in the answer");
 	if (reply->message_len > reply->bytes_max)
@@ -170,6 +192,55 @@ static int take_body(struct grpc_reply *reply, const uint8_t *at, size_t len, si
 	return 0;
 }
 
+static int too_large(struct grpc_reply *reply)
+{
+	return fail(reply, GRPC_RESOURCE_EXHAUSTED,
+		    "the answer has more than the limit of %zu bytes", reply->bytes_max);
+}
+
+/* Rule 10: the limit is that of the message, however small it came. */
+static int unpack(struct grpc_reply *reply, struct gunzip *gunzip, struct buf *message)
+{
+	struct bytes left = buf_bytes(&reply->body);
+	ssize_t n;
+
+	do {
+		if (buf_reserve(message, UNPACK_BYTES) < 0)
+			return fail(reply, GRPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+		n = gunzip_step(gunzip, &left, message->at + message->len, UNPACK_BYTES);
+		if (n == -ENOMEM)
+			return fail(reply, GRPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+		if (n < 0)
+			return fail(reply, GRPC_INTERNAL, "the answer is not gzip");
+		message->len += (size_t)n;
+		if (message->len > reply->bytes_max)
+			return too_large(reply);
+	} while (n == UNPACK_BYTES);
+	if (!gunzip_whole(gunzip))
+		return fail(reply, GRPC_INTERNAL, "the answer ends inside its gzip stream");
+	return 0;
+}
+
+/* The bytes of a message are there. */
+static int message_end(struct grpc_reply *reply)
+{
+	struct buf message = BUF_INIT;
+	struct gunzip *gunzip;
+	int r;
+
+	reply->messages_n = 1;
+	reply->framing_n = 0;
+	if (!reply->framing[0])
+		return 0;
+	if (gunzip_new(&gunzip) < 0)
+		return fail(reply, GRPC_RESOURCE_EXHAUSTED, "no memory for the answer");
+	r = unpack(reply, gunzip, &message);
+	gunzip_free(gunzip);
+	buf_fini(&reply->body);
+	reply->body = message;
+	return r;
+}
+
 int grpc_reply_bytes(struct grpc_reply *reply, const uint8_t *at, size_t len)
 {
 	size_t n = 0;
@@ -185,8 +256,7 @@ int grpc_reply_bytes(struct grpc_reply *reply, const uint8_t *at, size_t len)
 			if (reply->framing_n == 5)
 				r = framing_read(reply);
 		} else if (reply->body.len == reply->message_len) {
-			reply->messages_n = 1;
-			reply->framing_n = 0;
+			r = message_end(reply);
 			n = 0;
 		} else {
 			r = take_body(reply, at, len, &n);
@@ -219,7 +289,9 @@ static enum grpc_status verdict(struct grpc_reply *reply)
 
 void grpc_reply_end(struct grpc_reply *reply, struct grpc_result *ret_result)
 {
-	struct grpc_result result = {.status = verdict(reply), .message = reply->message};
+	struct grpc_result result = {.status = verdict(reply),
+				     .message = reply->message,
+				     .compressions_known = reply->compressions_known};
 
 	if (result.status == GRPC_OK)
 		result.response = buf_bytes(&reply->body);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/compress.h"
 #include "export/grpc_status.h"
 
 /* Names and values of headers and trailers together (rule 25). */
@@ -19,8 +20,9 @@ struct grpc_result {
 	enum grpc_status status;
 	const char *message; /* never NULL; untrusted text */
 	bool has_retry_info;
-	uint64_t retry_delay_ns; /* 0 when none was asked for */
-	struct bytes response;	 /* with GRPC_OK: the response message */
+	uint64_t retry_delay_ns;     /* 0 when none was asked for */
+	unsigned compressions_known; /* bits 1 << enum compression, as the peer says */
+	struct bytes response;	     /* with GRPC_OK: the response message */
 };
 
 struct grpc_reply {
@@ -33,6 +35,8 @@ struct grpc_reply {
 	char message[GRPC_MESSAGE_MAX];
 	struct buf details;
 	size_t header_bytes;
+	enum compression compression; /* of a message that says it is compressed */
+	unsigned compressions_known;
 
 	uint8_t framing[5];
 	size_t framing_n;

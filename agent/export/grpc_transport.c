@@ -15,13 +15,14 @@ static const struct grpc_transport *grpc_of_const(const struct transport *transp
 
 /* --- what an answer means --------------------------------------------------- */
 
-static void accepted(struct grpc_transport *grpc, void *tag, struct bytes response)
+static void accepted(struct grpc_transport *grpc, void *tag, const struct grpc_result *result)
 {
 	struct transport_answer answer = {.verdict = TRANSPORT_ACCEPTED,
-					  .status = grpc_status_name(GRPC_OK)};
+					  .status = grpc_status_name(GRPC_OK),
+					  .compressions_known = result->compressions_known};
 	struct answer said;
 
-	if (answer_read(&said, response) < 0) {
+	if (answer_read(&said, result->response) < 0) {
 		answer.verdict = TRANSPORT_REFUSED;
 		answer.status = grpc_status_name(GRPC_INTERNAL);
 		answer.message = "the answer is not an ExportTraceServiceResponse";
@@ -39,12 +40,14 @@ static void on_done(void *arg, void *tag, const struct grpc_result *result)
 	struct transport_answer answer = {
 		.verdict = again ? TRANSPORT_RETRY : TRANSPORT_REFUSED,
 		.delay_ns = again ? result->retry_delay_ns : 0,
+		.form_refused = result->status == GRPC_UNIMPLEMENTED,
+		.compressions_known = result->compressions_known,
 		.status = grpc_status_name(result->status),
 		.message = result->message,
 	};
 
 	if (result->status == GRPC_OK)
-		accepted(grpc, tag, result->response);
+		accepted(grpc, tag, result);
 	else
 		grpc->transport.news->done(grpc->transport.arg, tag, &answer);
 }
@@ -86,8 +89,7 @@ static bool grpc_ready(const struct transport *transport)
 static int grpc_begin(struct transport *transport, void *tag,
 		      const struct transport_request *request)
 {
-	return connection_call(&grpc_of(transport)->connection, tag, request->framed,
-			       request->timeout_ns);
+	return connection_call(&grpc_of(transport)->connection, tag, request);
 }
 
 static void grpc_cancel(struct transport *transport, void *tag, uint64_t sent_ns,

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/compress.h"
 #include "export/endpoint.h"
 #include "export/tls.h"
 
@@ -53,6 +54,7 @@ struct export_options {
 	struct tls_files tls;
 	const struct export_header *headers;
 	size_t headers_n; /* at most EXPORT_HEADERS_MAX */
+	enum compression compression;
 	const char *user_agent;
 
 	uint64_t timeout_ms;	   /* one attempt of one request; EXPORT_TIMEOUT_NONE */

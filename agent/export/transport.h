@@ -19,14 +19,25 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/compress.h"
 
 /* In front of every encoded request stand as many bytes for a frame's head, so
- * that gRPC sends it as it lies there: flag (0), length (big-endian). */
+ * that gRPC sends it as it lies there: flag (1: compressed), length (big-endian). */
 #define TRANSPORT_FRAMING 5
+
+static inline void transport_frame(uint8_t *at, size_t len, bool compressed)
+{
+	at[0] = compressed;
+	at[1] = (uint8_t)(len >> 24);
+	at[2] = (uint8_t)(len >> 16);
+	at[3] = (uint8_t)(len >> 8);
+	at[4] = (uint8_t)len;
+}
 
 struct transport_request {
 	struct bytes framed; /* TRANSPORT_FRAMING bytes, the ExportTraceServiceRequest */
-	uint64_t timeout_ns; /* told to the peer; 0: for ever. The stage cancels */
+	enum compression compression; /* of the latter */
+	uint64_t timeout_ns;	      /* told to the peer; 0: for ever. The stage cancels */
 };
 
 static inline struct bytes transport_message(const struct transport_request *request)
@@ -43,9 +54,12 @@ enum transport_verdict {
 
 struct transport_answer {
 	enum transport_verdict verdict;
-	uint64_t rejected;  /* of an accepted request, by its partial success */
-	uint64_t delay_ns;  /* the whole destination is to be left alone so long; 0: not said */
-	const char *status; /* the protocol's own word: "UNAVAILABLE", "HTTP 503" */
+	uint64_t rejected; /* of an accepted request, by its partial success */
+	uint64_t delay_ns; /* the whole destination is to be left alone so long; 0: not said */
+	bool form_refused; /* perhaps only because the peer does not know the compression */
+	/* What it says it knows, in bits 1 << enum compression; 0: it does not say. */
+	unsigned compressions_known;
+	const char *status;  /* the protocol's own word: "UNAVAILABLE", "HTTP 503" */
 	const char *message; /* never NULL, "": none; the peer's words, not trusted */
 };
 

@@ -20,6 +20,7 @@ on the end of stdin or on SIGTERM/SIGINT; it then prints one line
   --tls CERT,KEY    speak TLS with these PEM files
   --client-ca FILE  and ask every client for a certificate of this authority
   --unix PATH       listen on a unix socket instead; the port printed is 0
+  --gzip            compress the answers
   --threads N       calls served at the same time (default 8)
   --answer SPEC     may be repeated: how to answer the first calls, in order;
                     after the last of them every call is answered OK. SPEC is
@@ -160,6 +161,7 @@ class Server:
         export = grpc.unary_unary_rpc_method_handler(self.export)
         server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=self.options.threads),
+            compression=grpc.Compression.Gzip if self.options.gzip else None,
             options=(("grpc.max_receive_message_length", self.options.max_message),
                      ("grpc.so_reuseport", 0)))
         server.add_generic_rpc_handlers(
@@ -188,6 +190,7 @@ def arguments():
     parser.add_argument("--tls")
     parser.add_argument("--client-ca")
     parser.add_argument("--unix")
+    parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--answer", type=parse_answer, action="append", default=[])
     return parser.parse_args()

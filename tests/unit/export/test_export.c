@@ -553,6 +553,69 @@ static void what_the_peer_says_stays_on_one_line_of_the_log(void **state)
 	scene_end(scene);
 }
 
+/* --- compression ----------------------------------------------------------- */
+
+static const struct grpc_peer_reply unimplemented = {
+	.headers = {":status", "200", "content-type", "application/grpc", "grpc-status", "12"},
+	.trailers_only = true,
+};
+
+static void one_request(struct scene *scene)
+{
+	push(scene, 50);
+	export_flush(&scene->export);
+	scene_rounds(scene, 20);
+	(void)buf_append_byte(&scene->peer.headers, 0);
+}
+
+static unsigned encoded(const struct scene *scene, const char *header)
+{
+	unsigned n = 0;
+
+	for (const char *at = (char *)scene->peer.headers.at; (at = strstr(at, header)); at++)
+		n++;
+	return n;
+}
+
+static void rule_17_a_compression_that_is_refused_costs_no_span(void **state)
+{
+	struct scene *scene = scene_new();
+
+	(void)state;
+	scene->options.compression = COMPRESSION_ZSTD;
+	scene_begin(scene);
+	one_request(scene); /* answered without a list */
+	scene->peer.headers.len--;
+	scene->peer.replies[1] = unimplemented;
+	scene->peer.replies[1].headers[6] = "grpc-accept-encoding";
+	scene->peer.replies[1].headers[7] = "identity,gzip";
+	scene->peer.replies_n = 2;
+	one_request(scene);
+	assert_int_equal(encoded(scene, "grpc-encoding: gzip\n"), 2);
+	assert_int_equal(encoded(scene, "grpc-encoding: zstd\n"), 1);
+	assert_int_equal(scene->export.counters.sent, 100);
+	assert_int_equal(scene->export.counters.requests, 3);
+	assert_int_equal(scene->export.counters.rejected_status, 0);
+	scene_end(scene);
+}
+
+static void
+rule_05_a_service_that_is_not_there_is_asked_once_more_without_compression(void **state)
+{
+	struct scene *scene = scene_new();
+
+	(void)state;
+	scene->options.compression = COMPRESSION_GZIP;
+	scene_begin(scene);
+	*grpc_peer_expect(&scene->peer) = unimplemented;
+	*grpc_peer_expect(&scene->peer) = unimplemented;
+	one_request(scene);
+	assert_int_equal(encoded(scene, "grpc-encoding: gzip\n"), 1);
+	assert_int_equal(scene->export.counters.requests, 2);
+	assert_int_equal(scene->export.counters.rejected_status, 50);
+	scene_end(scene);
+}
+
 static void options_out_of_range_are_refused(void **state)
 {
 	static const struct export_header bad = {"grpc-x", "y"};
@@ -696,6 +759,9 @@ int main(void)
 		cmocka_unit_test(an_idle_connection_that_ends_is_not_made_again_for_nothing),
 		cmocka_unit_test(an_answer_that_is_no_response_is_a_permanent_refusal),
 		cmocka_unit_test(what_the_peer_says_stays_on_one_line_of_the_log),
+		cmocka_unit_test(rule_17_a_compression_that_is_refused_costs_no_span),
+		cmocka_unit_test(
+			rule_05_a_service_that_is_not_there_is_asked_once_more_without_compression),
 		cmocka_unit_test(options_out_of_range_are_refused),
 		cmocka_unit_test(what_is_settled_is_just_what_lies_in_front_of_the_cursor),
 		cmocka_unit_test(a_next_life_goes_on_counting),

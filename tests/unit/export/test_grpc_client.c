@@ -118,7 +118,10 @@ static const uint8_t request[] = {0, 0, 0, 0, 3, 'a', 'b', 'c'};
 
 static void call(struct scene *scene, void *tag, struct bytes body)
 {
-	assert_int_equal(grpc_client_call(&scene->client, tag, body, 10000000000), 0);
+	assert_int_equal(grpc_client_call(&scene->client, tag,
+					  &(struct transport_request){body, COMPRESSION_NONE,
+								      10000000000}),
+			 0);
 }
 
 /* One call, answered by `reply`. */
@@ -144,7 +147,10 @@ static void rule_17_headers_come_in_order(void **state)
 	(void)state;
 	scene->options.headers = &custom;
 	scene->options.headers_n = 1;
-	call(scene, scene, REQUEST);
+	assert_int_equal(grpc_client_call(&scene->client, scene,
+					  &(struct transport_request){REQUEST, COMPRESSION_ZSTD,
+								      10000000000}),
+			 0);
 	talk(scene, 4096);
 	(void)buf_append_byte(&scene->peer.headers, 0);
 	assert_string_equal(
@@ -157,7 +163,8 @@ static void rule_17_headers_come_in_order(void **state)
 		"grpc-timeout: 10S\n"
 		"te: trailers\n"
 		"content-type: application/grpc\n"
-		"grpc-accept-encoding: identity\n"
+		"grpc-encoding: zstd\n"
+		"grpc-accept-encoding: identity,gzip\n"
 		"user-agent: test/1\n"
 		"x-key: k\n");
 	scene_free(scene);
@@ -243,6 +250,16 @@ static void answers_amount_to_a_status(void **state)
 		  .trailers = {"grpc-status", "0"}},
 		 GRPC_INTERNAL,
 		 "compressed"},
+		{{.headers = {GRPC_HEADERS, "grpc-encoding", "zstd"},
+		  .body = {(const uint8_t *)"\1\0\0\0\1x", 6},
+		  .trailers = {"grpc-status", "0"}},
+		 GRPC_INTERNAL,
+		 "compressed"},
+		{{.headers = {GRPC_HEADERS, "grpc-encoding", "gzip"},
+		  .body = {(const uint8_t *)"\1\0\0\0\1x", 6},
+		  .trailers = {"grpc-status", "0"}},
+		 GRPC_INTERNAL,
+		 "gzip"},
 		{{.headers = {GRPC_HEADERS},
 		  .body = {(const uint8_t *)"\0\0\0\0\5x", 6},
 		  .trailers = {"grpc-status", "0"}},
@@ -372,7 +389,9 @@ static void rule_24_goaway_ends_what_the_peer_did_not_take(void **state)
 	assert_ptr_equal(scene->tags[0], &scene->tags[1]);
 	assert_int_equal(scene->statuses[0], GRPC_UNAVAILABLE);
 	assert_true(scene->client.going_away);
-	assert_int_equal(grpc_client_call(&scene->client, NULL, REQUEST, 0), -EAGAIN);
+	assert_int_equal(grpc_client_call(&scene->client, NULL,
+					  &(struct transport_request){.framed = REQUEST}),
+			 -EAGAIN);
 	assert_non_null(strstr(scene->client.error, "bye"));
 	grpc_client_fail_all(&scene->client, GRPC_UNAVAILABLE, "gone");
 	assert_int_equal(scene->done_n, 2);
@@ -463,7 +482,9 @@ static void several_large_calls_share_the_connection(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++)
 		call(scene, &scene->tags[i], (struct bytes){large, len});
-	assert_int_equal(grpc_client_call(&scene->client, NULL, REQUEST, 0), -ENOBUFS);
+	assert_int_equal(grpc_client_call(&scene->client, NULL,
+					  &(struct transport_request){.framed = REQUEST}),
+			 -ENOBUFS);
 	talk(scene, 65536);
 	assert_int_equal(scene->done_n, 4);
 	for (int i = 0; i < 4; i++)
