@@ -81,6 +81,9 @@ int archive_new(struct archive **ret_archive, struct env *env,
 	/* Without randomness the tables are as good as any other. */
 	(void)env->ops->random(env, archive->hash_seed, sizeof(archive->hash_seed));
 	archive->index.seed = archive->hash_seed[0];
+	list_init(&archive->unsafe);
+	list_init(&archive->sealed);
+	list_init(&archive->busy);
 	turns_init(archive);
 	r = spool_files_init(&archive->files, &archive->directory, options->open_files_max,
 			     archive->hash_seed[1]);
@@ -246,8 +249,7 @@ static void span_taken(struct run *run, uint64_t number)
 	struct archive *archive = run->archive;
 	int r;
 
-	if (!run->unsafe_number)
-		run->unsafe_number = number;
+	run_mark_unsafe(run, number);
 	archive->counters.spans++;
 	archive->counters.waiting++;
 	if (run->spool.waiting.len < SPOOL_WRITE_BYTES)

@@ -141,7 +141,7 @@ void checkpoint_begin(struct archive *archive)
 
 static bool needs_flush(const struct run *run)
 {
-	if (!run->unsafe_number || run->phase != RUN_OPEN)
+	if (!list_linked(&run->unsafe.link) || run->phase != RUN_OPEN)
 		return false;
 	/* Safe as soon as it is sealed. */
 	return !run->seal_wanted || run->seal_number > run->archive->pushed;
@@ -215,11 +215,24 @@ static int start_sync(struct run *run)
 	r = archive->env->ops->sync_start(archive->env, fd, on_spool_synced, run);
 	if (r < 0)
 		return r;
+	/* What came since an earlier sync began is covered as well. */
+	list_unlink(&run->later.link);
 	run->sync_wanted = false;
 	run->syncing = true;
 	run->spool.busy = true;
 	archive->syncing++;
 	return 1;
+}
+
+/* What came since the sync began has taken its place long ago. */
+static void sync_covers(struct run *run)
+{
+	list_unlink(&run->unsafe.link);
+	if (!list_linked(&run->later.link))
+		return;
+	run->unsafe.number = run->later.number;
+	list_append(&run->later.link, &run->unsafe.link);
+	list_unlink(&run->later.link);
 }
 
 static int record_synced(struct run *run)
@@ -232,8 +245,7 @@ static int record_synced(struct run *run)
 	if (r < 0)
 		return 0; /* the log takes it later */
 	run->synced = false;
-	/* Numbers of other runs in between do no harm: it is a lower bound. */
-	run->unsafe_number = run->last_number > run->sync_number ? run->sync_number + 1 : 0;
+	sync_covers(run);
 	return 1;
 }
 
@@ -293,10 +305,13 @@ int checkpoint_directory(struct archive *archive, uint64_t now_ns)
 /* A sealed run is remembered until its spans cannot come again. */
 void checkpoint_forget(struct archive *archive)
 {
-	for (struct run *run = archive->runs, *next; run; run = next) {
-		next = run->next;
-		if (run->phase != RUN_SEALED || run->seal_wanted || run->spool_left ||
-		    sealing_index(run) < 0)
+	struct list *node, *next;
+
+	for (node = archive->sealed.next; node != &archive->sealed; node = next) {
+		struct run *run = list_entry(node, struct run, sealed);
+
+		next = node->next;
+		if (run->seal_wanted || run->spool_left || sealing_index(run) < 0)
 			continue;
 		if (run->last_number <= archive->mark && run->known_number <= archive->mark)
 			run_free(run);
@@ -305,12 +320,11 @@ void checkpoint_forget(struct archive *archive)
 
 int checkpoint_mark(struct archive *archive)
 {
-	uint64_t mark = archive->pushed;
+	const struct list *oldest = list_first(&archive->unsafe);
+	uint64_t mark =
+		oldest ? list_entry(oldest, struct unsafe, link)->number - 1 : archive->pushed;
 	int r;
 
-	for (const struct run *run = archive->runs; run; run = run->next)
-		if (run->unsafe_number && run->unsafe_number - 1 < mark)
-			mark = run->unsafe_number - 1;
 	if (mark <= archive->mark)
 		return 0;
 	/* The index need not be on the disk for that: every start makes it again

@@ -59,7 +59,10 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 	run->settled = frame.flags & FRAME_SETTLED;
 	run->recorded = true;
 	run->segment = segment;
-	run->phase = frame.kind == FRAME_SEALED ? RUN_SEALED : RUN_OPEN;
+	if (frame.kind == FRAME_SEALED)
+		run_set_sealed(run);
+	else
+		run_set_open(run);
 	run->known_number = run->recorded_number = frame.number;
 	run->recorded_spans = frame.spans;
 	run->complete = frame.flags & FRAME_COMPLETE;

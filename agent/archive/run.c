@@ -95,6 +95,9 @@ int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_i
 		return -ENOMEM;
 	run->archive = archive;
 	list_init(&run->busy);
+	list_init(&run->sealed);
+	list_init(&run->unsafe.link);
+	list_init(&run->later.link);
 	turns_add(run);
 	run->seal_fd = -1;
 	run->indexed = true;
@@ -120,6 +123,8 @@ void run_free(struct run *run)
 	run_mark_idle(run);
 	sealing_abandon(run);
 	turns_remove(run);
+	list_unlink(&run->sealed);
+	run_mark_safe(run);
 	if (run->syncing) {
 		archive->env->ops->cancel(archive->env, run);
 		archive->syncing--;
@@ -158,6 +163,36 @@ void run_mark_idle(struct run *run)
 		return;
 	list_unlink(&run->busy);
 	run->archive->busy_count--;
+}
+
+/* --- its phase and its spans --------------------------------------------- */
+
+void run_set_sealed(struct run *run)
+{
+	run->phase = RUN_SEALED;
+	list_move(&run->archive->sealed, &run->sealed);
+}
+
+void run_set_open(struct run *run)
+{
+	run->phase = RUN_OPEN;
+	list_unlink(&run->sealed);
+}
+
+void run_mark_unsafe(struct run *run, uint64_t number)
+{
+	struct unsafe *unsafe = run->syncing || run->synced ? &run->later : &run->unsafe;
+
+	if (list_linked(&unsafe->link))
+		return;
+	unsafe->number = number;
+	list_append(&run->archive->unsafe, &unsafe->link);
+}
+
+void run_mark_safe(struct run *run)
+{
+	list_unlink(&run->unsafe.link);
+	list_unlink(&run->later.link);
 }
 
 /* --- the name ----------------------------------------------------------- */
@@ -334,7 +369,7 @@ int run_open(struct run *run)
 		r = open_spool(run, &entry, known);
 	if (r < 0)
 		return r;
-	run->phase = RUN_OPEN;
+	run_set_open(run);
 	archive->counters.open_runs++;
 	archive->counters.waiting += run_not_archived(run);
 	archive->counters.recovered += run_not_archived(run);
@@ -373,7 +408,7 @@ int run_lose_spool(struct run *run)
 
 	sealing_abandon(run);
 	turns_leave(run);
-	run->phase = RUN_OPEN;
+	run_set_open(run);
 	spool_forget_written(&run->spool);
 	r = reopen_run(run, NULL);
 	if (r < 0)

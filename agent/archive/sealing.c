@@ -53,7 +53,7 @@ static void forget_spans(struct run *run)
 			    archive->options.dir, run->spool.name, strerror(-r));
 	spool_fini(&run->spool);
 	run->has_spool = false;
-	run->unsafe_number = 0;
+	run_mark_safe(run);
 	run->known_number =
 		run->last_number > run->known_number ? run->last_number : run->known_number;
 	run->archived = run->superseded = 0;
@@ -61,7 +61,7 @@ static void forget_spans(struct run *run)
 	run->seal_wanted = run->seal_wanted && run->seal_number > archive->pushed;
 	run->alone_due_ns = 0;
 	run->sync_wanted = run->synced = false;
-	run->phase = RUN_SEALED;
+	run_set_sealed(run);
 	archive->counters.open_runs--;
 	run_mark_idle(run);
 }
@@ -262,9 +262,9 @@ static void say_sealed(struct run *run, uint64_t spans)
  * and bring another seal. */
 static void go_on(struct run *run)
 {
-	run->phase = RUN_OPEN;
+	run_set_open(run);
 	run->seal_wanted = run->seal_number > run->copy_number;
-	if (run->unsafe_number) {
+	if (list_linked(&run->unsafe.link)) {
 		run->sync_wanted = true;
 		run_mark_busy(run);
 	}
@@ -348,7 +348,7 @@ static int step_open(struct run *run)
 		if (run->recorded && checkpoint_record_sealed(run) < 0)
 			return 0; /* the log takes it later */
 		run->seal_wanted = false;
-		run->phase = RUN_SEALED;
+		run_set_sealed(run);
 		run_mark_idle(run);
 		return 1;
 	}

@@ -38,6 +38,12 @@ struct file_identity {
 	struct timespec changed;
 };
 
+/* The oldest of a run's spans that no synced file has yet. */
+struct unsafe {
+	struct list link; /* in archive->unsafe, by number */
+	uint64_t number;
+};
+
 struct run {
 	struct archive *archive;
 	struct run *hash_next, *name_next;
@@ -56,14 +62,16 @@ struct run {
 	struct spool spool;
 
 	enum run_phase phase;
-	uint64_t known_number;	/* spans up to this are in it already */
-	uint64_t last_number;	/* of the newest span it took */
-	uint64_t unsafe_number; /* of the oldest span not yet marked; 0: none */
-	bool doubtful;		/* spans pushed again may be in it: compare */
-	bool edited;		/* its file was changed: compare by span id alone */
-	bool root_matches;	/* a root of it is in archive.roots */
-	uint32_t archived;	/* entries of the spool that the sealed file covers, */
-	uint32_t superseded;	/* so many of them by another one of their span id */
+	struct list sealed;    /* in archive->sealed, while it is RUN_SEALED */
+	uint64_t known_number; /* spans up to this are in it already */
+	uint64_t last_number;  /* of the newest span it took */
+	struct unsafe unsafe;  /* linked while there is one */
+	struct unsafe later;   /* the same, of what came since the last sync began */
+	bool doubtful;	       /* spans pushed again may be in it: compare */
+	bool edited;	       /* its file was changed: compare by span id alone */
+	bool root_matches;     /* a root of it is in archive.roots */
+	uint32_t archived;     /* entries of the spool that the sealed file covers, */
+	uint32_t superseded;   /* so many of them by another one of their span id */
 
 	bool recorded; /* an ARCHIVE frame exists, in `segment`, and says: */
 	uint64_t segment;
@@ -121,6 +129,8 @@ struct archive {
 	uint32_t run_count;
 	struct run *runs;
 	struct run *checkpoint_at; /* of `runs`: the next one, when a turn was too short */
+	struct list unsafe;	   /* of runs, oldest first: where the mark ends */
+	struct list sealed;	   /* runs that the mark has not passed yet, as far as known */
 	struct list busy;	   /* runs; the one that waits longest is first */
 	uint32_t busy_count;
 	bool cut;	     /* the last turn was too short for all of them */
@@ -172,6 +182,12 @@ int run_flush(struct run *run);
 /* Its spool's file has gone: goes on with what memory and sealed file hold. */
 int run_lose_spool(struct run *run);
 void run_note(struct run *run, const struct span_facts *facts);
+void run_set_sealed(struct run *run);
+void run_set_open(struct run *run);
+/* Span `number`, newer than all before, is in no synced file. */
+void run_mark_unsafe(struct run *run, uint64_t number);
+/* All of its spans are in one. */
+void run_mark_safe(struct run *run);
 void run_mark_busy(struct run *run);
 void run_mark_idle(struct run *run);
 uint64_t run_not_archived(const struct run *run);

@@ -129,7 +129,7 @@ int take_up(struct run *run)
 	}
 	if (!run->has_spool)
 		return 0;
-	run->phase = RUN_OPEN;
+	run_set_open(run);
 	/* Whoever made it may have died before its name was synced. */
 	run->directory_change = ++archive->directory_changes;
 	run->alone_due_ns = now_ns + archive->options.alone_ns;

@@ -17,7 +17,6 @@ static void lane_init(struct lane *lane)
 
 void turns_init(struct archive *archive)
 {
-	list_init(&archive->busy);
 	list_init(&archive->lanes);
 	map_init(&archive->users, sizeof archive->nobodys.user, archive->hash_seed[1]);
 	lane_init(&archive->nobodys);

@@ -114,6 +114,28 @@ static void a_disk_that_syncs_slowly_keeps_nobody_waiting(void **state)
 		assert_int_equal(world_count(&world, i), 1);
 }
 
+/* Whatever other runs have marked meanwhile. */
+static void what_came_while_a_spool_was_synced_is_not_marked_by_that(void **state)
+{
+	(void)state;
+	disk.slow = true;
+	add(1, 1);
+	turns(8);
+	assert_true(disk.held_count > 0);
+	add(1, 2);
+	add(2, 3);
+	turns(1);
+	disk.slow = false;
+	sync_disk_answer(&disk);
+	(void)world.env.env.ops->wait(&world.env.env, 0);
+	disk.failures_left = -1;
+	turns(100);
+	assert_int_equal(archive_mark(world.archive), 1);
+	disk.failures_left = 0;
+	turns(100);
+	assert_int_equal(archive_mark(world.archive), 3);
+}
+
 /* Nothing is due while only the disk is waited for: the agent would spin. */
 static void waiting_for_the_disk_is_not_work(void **state)
 {
@@ -140,6 +162,7 @@ int main(void)
 		TEST(a_spool_whose_sync_failed_is_written_into_a_fresh_file),
 		TEST(a_file_whose_sync_failed_is_copied_again_before_it_takes_its_name),
 		TEST(a_disk_that_syncs_slowly_keeps_nobody_waiting),
+		TEST(what_came_while_a_spool_was_synced_is_not_marked_by_that),
 		TEST(waiting_for_the_disk_is_not_work),
 	};
 
