@@ -214,7 +214,7 @@ static bool fail_survived(struct first first, uint64_t later)
 static void damage(const struct sim_world *world, uint64_t luck)
 {
 	static uint8_t bytes[1 << 20];
-	char pattern[128];
+	char pattern[SIM_PATH_BYTES];
 	size_t used, at, len;
 	struct stat st;
 	glob_t found;

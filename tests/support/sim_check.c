@@ -265,7 +265,7 @@ static int is_archive(const struct dirent *entry)
 
 static void files_found(struct found *found)
 {
-	char directory[128], path[400];
+	char directory[SIM_PATH_BYTES], path[SIM_PATH_BYTES + 256];
 	struct dirent **names;
 	int n;
 
@@ -354,7 +354,7 @@ static bool nothing_but(const struct sim_world *world, const char *name,
 			bool (*allowed)(const char *name))
 {
 	const struct dirent *entry;
-	char path[128];
+	char path[SIM_PATH_BYTES];
 	bool right = true;
 	DIR *dir;
 

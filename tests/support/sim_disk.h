@@ -56,7 +56,7 @@ struct sim_change {
 };
 
 struct sim_disk {
-	char root[256];
+	char root[1024];
 	const uint64_t *mono_ns;
 	uint64_t budget; /* bytes all files may take; 0: no limit */
 	uint64_t changes;

@@ -76,7 +76,7 @@ static uint64_t hash_directory(uint64_t hash, const char *directory, const char 
 
 uint64_t sim_archive_hash(const struct sim_world *world)
 {
-	char directory[128];
+	char directory[SIM_PATH_BYTES];
 
 	sim_path(world, "disk/archive", directory);
 	return hash_directory(1, directory, ".otlp.json");
@@ -120,7 +120,7 @@ uint64_t sim_world_hash(const struct sim_world *world)
 		world->log_full, world->gave_up,    world->unsure, world->damaged,
 	};
 	uint64_t hash = hash_bytes(2, state, sizeof state);
-	char path[128];
+	char path[SIM_PATH_BYTES];
 
 	for (uint32_t i = 0; i < world->module_count; i++)
 		hash = hash_module(hash, &world->modules[i]);

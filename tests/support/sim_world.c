@@ -31,9 +31,11 @@ static struct sim_world *of(struct env *env)
 	return (struct sim_world *)env;
 }
 
-void sim_path(const struct sim_world *world, const char *name, char ret_path[128])
+void sim_path(const struct sim_world *world, const char *name, char ret_path[SIM_PATH_BYTES])
 {
-	(void)snprintf(ret_path, 128, "%s/%s", world->root, name);
+	int n = snprintf(ret_path, SIM_PATH_BYTES, "%s/%s", world->root, name);
+
+	assert(n > 0 && n < SIM_PATH_BYTES); /* or TMPDIR is too long a name */
 }
 
 /* ---- the environment: file_env's files, sim_net's sockets ---------------------- */
@@ -138,7 +140,7 @@ bool sim_op_changes(enum file_env_op op)
 bool sim_on_disk(const struct sim_world *world)
 {
 	size_t len = strlen(world->disk->root);
-	char link[64], at[128];
+	char link[64], at[SIM_PATH_BYTES];
 	ssize_t n;
 
 	if (world->op_fd == AT_FDCWD) /* by its path: state or archive */
@@ -202,7 +204,7 @@ static void on_accepted(void *arg, struct bytes message)
 
 static void directory_make(const struct sim_world *world, const char *name)
 {
-	char path[128];
+	char path[SIM_PATH_BYTES];
 
 	sim_path(world, name, path);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -212,7 +214,7 @@ static void directory_make(const struct sim_world *world, const char *name)
 /* The machine's own configuration must not be read. */
 static void config_make(const struct sim_world *world)
 {
-	char path[128];
+	char path[SIM_PATH_BYTES];
 	FILE *file;
 
 	sim_path(world, "config", path);
@@ -223,7 +225,7 @@ static void config_make(const struct sim_world *world)
 
 static void modules_make(struct sim_world *world)
 {
-	char rings[128];
+	char rings[SIM_PATH_BYTES];
 
 	sim_path(world, "rings", rings);
 	assert(world->plot.modules <= SIM_MODULES_MAX);
@@ -249,7 +251,7 @@ struct sim_world *sim_world_new(const struct sim_plot *plot,
 				const struct sim_settings *settings)
 {
 	struct sim_world *world = sim_shared(sizeof *world);
-	char *root = test_directory_new(), disk[128];
+	char *root = test_directory_new(), disk[SIM_PATH_BYTES];
 
 	/* Its tables are made at the first use: here once, not in every life. */
 	(void)crc32c_portable(0, "", 0);
@@ -257,7 +259,8 @@ struct sim_world *sim_world_new(const struct sim_plot *plot,
 	world->settings = *settings;
 	if (world->plot.turn_ns == 0)
 		world->plot.turn_ns = TURN_NS;
-	(void)snprintf(world->root, sizeof world->root, "%s", root);
+	assert(strlen(root) < sizeof world->root);
+	strcpy(world->root, root);
 	free(root);
 	directory_make(world, "rings");
 	directory_make(world, "disk");
@@ -303,7 +306,8 @@ static void say_option(void *arg, const char *line)
 
 static void settings_load(const struct sim_world *world, struct options *options)
 {
-	char config[128], rings[128], state[128], archive[128];
+	char config[SIM_PATH_BYTES], rings[SIM_PATH_BYTES], state[SIM_PATH_BYTES],
+		archive[SIM_PATH_BYTES];
 	const char *argv[] = {"spanringd",   "--config", config,	  "--ring-dir", rings,
 			      "--state-dir", state,	 "--archive-dir", archive,	NULL};
 
@@ -548,7 +552,7 @@ bool sim_life_finish(struct sim_world *world, struct pipeline *pipeline)
 
 void sim_world_lose_rings(struct sim_world *world, uint64_t when_ns, uint64_t slack_ns)
 {
-	char rings[128];
+	char rings[SIM_PATH_BYTES];
 
 	for (uint32_t i = 0; i < world->module_count; i++) {
 		struct sim_module *module = &world->modules[i];
@@ -568,7 +572,7 @@ void sim_world_lose_rings(struct sim_world *world, uint64_t when_ns, uint64_t sl
 
 void sim_world_lose_disk(struct sim_world *world, const struct sim_cut *cut, uint64_t seed)
 {
-	char disk[128];
+	char disk[SIM_PATH_BYTES];
 
 	sim_path(world, "disk", disk);
 	test_directory_empty(disk, NULL);

@@ -20,6 +20,8 @@
 #include "sim_net.h"
 
 #define SIM_OPERATIONS_KEPT 65536
+/* Of every path in the world, wherever the tests' directory lies. */
+#define SIM_PATH_BYTES 1024
 #define SIM_SPANS_MAX (SIM_RECORDS_MAX / 4 + 1)
 
 /* What the modules do. */
@@ -53,7 +55,7 @@ struct sim_world {
 	struct sim_net net;
 	struct env_ops ops;
 	struct sim_disk *disk;
-	char root[64]; /* rings, disk/state, disk/archive below it */
+	char root[SIM_PATH_BYTES]; /* rings, disk/state, disk/archive below it */
 
 	struct sim_plot plot;
 	struct sim_settings settings;
@@ -131,7 +133,7 @@ bool sim_op_changes(enum file_env_op op);
 /* Whether the operation that is asked about is one of the disk, not of rings. */
 bool sim_on_disk(const struct sim_world *world);
 
-void sim_path(const struct sim_world *world, const char *name, char ret_path[128]);
+void sim_path(const struct sim_world *world, const char *name, char ret_path[SIM_PATH_BYTES]);
 
 /* ---- sim_check.c ------------------------------------------------------------------ */
 
