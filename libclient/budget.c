@@ -19,11 +19,7 @@ static bool agent_wants_no_more(const struct wire_ctl_header *ctl)
 	return ctl && atomic_load_explicit(&ctl->please_stop, memory_order_relaxed);
 }
 
-/* Whether nothing is left for this use. The two counts are not of one moment:
- * blocks that came back after *returned was loaded and were taken again before
- * *budget was are missing. So the ring is only full when `returned` has stood
- * still meanwhile; otherwise both are loaded anew. */
-static bool is_full(const struct ring *ring, enum block_use use, uint64_t *budget,
+bool budget_is_full(const struct ring *ring, enum block_use use, uint64_t *budget,
 		    uint32_t *returned)
 {
 	while (budget_free(ring, *budget, *returned) <= budget_kept(*budget, use)) {
@@ -46,7 +42,7 @@ int budget_spend(struct ring *ring, enum block_use use)
 	if (use == BLOCK_FOR_VALUE && agent_wants_no_more(ctl))
 		return -ENOBUFS;
 	do {
-		if (is_full(ring, use, &budget, &returned))
+		if (budget_is_full(ring, use, &budget, &returned))
 			return -ENOBUFS;
 	} while (!swap(ring, &budget, budget + budget_cost(budget, use)));
 	return 0;
@@ -76,7 +72,7 @@ static int reserve(struct ring *ring)
 	if (agent_wants_no_more(ctl))
 		return -ENOBUFS;
 	do {
-		if (is_full(ring, BLOCK_FOR_VALUE, &budget, &returned))
+		if (budget_is_full(ring, BLOCK_FOR_VALUE, &budget, &returned))
 			return -ENOBUFS;
 	} while (!swap(ring, &budget, budget + 1));
 	return 0;

@@ -54,7 +54,7 @@ static inline uint64_t budget_cost(uint64_t budget, enum block_use use)
 static inline uint64_t budget_now(const struct ring *ring)
 {
 	/* It counts and publishes nothing, so what changes it is relaxed. B1: an
-	 * acquire all the same, so that is_full() looks at `returned` behind it. */
+	 * acquire all the same, so that budget_is_full() looks at `returned` behind it. */
 	return atomic_load_explicit(&ring->budget, memory_order_acquire);
 }
 
@@ -77,6 +77,13 @@ static inline uint32_t budget_free(const struct ring *ring, uint64_t budget, uin
 
 	return used > ring->block_count ? 0 : ring->block_count - used;
 }
+
+/* Whether nothing is left for this use. The two counts are not of one moment:
+ * blocks that came back after *returned was loaded and were taken again before
+ * *budget was are missing. So the ring is only full when `returned` has stood
+ * still meanwhile; otherwise both are loaded anew. */
+bool budget_is_full(const struct ring *ring, enum block_use use, uint64_t *budget,
+		    uint32_t *returned);
 
 /* Takes a block off the count, before it is looked for. -ENOBUFS: none for
  * this use, or the agent wants no more of this ring. */

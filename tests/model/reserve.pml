@@ -42,7 +42,7 @@ byte gone;
 
 #define FREE(t, r) (blocks - ((t) - (r)))
 
-/* is_full() and the exchange, for the count that `change` adds to. `returned` is
+/* budget_is_full() and the exchange, for the count that `change` adds to. `returned` is
  * loaded first and only grows; what is free by an old one may be too little, so
  * a shortage counts only when it has stood still. The exchange fails when
  * anything came between it and the check, and is tried again: one step here. */

@@ -181,33 +181,24 @@ static void ends_find_room_behind_the_end_of_the_process(void **state)
 	assert_int_equal(asked.ends_lost, 0);
 }
 
-/* Other threads and the agent at work, seen from afar: blocks come back and are
- * taken again at once, so that as many are free as before. */
-/* Often enough that the two meet on a busy machine, too. */
-#define CAME_AND_WENT 5000000u
-
-static _Atomic uint32_t came_and_went;
-
-static void *come_and_go(void *argument)
+/* Other threads and the agent at work, seen from afar: as many blocks come back
+ * as are taken again, so that as many are free as before. */
+static void come_and_go(struct fake_agent *agent, uint32_t blocks)
 {
-	struct fake_agent *agent = argument;
-	struct ring *ring = life_hold();
-
-	while (atomic_fetch_add(&came_and_went, 1) < CAME_AND_WENT) {
-		atomic_fetch_add(&agent->ctl->returns, 8);
-		atomic_fetch_add(&ring->budget, 8 * BUDGET_TAKEN_ONE);
-	}
-	life_release();
-	return NULL;
+	atomic_fetch_add(&agent->ctl->returns, blocks);
+	atomic_fetch_add(&thread_self->ring->budget, blocks * BUDGET_TAKEN_ONE);
 }
 
+/* A thread that is held up between its two loads has an old count of what came
+ * back and a new one of what was taken. */
 static void an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts(void **state)
 {
 	struct client_fixture *fixture = *state;
 	struct spanring_span span;
 	struct fake_agent agent;
 	char value[4000] = "";
-	pthread_t others;
+	uint32_t returned;
+	uint64_t budget;
 
 	client_fixture_init(fixture, SMALL_RING);
 	fake_agent_open(&agent, fixture->directory);
@@ -215,13 +206,23 @@ static void an_end_is_not_refused_for_blocks_that_come_and_go_while_it_counts(vo
 	spanring_start(&span, "span", NULL);
 	while (spanring_set_string_n(&span, "k", value, sizeof value) == 0)
 		;
-	atomic_store(&came_and_went, 0);
-	assert_int_equal(pthread_create(&others, NULL, come_and_go, &agent), 0);
-	while (atomic_load(&came_and_went) < CAME_AND_WENT) {
+	for (uint32_t blocks = 1; blocks <= 3 * thread_self->ring->block_count; blocks++) {
+		returned = budget_returned(agent.ctl);
+		come_and_go(&agent, blocks);
+		budget = budget_now(thread_self->ring);
+		assert_false(
+			budget_is_full(thread_self->ring, BLOCK_FOR_END, &budget, &returned));
+		assert_int_equal(returned, budget_returned(agent.ctl));
 		assert_int_equal(budget_spend(thread_self->ring, BLOCK_FOR_END), 0);
 		budget_refund(thread_self->ring, 1);
+		/* For values it is full, and stays so. */
+		returned = budget_returned(agent.ctl);
+		come_and_go(&agent, blocks);
+		budget = budget_now(thread_self->ring);
+		assert_true(
+			budget_is_full(thread_self->ring, BLOCK_FOR_VALUE, &budget, &returned));
+		assert_int_equal(budget, budget_now(thread_self->ring));
 	}
-	pthread_join(others, NULL);
 	fake_agent_close(&agent);
 }
 
