@@ -53,7 +53,7 @@ static bool is_modules(const char *name)
 static uint64_t hash_directory(uint64_t hash, const char *directory, const char *suffix)
 {
 	struct dirent **names;
-	char path[400];
+	char path[SIM_PATH_BYTES + 256];
 	int n = scandir(directory, &names, NULL, alphasort);
 
 	for (int i = 0; i < n; i++) {

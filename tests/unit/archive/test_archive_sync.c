@@ -136,6 +136,42 @@ static void what_came_while_a_spool_was_synced_is_not_marked_by_that(void **stat
 	assert_int_equal(archive_mark(world.archive), 3);
 }
 
+static bool directory_is_asked_for(void)
+{
+	struct stat st;
+
+	for (unsigned i = 0; i < disk.held_count; i++) {
+		assert_int_equal(fstat(disk.held[i].fd, &st), 0);
+		if (S_ISDIR(st.st_mode))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever made it may have died before its name was on the disk. */
+static void a_spool_that_is_taken_up_is_synced_with_its_name(void **state)
+{
+	bool asked = false;
+
+	(void)state;
+	disk.slow = true;
+	for (unsigned i = 1; i <= 3; i++)
+		add(1, i);
+	turns(8);
+	world_crash(&world);
+	sync_disk_install(&disk, &world.env);
+	disk.slow = true;
+	world_start(&world);
+	for (int i = 0; i < 100 && archive_mark(world.archive) < 3; i++) {
+		turns(1);
+		asked = asked || directory_is_asked_for();
+		if (archive_mark(world.archive) > 0)
+			assert_true(asked);
+		sync_disk_answer(&disk);
+	}
+	assert_int_equal(archive_mark(world.archive), 3);
+}
+
 /* Nothing is due while only the disk is waited for: the agent would spin. */
 static void waiting_for_the_disk_is_not_work(void **state)
 {
@@ -163,6 +199,7 @@ int main(void)
 		TEST(a_file_whose_sync_failed_is_copied_again_before_it_takes_its_name),
 		TEST(a_disk_that_syncs_slowly_keeps_nobody_waiting),
 		TEST(what_came_while_a_spool_was_synced_is_not_marked_by_that),
+		TEST(a_spool_that_is_taken_up_is_synced_with_its_name),
 		TEST(waiting_for_the_disk_is_not_work),
 	};
 

@@ -142,6 +142,52 @@ static void a_file_that_cannot_be_opened_once_gives_no_run_a_second_name(void **
 			assert_true(nth < 100);
 }
 
+/* The start gave the spool up, and the run that needs its name cannot open it
+ * either, for a moment. */
+static bool taken_up_late_after_a_moment(uint64_t first, uint64_t then, bool *ret_fired)
+{
+	struct file_env_fault fault = {
+		.op = FILE_ENV_OPEN, .kind = FILE_ENV_FAIL, .nth = first, .error = -EIO};
+	char **names;
+	unsigned n;
+
+	world_init(&world);
+	world.keep_no_frames = true;
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
+	world_start(&world);
+	for (int i = 0; i < 8; i++)
+		world_turn(&world);
+	world_crash(&world);
+	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .start_ns = START + 1});
+	file_env_arm(&world.env, fault);
+	world_start(&world);
+	*ret_fired = file_env_fired(&world.env);
+	fault.nth = then;
+	fault.error = -EMFILE;
+	file_env_arm(&world.env, fault);
+	seal_all(1);
+	n = world_list(&world, "", &names);
+	assert_int_equal(n, 1);
+	assert_null(strstr(names[0], "_0101"));
+	world_free_names(names, n);
+	for (uint64_t id = 1; id <= 2; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	n = file_env_fired(&world.env);
+	world_fini(&world);
+	return n;
+}
+
+static void nor_does_one_that_the_start_gave_up(void **state)
+{
+	bool fired = true;
+
+	(void)state;
+	for (uint64_t first = 1; fired; first++)
+		for (uint64_t then = 1; taken_up_late_after_a_moment(first, then, &fired);
+		     then++)
+			assert_true(first < 100 && then < 100);
+}
+
 /* Files of the directory but the sealed ones. */
 static unsigned others(void)
 {
@@ -314,12 +360,47 @@ static void a_spool_of_a_filtered_run_that_cannot_be_removed_is_removed_later(vo
 	a_spool_that_cannot_be_removed_goes_later(2);
 }
 
+/* Not known again, a run's own file would be kept aside as a stranger's. */
+static bool seal_with_a_look_that_fails(int error, uint64_t nth)
+{
+	struct file_env_fault fault = {
+		.op = FILE_ENV_FSTAT, .kind = FILE_ENV_FAIL, .nth = nth, .error = error};
+	bool fired;
+
+	world_init(&world);
+	world_start(&world);
+	file_env_arm(&world.env, fault);
+	for (uint64_t id = 1; id <= 3; id++) {
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1, .id = id, .start_ns = START + id});
+		seal_all(1);
+	}
+	fired = file_env_fired(&world.env);
+	for (uint64_t id = 1; id <= 3; id++)
+		assert_int_equal(world_count(&world, id), 1);
+	assert_int_equal(others(), 0);
+	world_fini(&world);
+	return fired;
+}
+
+static void a_file_that_cannot_be_looked_at_once_is_still_its_runs_own(void **state)
+{
+	static const int errors[] = {-EINTR, -EIO};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		for (uint64_t nth = 1; seal_with_a_look_that_fails(errors[i], nth); nth++)
+			assert_true(nth < 300);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_span_that_comes_twice_stands_in_the_file_once,
 						setup, teardown),
 		cmocka_unit_test(a_file_that_cannot_be_opened_once_gives_no_run_a_second_name),
+		cmocka_unit_test(nor_does_one_that_the_start_gave_up),
+		cmocka_unit_test(a_file_that_cannot_be_looked_at_once_is_still_its_runs_own),
 		cmocka_unit_test_setup_teardown(a_second_spool_of_an_open_run_is_united_with_it,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -6,8 +6,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "drain_house.h"
 
@@ -608,6 +611,34 @@ static void a_large_value_goes_alone_when_the_batch_is_small(void **state)
 	ring_writer_close(&writer);
 }
 
+/* What clients look at before they ring. */
+static uint32_t page_sleeping(const struct house *house)
+{
+	uint32_t sleeping;
+	char path[128];
+	int fd;
+
+	(void)snprintf(path, sizeof path, "%s/" WIRE_PAGE_NAME, house->dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, &sleeping, sizeof sleeping,
+			       offsetof(struct wire_agent_page, sleeping)),
+			 sizeof sleeping);
+	close(fd);
+	return sleeping;
+}
+
+static void while_it_sleeps_its_page_says_so(void **state)
+{
+	struct house *house = *state;
+
+	house_settle(house);
+	assert_int_equal(page_sleeping(house), 0);
+	assert_false(drain_before_sleep(house->drain));
+	assert_int_equal(page_sleeping(house), 1);
+	drain_after_sleep(house->drain);
+	assert_int_equal(page_sleeping(house), 0);
+}
+
 static void a_flush_is_told_after_a_round_that_began_later(void **state)
 {
 	struct house *house = *state;
@@ -794,6 +825,7 @@ int main(void)
 		TEST(a_value_the_log_cannot_take_is_counted_without_the_rest),
 		TEST(a_large_value_goes_alone_when_the_batch_is_small),
 		TEST(a_flush_is_told_after_a_round_that_began_later),
+		TEST(while_it_sleeps_its_page_says_so),
 		TEST(a_bell_makes_every_ring_due),
 		TEST(an_end_without_room_is_told_once),
 		TEST(a_death_is_seen_beside_a_lost_end_that_never_came),

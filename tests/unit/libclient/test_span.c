@@ -1,7 +1,9 @@
 /* What calls on spans leave in the ring. */
 #include "client_fixture.h"
 #include "span_limits.h"
+#include "thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -581,6 +583,31 @@ static void a_handler_that_writes_spans_disturbs_nothing(void **state)
 	ring_view_close(&view);
 }
 
+/* As a handler's calls find it that interrupted one. */
+static void a_call_in_the_middle_of_a_write_is_refused_and_counted(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_report asked = SPANRING_REPORT_INIT;
+	struct spanring_span span, other;
+	struct ring_view view;
+
+	client_fixture_init(fixture, 1 << 20);
+	assert_int_equal(spanring_start(&span, "span", NULL), 0);
+	thread_write_begin(thread_self);
+	assert_int_equal(spanring_start(&other, "other", NULL), -EBUSY);
+	assert_int_equal(spanring_set_int(&span, "k", 1), -EBUSY);
+	assert_int_equal(spanring_flush(0), -EBUSY);
+	thread_write_end(thread_self);
+	spanring_state(&asked);
+	assert_int_equal(asked.refused_reentrant, 2);
+	assert_int_equal(spanring_set_int(&span, "k", 2), 0);
+	assert_int_equal(spanring_end(&span), 0);
+	client_fixture_read(fixture, &view);
+	assert_int_equal(ring_view_count(&view, WIRE_START), 1);
+	assert_int_equal(ring_view_count(&view, WIRE_ATTRIBUTE), 1);
+	ring_view_close(&view);
+}
+
 static void told(int error, const char *message, void *user)
 {
 	(void)error;
@@ -666,6 +693,7 @@ int main(void)
 		IN_DIRECTORY(a_remote_context_may_be_made_current),
 		IN_DIRECTORY(a_scope_has_one_number_and_is_in_every_ring),
 		IN_DIRECTORY(a_handler_that_writes_spans_disturbs_nothing),
+		IN_DIRECTORY(a_call_in_the_middle_of_a_write_is_refused_and_counted),
 		IN_DIRECTORY(the_ring_says_when_a_thread_wrote_of_anothers_span),
 		IN_DIRECTORY(the_error_handler_hears_of_each_trouble_once),
 	};

@@ -259,6 +259,76 @@ static void a_sync_that_takes_long_keeps_nobody_waiting(void **state)
 	check_found(500);
 }
 
+static bool asks_for_the_directory(void)
+{
+	struct stat st;
+
+	assert_int_equal(disk.held_count, 1);
+	assert_int_equal(fstat(disk.held[0].fd, &st), 0);
+	return S_ISDIR(st.st_mode);
+}
+
+/* Of a file whose name is not on the disk a power loss leaves nothing. */
+static void nothing_of_a_new_segment_is_synced_before_its_name_is(void **state)
+{
+	uint64_t synced, n = 0;
+
+	(void)state;
+	disk.slow = true;
+	for (int segments = 1; segments <= 3; segments++) {
+		uint64_t made = wal_counters(f.wal)->segments;
+
+		synced = wal_synced_sequence(f.wal);
+		while (wal_counters(f.wal)->segments == made) {
+			add(n + 1, n + 1);
+			n++;
+			assert_int_equal(wal_commit(f.wal), 0);
+		}
+		file_env_advance(&f.world, UINT64_C(1000000000));
+		turn();
+		assert_true(asks_for_the_directory());
+		sync_disk_answer(&disk);
+		turns(2);
+		assert_false(asks_for_the_directory());
+		assert_int_equal(wal_synced_sequence(f.wal), synced);
+		while (wal_synced_sequence(f.wal) != wal_logged_sequence(f.wal)) {
+			sync_disk_answer(&disk);
+			turn();
+		}
+	}
+	disk.slow = false;
+	check_found(n);
+}
+
+static void a_sync_covers_what_was_written_when_it_began(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	add(1, 1);
+	turns(10);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	disk.slow = true;
+	add(2, 2);
+	assert_int_equal(wal_commit(f.wal), 0);
+	before = wal_logged_sequence(f.wal);
+	file_env_advance(&f.world, UINT64_C(1000000000));
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(disk.held_count, 1);
+	add(3, 3);
+	assert_int_equal(wal_commit(f.wal), 0);
+	sync_disk_answer(&disk);
+	(void)f.world.env.ops->wait(&f.world.env, 0);
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(wal_synced_sequence(f.wal), before);
+	assert_true(wal_logged_sequence(f.wal) > before);
+	assert_true(wal_unsynced_since_ns(f.wal) > 0);
+	disk.slow = false;
+	turns(10);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	check_found(3);
+}
+
 static uint64_t bytes_of_files(void)
 {
 	uint64_t bytes = 0, number;
@@ -374,6 +444,8 @@ int main(void)
 		TEST(a_log_that_syncs_each_write_survives_their_failures_too),
 		TEST(it_says_since_when_it_is_not_synced),
 		TEST(a_sync_that_takes_long_keeps_nobody_waiting),
+		TEST(nothing_of_a_new_segment_is_synced_before_its_name_is),
+		TEST(a_sync_covers_what_was_written_when_it_began),
 		TEST(what_is_on_the_disk_is_bounded_however_slow_its_syncs_are),
 		TEST(the_names_of_what_is_found_are_synced),
 		TEST(a_segment_that_somebody_removed_is_written_again),
