@@ -1,0 +1,333 @@
+/* What only all stages together show: what is promised to modules and readers
+ * waits for the log, and cleaning the log takes nothing with it. The agent lives in
+ * the simulated world, so that every moment can be had. */
+#include "sim_world.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* In a life, which is a process of its own: false ends it as wrong. */
+#define MUST(what)                                                                       \
+	do {                                                                             \
+		if (!(what)) {                                                           \
+			(void)fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+			return false;                                                    \
+		}                                                                        \
+	} while (0)
+
+static const struct sim_plot short_plot = {
+	.seed = 1,
+	.modules = 2,
+	.runs = 1,
+	.turns_each = 400,
+	.records_per_turn = 6,
+	.turn_ns = 20000000,
+};
+
+static const struct sim_plot long_plot = {
+	.seed = 2,
+	.modules = 5,
+	.runs = 3,
+	.turns_each = 150,
+	.turns_apart = 50,
+	.records_per_turn = 6,
+	.turn_ns = 20000000,
+};
+
+static const struct sim_settings small_log = {
+	.log_max_bytes = 256 << 10,
+	.log_segment_bytes = 16 << 10,
+};
+
+static void turns(struct sim_world *world, struct pipeline *pipeline, int n)
+{
+	while (n-- > 0)
+		sim_world_turn(world, pipeline);
+}
+
+static void everything_is_there(struct sim_world *world)
+{
+	uint64_t records = 0;
+
+	assert_true(sim_check_archive(world, (struct sim_leave){0}, &records));
+	assert_true(sim_check_left(world, false));
+	assert_true(records > 0);
+	sim_world_free(world);
+}
+
+/* ---- what waits for the log -------------------------------------------------- */
+
+#define SYNC_NS UINT64_C(500000000)
+
+static bool disk_is_full(struct sim_world *world, enum file_env_op op,
+			 struct file_env_fault *ret_fault)
+{
+	if (op != FILE_ENV_PWRITEV || !sim_on_disk(world))
+		return false;
+	*ret_fault = (struct file_env_fault){.kind = FILE_ENV_FAIL, .error = -ENOSPC};
+	return true;
+}
+
+static bool syncs_take_long(struct sim_world *world, enum file_env_op op,
+			    struct file_env_fault *ret_fault)
+{
+	if (op != FILE_ENV_SYNC_START || !sim_on_disk(world))
+		return false;
+	*ret_fault = (struct file_env_fault){.kind = FILE_ENV_LATE, .delay_ns = SYNC_NS};
+	return true;
+}
+
+static bool flush_is_answered(struct sim_module *module)
+{
+	sim_module_see_flush(module);
+	return module->flushed_ns == module->flush_ns;
+}
+
+static bool answered_before(struct sim_world *world, struct pipeline *pipeline, int limit)
+{
+	for (int i = 0; i < limit && !flush_is_answered(&world->modules[0]); i++)
+		sim_world_turn(world, pipeline);
+	return flush_is_answered(&world->modules[0]);
+}
+
+static bool ring_is_there(const struct sim_module *module)
+{
+	char path[sizeof module->ring.dir + sizeof module->ring.name + 1];
+
+	(void)snprintf(path, sizeof path, "%s/%s", module->ring.dir, module->ring.name);
+	return access(path, F_OK) == 0;
+}
+
+static bool life_on_a_full_disk(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct sim_module *module = &world->modules[0], *dying = &world->modules[1];
+	uint64_t returned;
+
+	turns(world, pipeline, 20);
+	MUST(module->published && dying->published);
+	returned = drain_counters(pipeline->drain)->blocks_returned;
+	MUST(returned > 0);
+	world->fault = disk_is_full;
+	sim_module_ask_flush(module, world->env.passed_ns);
+	sim_module_die(dying);
+	turns(world, pipeline, 100);
+	MUST(drain_counters(pipeline->drain)->rings_dead == 1);
+	/* Drained and in memory, all of it, and nobody was told so. */
+	MUST(pipeline->last_sequence > wal_logged_sequence(pipeline->wal));
+	MUST(!flush_is_answered(module));
+	MUST(drain_counters(pipeline->drain)->blocks_returned == returned);
+	MUST(ring_is_there(dying));
+	world->fault = NULL;
+	MUST(answered_before(world, pipeline, 200));
+	MUST(drain_counters(pipeline->drain)->blocks_returned > returned);
+	turns(world, pipeline, 20);
+	MUST(!ring_is_there(dying));
+	return sim_life_finish(world, pipeline);
+}
+
+static void what_is_not_logged_is_neither_answered_nor_given_back(void **state)
+{
+	struct sim_world *world = sim_world_new(&short_plot, &small_log);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_on_a_full_disk), SIM_LIVED);
+	everything_is_there(world);
+}
+
+static bool life_on_a_slow_disk(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct sim_module *module = &world->modules[0];
+	uint64_t asked_ns;
+
+	turns(world, pipeline, 20);
+	world->fault = syncs_take_long;
+	turns(world, pipeline, 4);
+	asked_ns = world->env.passed_ns;
+	sim_module_ask_flush(module, asked_ns);
+	turns(world, pipeline, 20);
+	MUST(wal_logged_sequence(pipeline->wal) > wal_synced_sequence(pipeline->wal));
+	MUST(!flush_is_answered(module));
+	MUST(answered_before(world, pipeline, 1000));
+	MUST(world->env.passed_ns - asked_ns >= SYNC_NS);
+	world->fault = NULL;
+	return sim_life_finish(world, pipeline);
+}
+
+static void with_sync_each_a_flush_is_answered_when_it_is_synced(void **state)
+{
+	struct sim_settings settings = small_log;
+	struct sim_world *world;
+
+	(void)state;
+	settings.sync_each = true;
+	world = sim_world_new(&short_plot, &settings);
+	assert_int_equal(sim_world_live(world, life_on_a_slow_disk), SIM_LIVED);
+	everything_is_there(world);
+}
+
+/* ---- cleaning ----------------------------------------------------------------- */
+
+static uint64_t deleted_wanted;
+
+static uint64_t deleted(const struct pipeline *pipeline)
+{
+	return wal_counters(pipeline->wal)->segments_deleted;
+}
+
+/* The first module is gone early, and the last one says something early and then
+ * nothing until its time comes: what the log knows of both is soon the oldest. */
+static bool life_until_segments_went(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct sim_module *silent = &world->modules[world->module_count - 1];
+
+	turns(world, pipeline, 2);
+	sim_module_publish(silent, world->env.mono_ns, world->env.boot_ns, world->env.wall_ns);
+	for (int i = 0; i < 12; i++)
+		for (unsigned thread = 0; thread < SIM_THREADS; thread++)
+			MUST(sim_module_write(silent, thread, world->env.mono_ns,
+					      world->env.passed_ns));
+	turns(world, pipeline, 10);
+	sim_module_die(&world->modules[0]);
+	while (deleted(pipeline) < deleted_wanted && world->turn < world->last_turn)
+		sim_world_turn(world, pipeline);
+	MUST(deleted(pipeline) >= deleted_wanted);
+	return true;
+}
+
+static uint64_t records_written(const struct sim_world *world)
+{
+	uint64_t records = 0;
+
+	for (uint32_t i = 0; i < world->module_count; i++)
+		for (unsigned thread = 0; thread < SIM_THREADS; thread++)
+			records += world->modules[i].threads[thread].pen.next_record - 1;
+	return records;
+}
+
+static bool life_to_the_end(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct drain_ring_counters totals;
+
+	MUST(sim_life_finish(world, pipeline));
+	drain_ring_totals(pipeline->drain, &totals);
+	MUST(totals.written == records_written(world));
+	MUST(totals.drained == records_written(world));
+	return true;
+}
+
+/* The next life knows only what the log still holds. */
+static void what_is_needed_is_carried_out_of_segments_that_go(void **state)
+{
+	(void)state;
+	for (deleted_wanted = 1; deleted_wanted <= 33; deleted_wanted += 4) {
+		struct sim_world *world = sim_world_new(&long_plot, &small_log);
+
+		assert_int_equal(sim_world_live(world, life_until_segments_went), SIM_LIVED);
+		assert_int_equal(sim_world_live(world, life_to_the_end), SIM_LIVED);
+		everything_is_there(world);
+	}
+}
+
+/* The spool of the silent module's run goes while the agent is down. Its spans. */
+static uint64_t remove_silent_spool(const struct sim_world *world)
+{
+	const struct sim_module *silent = &world->modules[world->module_count - 1];
+	char directory[SIM_PATH_BYTES], path[SIM_PATH_BYTES + 256], trace[33], *line = NULL;
+	const struct dirent *entry;
+	uint64_t spans = 0;
+	size_t cap = 0;
+	FILE *file;
+	DIR *dir;
+
+	for (int i = 0; i < 16; i++)
+		(void)snprintf(trace + 2 * i, 3, "%02x", silent->trace_id[i]);
+	sim_path(world, "disk/archive", directory);
+	dir = opendir(directory);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		(void)snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+		if (!strstr(entry->d_name, ".partial"))
+			continue;
+		file = fopen(path, "re");
+		assert_non_null(file);
+		while (getline(&line, &cap, file) > 0 && strstr(line, trace))
+			spans++;
+		if (spans > 0)
+			assert_int_equal(unlink(path), 0);
+		(void)fclose(file);
+		if (spans > 0)
+			break;
+	}
+	(void)closedir(dir);
+	free(line);
+	return spans;
+}
+
+static uint64_t spans_removed;
+
+static bool life_that_misses_a_spool(struct sim_world *world, struct pipeline *pipeline)
+{
+	turns(world, pipeline, 4);
+	MUST(archive_counters(pipeline->archive)->dropped_lost == spans_removed);
+	return true;
+}
+
+static void a_spool_is_missed_although_its_runs_segment_has_gone(void **state)
+{
+	struct sim_world *world = sim_world_new(&long_plot, &small_log);
+
+	(void)state;
+	deleted_wanted = 9;
+	assert_int_equal(sim_world_live(world, life_until_segments_went), SIM_LIVED);
+	spans_removed = remove_silent_spool(world);
+	assert_true(spans_removed > 0);
+	assert_int_equal(sim_world_live(world, life_that_misses_a_spool), SIM_LIVED);
+	sim_world_free(world);
+}
+
+static bool life_without_a_collector(struct sim_world *world, struct pipeline *pipeline)
+{
+	uint64_t max = wal_max_bytes(pipeline->wal), before;
+
+	turns(world, pipeline, 4);
+	world->net.mood = SIM_REFUSING;
+	before = destination_done(&pipeline->destinations[0]);
+	while (wal_bytes(pipeline->wal) < max - max / 4 && world->turn < world->last_turn) {
+		sim_world_turn(world, pipeline);
+		MUST(wal_last_span_number(pipeline->wal) == before || deleted(pipeline) == 0);
+	}
+	MUST(wal_bytes(pipeline->wal) > max / 2);
+	world->net.mood = SIM_HONEST;
+	return sim_life_finish(world, pipeline);
+}
+
+static void a_segment_waits_for_whoever_has_not_read_it(void **state)
+{
+	struct sim_world *world = sim_world_new(&long_plot, &small_log);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_without_a_collector), SIM_LIVED);
+	assert_false(world->gave_up);
+	everything_is_there(world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_logged_is_neither_answered_nor_given_back),
+		cmocka_unit_test(with_sync_each_a_flush_is_answered_when_it_is_synced),
+		cmocka_unit_test(what_is_needed_is_carried_out_of_segments_that_go),
+		cmocka_unit_test(a_spool_is_missed_although_its_runs_segment_has_gone),
+		cmocka_unit_test(a_segment_waits_for_whoever_has_not_read_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
