@@ -273,11 +273,13 @@ fuzz-build:
 		SANITIZE=fuzzer-no-link,address,undefined OPTIMIZE="$(SANITIZED_OPTIMIZE)" \
 		FUZZ_LDFLAGS=-fsanitize=fuzzer FUZZ_MAIN= replay
 
-# One-line bugs in ring, drain and log, each of which a named test must find.
+# One-line bugs in ring, drain and log, each of which a named test must find;
+# MUTANT=name (or names in quotes) seeds these alone.
+MUTANT ?=
 .PHONY: mutants
 mutants:
 	@deploy/needs.sh build test
-	@tests/mutants/run.py --jobs $(JOBS)
+	@tests/mutants/run.py --jobs $(JOBS) --cc "$(CC)" $(MUTANT)
 
 .PHONY: bench bench-build
 bench:
@@ -332,7 +334,7 @@ help:
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
 	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
-	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it'
+	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it; MUTANT=name'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """Seeds one-line bugs and asks the test that is named for each to find it.
 
+    make mutants                            all of them
+    make mutants MUTANT="NAME..."           these
     tests/mutants/run.py [--jobs N] [NAME...]
+    tests/mutants/run.py --check            only: does each still fit the code?
 
 A mutant is a file tests/mutants/NAME.mutant:
 
@@ -11,38 +14,58 @@ A mutant is a file tests/mutants/NAME.mutant:
     -	the text as it stands, once in the file
     +	the text with the bug
 
-The program of `test` is built in a copy of the tree and must fail, in that
-function where one is named (a crash or a hang counts for the program). More
-`test` lines are tried in turn. `build SANITIZE` has the copy built with that
-sanitizer. A mutant whose text is not there any more fails the run: somebody
-must look whether the bug is still possible.
+`test` names the program, and where that is one of cmocka's the function, which
+then runs alone. It must pass in a copy of the tree, and fail there with the bug; a
+crash or a hang is a failure, too. `build SANITIZE` has the copy built with that
+sanitizer. A mutant whose text is not there any more fails the run: somebody must
+look whether the bug is still possible.
 """
 import argparse
+import collections
+import concurrent.futures
 import os
 import pathlib
+import queue
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from run import ROOT, SHM, test_environment
+
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-# In memory and short: thousands of small logs are written, and sockets have names.
-SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 # Without a bug; with one, a test that takes so many times as long hangs.
-TEST_TIMEOUT_S = 1200
-HANG_FACTOR, HANG_S_MIN = 10, 60
-BUILD_TIMEOUT_S = 900
-# cmocka says ERROR where a teardown failed, too.
-FAILED = re.compile(rb"^\[  (?:FAILED|ERROR ) +\] ([a-z]\w+)$", re.MULTILINE)
+TEST_TIMEOUT_S = 600
+HANG_FACTOR, HANG_S_MIN = 20, 30
+BUILD_TIMEOUT_S = 1800
+PASSED = re.compile(rb"\[  PASSED  \] ([1-9]\d*) test")
+
+# Linked into the copies' tests: runs the one test of a program that is asked for.
+ONLY_NAME = "SPANRING_TEST_ONLY"
+ONLY_SOURCE = """\
+#include <stdlib.h>
+void cmocka_set_test_filter(const char *);
+__attribute__((constructor)) static void only(void)
+{
+	cmocka_set_test_filter(getenv("%s"));
+}
+""" % ONLY_NAME
+
+
+class Interrupted(Exception):
+    pass
 
 
 class Mutant:
     def __init__(self, path):
-        self.name, self.why, self.tests = path.stem, [], []
-        self.file, self.sanitize = None, ""
+        self.name, self.why = path.stem, []
+        self.file, self.program, self.function, self.sanitize = None, None, None, ""
         old, new = [], []
         for line in path.read_text().splitlines():
             if line.startswith("#"):
@@ -50,8 +73,8 @@ class Mutant:
             elif line.startswith("file "):
                 self.file = line.split(None, 1)[1]
             elif line.startswith("test "):
-                program, *function = line.split()[1:]
-                self.tests.append((program, function[0] if function else None))
+                self.program, *function = line.split()[1:]
+                self.function = function[0] if function else None
             elif line.startswith("build "):
                 self.sanitize = line.split(None, 1)[1]
             elif line.startswith("-"):
@@ -60,135 +83,326 @@ class Mutant:
                 new.append(line[1:])
             elif line.strip():
                 sys.exit(f"{path.name}: a line that says nothing: {line}")
-        if not (self.file and self.tests and self.why and old):
+        if not (self.file and self.program and self.why and old):
             sys.exit(f"{path.name}: file, test, a sentence and the text are wanted")
         self.old, self.new = "\n".join(old) + "\n", "".join(line + "\n" for line in new)
+        self.key = (self.sanitize, self.program, self.function)
 
-    def apply(self, tree):
-        """Returns what undoes it; None: its text is not there."""
-        path = tree / self.file
-        text = path.read_text() if path.exists() else ""
-        if text.count(self.old) != 1:
-            return None
-        path.write_text(text.replace(self.old, self.new))
-        return lambda: path.write_text(text)
+    def misfit(self):
+        """Why it cannot be run, or None."""
+        path, source = ROOT / self.file, ROOT / "tests" / (self.program + ".c")
+        if not path.is_file() or path.read_text().count(self.old) != 1:
+            return (f"its text is not in {self.file} (once): look whether the bug is still "
+                    "possible, and write the mutant anew")
+        if not source.is_file():
+            return f"there is no tests/{self.program}.c"
+        if self.function and not re.search(rf"\b{self.function}\b", source.read_text()):
+            return f"tests/{self.program}.c has no {self.function}"
+        return None
+
+
+class Processes:
+    """What runs, so that an interrupt leaves nothing of it."""
+
+    def __init__(self):
+        self.lock, self.groups, self.stopped = threading.Lock(), set(), False
+
+    def run(self, command, timeout_s, **options):
+        """Exit status (None: not done in time) and output. All that it started is gone
+        then."""
+        with self.lock:
+            if self.stopped:
+                raise Interrupted
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True, **options)
+            self.groups.add(process.pid)
+        try:
+            output, _ = process.communicate(timeout=timeout_s)
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            kill_group(process.pid)
+            output, _ = process.communicate()
+            status = None
+        finally:
+            with self.lock:
+                self.groups.discard(process.pid)
+            kill_group(process.pid)  # what it left behind
+        if self.stopped:
+            raise Interrupted
+        return status, output
+
+    def stop(self):
+        with self.lock:
+            self.stopped = True
+            for group in self.groups:
+                kill_group(group)
+
+
+def kill_group(group):
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 class Tree:
-    """A copy of what git would commit, built once and then piece by piece."""
+    """A copy of what git would commit, with a build of its own for each sanitizer."""
 
-    def __init__(self, directory, jobs):
-        self.root, self.jobs = directory, jobs
-        self.sound = {}  # (sanitizer, program): seconds it takes without a bug, None: fails
+    def __init__(self, root, processes, scratch, compiler):
+        self.root, self.processes, self.scratch = root, processes, scratch
+        self.compiler = compiler
+        self.depending = {}  # build: {source: objects that are made of it}
+
+    def fill(self):
         names = subprocess.run(["git", "ls-files", "-z", "--cached", "--others",
                                 "--exclude-standard"], cwd=ROOT, check=True,
                                stdout=subprocess.PIPE).stdout.decode().split("\0")
         for name in filter(None, names):
             if (ROOT / name).is_file():
-                target = directory / name
+                target = self.root / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, target)
+        (self.root / "only.c").write_text(ONLY_SOURCE)
+        status, output = self.processes.run(
+            [*shlex.split(self.compiler), "-O1", "-c", "only.c", "-o", "only.o"],
+            BUILD_TIMEOUT_S, cwd=self.root)
+        if status != 0:
+            sys.exit(f"{self.compiler}: {output.decode(errors='replace')}")
 
-    def build(self, mutant, program):
-        """The path of the built program and where it lies, or the compiler's words."""
-        build = f"build-{mutant.sanitize}" if mutant.sanitize else "build"
-        script = not program.startswith(("unit/", "stress/")) and \
-            (self.root / "tests" / program).is_file()
-        targets = ["all", "tools"] if script else [f"{build}/tests/{program}"]
-        compiler = "ccache gcc" if shutil.which("ccache") else "cc"
-        done = subprocess.run(
-            ["make", "-s", f"-j{self.jobs}", f"CC={compiler}", f"BUILD={build}", "WERROR=",
-             f"SANITIZE={mutant.sanitize}", "OPTIMIZE=-O1 -g", *targets], cwd=self.root,
-            env=dict(os.environ, CCACHE_BASEDIR=str(self.root)), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=BUILD_TIMEOUT_S, check=False)
-        if done.returncode:
-            return None, done.stdout
-        path = self.root / "tests" / program if script else self.root / targets[0]
-        return path, self.root / build
+    def copy(self, root):
+        shutil.copytree(self.root, root, symlinks=True)
+        twin = Tree(root, self.processes, self.scratch, self.compiler)
+        twin.depending = self.depending
+        return twin
 
-    def is_sound(self, mutant, program):
-        """A test that fails anyway finds nothing. Asked once, before any bug."""
-        key = (mutant.sanitize, program)
-        if key not in self.sound:
-            path, build = self.build(mutant, program)
-            began = time.monotonic()
-            passed = path is not None and not self.run(path, build, TEST_TIMEOUT_S)[0]
-            self.sound[key] = time.monotonic() - began if passed else None
-        return self.sound[key] is not None
+    @staticmethod
+    def build_of(sanitize):
+        return "build-" + sanitize.replace(",", "-") if sanitize else "build"
 
-    def patience(self, mutant, program):
-        return max(HANG_S_MIN, HANG_FACTOR * self.sound[(mutant.sanitize, program)])
+    def make(self, sanitize, programs, jobs, keep_going=False):
+        build = self.build_of(sanitize)
+        return self.processes.run(
+            ["make", "-s", f"-j{jobs}", *(["-k"] if keep_going else []),
+             f"CC={self.compiler}", f"BUILD={build}", "WERROR=", "WARNINGS=-w",
+             f"SANITIZE={sanitize}", "OPTIMIZE=-O1", "LDFLAGS=only.o",
+             *(f"{build}/tests/{program}" for program in programs)],
+            BUILD_TIMEOUT_S, cwd=self.root,
+            # Not the flags of a make that called us: their jobs are its own.
+            env={name: value for name, value in os.environ.items()
+                 if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")})
 
-    def run(self, path, build, timeout_s):
-        """Whether it failed, and the names of the tests that did."""
-        scratch = tempfile.mkdtemp(prefix="mutant-", dir=SHM)
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("OTEL_", "SPANRING_", "TRACE"))}
-        environment.update(BUILD=str(build), TMPDIR=scratch, ASAN_OPTIONS="detect_leaks=1",
-                           TSAN_OPTIONS="halt_on_error=1")
-        process = subprocess.Popen([path], cwd=self.root, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   start_new_session=True)
-        try:
-            output, _ = process.communicate(timeout=timeout_s)
-            failed = process.returncode not in (0, 77)
-            how = f"exit status {process.returncode}"
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)  # with what it started
-            output, _ = process.communicate()
-            failed, how = True, f"not done in {timeout_s:.0f} s"
-        shutil.rmtree(scratch, ignore_errors=True)
-        return failed, [name.decode() for name in dict.fromkeys(FAILED.findall(output))], how
+    def learn(self, sanitize):
+        """Which objects depend on which source."""
+        build = self.build_of(sanitize)
+        depending = collections.defaultdict(set)
+        for rule in (self.root / build / "obj").rglob("*.d"):
+            first = rule.read_text().replace("\\\n", " ").split("\n", 1)[0]
+            for source in first.split(":", 1)[1].split():
+                depending[source].add(rule.relative_to(self.root).with_suffix(".o"))
+        self.depending[build] = depending
+
+    def run(self, key):
+        """Exit status (None: it hung), output, seconds."""
+        sanitize, program, function = key
+        build = self.root / self.build_of(sanitize)
+        directory = tempfile.mkdtemp(dir=self.scratch)
+        environment = test_environment(build, directory)
+        if function:
+            environment[ONLY_NAME] = function
+        began = time.monotonic()
+        status, output = self.processes.run(
+            [build / "tests" / program], self.patience.get(key, TEST_TIMEOUT_S),
+            cwd=self.root, env=environment)
+        shutil.rmtree(directory, ignore_errors=True)
+        return status, output, time.monotonic() - began
+
+    patience = {}  # key: seconds; of all trees
+
+
+class Mutation:
+    """The bug in a tree, and what is built of it; both are gone at the end."""
+
+    def __init__(self, tree, mutant):
+        self.tree, self.mutant = tree, mutant
+        self.path = tree.root / mutant.file
+        build = tree.build_of(mutant.sanitize)
+        objects = tree.depending[build].get(mutant.file, set())
+        self.made = [tree.root / name for one in objects
+                     for name in (one, one.with_suffix(".d"))]
+        self.made += [*(tree.root / build).glob("*.a"),
+                      tree.root / build / "tests" / mutant.program]
+
+    def __enter__(self):
+        # With their times: to make, nothing has ever happened.
+        self.kept = pathlib.Path(tempfile.mkdtemp(dir=self.tree.scratch))
+        for number, path in enumerate([self.path, *self.made]):
+            shutil.copy2(path, self.kept / str(number))
+        text = self.path.read_text()
+        self.path.unlink()
+        self.path.write_text(text.replace(self.mutant.old, self.mutant.new))
+        return self
+
+    def __exit__(self, *_):
+        for number, path in enumerate([self.path, *self.made]):
+            path.unlink(missing_ok=True)
+            shutil.copy2(self.kept / str(number), path)
+        shutil.rmtree(self.kept)
+
+
+def tail(output):
+    return "\n" + output.decode(errors="replace").strip()[-1500:]
+
+
+def words(key):
+    return f"{key[1]} {key[2]}" if key[2] else key[1]
 
 
 def judge(tree, mutant):
-    """A verdict, and whether it is the good one."""
-    for program, _ in mutant.tests:
-        if not tree.is_sound(mutant, program):
-            return f"{program} fails without the bug: that has to be mended first", False
-    undo = mutant.apply(tree.root)
-    if not undo:
-        return (f"its text is not in {mutant.file} (once): look whether the bug is still "
-                "possible and write the mutant anew"), False
-    try:
-        for program, function in mutant.tests:
-            path, build = tree.build(mutant, program)
-            if path is None:
-                return f"does not build: {build.decode(errors='replace')[-600:]}", False
-            failed, names, how = tree.run(path, build, tree.patience(mutant, program))
-            if failed and (function is None or not names or function in names):
-                return f"caught by {program} {function or ' '.join(names[:3]) or how}", True
-            if failed:
-                return f"caught, but by {' '.join(names)} and not by {function}", False
-        return f"SURVIVED {' '.join(program for program, _ in mutant.tests)}", False
-    finally:
-        undo()
+    """Whether it was caught, and how."""
+    with Mutation(tree, mutant):
+        status, output = tree.make(mutant.sanitize, [mutant.program], 1)
+        if status != 0:
+            return False, "does not build:" + tail(output)
+        status, output, _ = tree.run(mutant.key)
+    if status == 0:
+        return False, f"SURVIVED {words(mutant.key)}"
+    how = " (it hung)" if status is None else f" (signal {-status})" if status < 0 else ""
+    return True, f"{words(mutant.key)}{how}"
+
+
+def soundness(tree, key):
+    """What is wrong with the test without any bug, or None."""
+    status, output, seconds = tree.run(key)
+    if status != 0:
+        why = "takes too long" if status is None else "fails"
+        return f"{words(key)} {why} without the bug, mend that first:" + tail(output)
+    if key[2] and not PASSED.search(output):
+        return f"{words(key)} ran no test of this name"
+    Tree.patience[key] = max(HANG_S_MIN, HANG_FACTOR * seconds)
+    return None
+
+
+class Run:
+    def __init__(self, mutants, jobs, compiler):
+        self.mutants, self.jobs, self.compiler = mutants, jobs, compiler
+        self.processes, self.trees = Processes(), queue.SimpleQueue()
+        self.caught, self.failed, self.survived = 0, [], 0
+
+    def in_a_tree(self, work, argument):
+        tree = self.trees.get()
+        try:
+            return work(tree, argument)
+        finally:
+            self.trees.put(tree)
+
+    def say(self, mutant, good, text, seconds):
+        self.caught += good
+        if not good:
+            self.failed.append(mutant.name)
+        self.survived += text.startswith("SURVIVED")
+        print(f"{'caught' if good else 'FAILED':7} {mutant.name:36} {seconds:5.1f} s  {text}",
+              flush=True)
+
+    def build(self, directory, scratch):
+        began = time.monotonic()
+        tree = Tree(directory / "1", self.processes, scratch, self.compiler)
+        tree.root.mkdir()
+        tree.fill()
+        for sanitize in sorted({mutant.sanitize for mutant in self.mutants}):
+            programs = sorted({mutant.program for mutant in self.mutants
+                               if mutant.sanitize == sanitize})
+            status, output = tree.make(sanitize, programs, self.jobs)
+            if status != 0:
+                sys.exit("the tree does not build without a bug:" + tail(output))
+            tree.learn(sanitize)
+        self.trees.put(tree)
+        for number in range(2, self.jobs + 1):
+            self.trees.put(tree.copy(directory / str(number)))
+        print(f"built in {time.monotonic() - began:.0f} s", flush=True)
+
+    def each(self, pool, work, arguments):
+        """Like map(), in the order in which they are done: (argument, seconds, result)."""
+        def timed(argument):
+            began = time.monotonic()
+            result = self.in_a_tree(work, argument)
+            return argument, time.monotonic() - began, result
+        for future in concurrent.futures.as_completed(
+                [pool.submit(timed, argument) for argument in arguments]):
+            yield future.result()
+
+    def work(self, pool):
+        began = time.monotonic()
+        keys = sorted({mutant.key for mutant in self.mutants}, key=words)
+        unsound = {}
+        for key, _, wrong in self.each(pool, soundness, keys):
+            if wrong:
+                unsound[key] = wrong
+        print(f"{len(keys) - len(unsound)} of {len(keys)} tests pass without a bug, "
+              f"in {time.monotonic() - began:.0f} s", flush=True)
+        for mutant in self.mutants:
+            if mutant.key in unsound:
+                self.say(mutant, False, unsound[mutant.key], 0)
+        sound = [mutant for mutant in self.mutants if mutant.key not in unsound]
+        for mutant, seconds, (good, text) in self.each(pool, judge, sound):
+            self.say(mutant, good, text, seconds)
+
+    def interrupted(self, *_):
+        self.processes.stop()
+        raise KeyboardInterrupt
+
+    def all(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.interrupted)
+        with tempfile.TemporaryDirectory(prefix="spanring-mutants-") as directory, \
+                tempfile.TemporaryDirectory(prefix="spanring-mutants-", dir=SHM) as scratch, \
+                concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            try:
+                self.build(pathlib.Path(directory), scratch)
+                self.work(pool)
+            except BaseException:
+                self.processes.stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def chosen(names):
+    mutants = [Mutant(path) for path in sorted(HERE.glob("*.mutant"))]
+    unknown = set(names) - {mutant.name for mutant in mutants}
+    if unknown:
+        sys.exit(f"no such mutant: {' '.join(sorted(unknown))}")
+    return [mutant for mutant in mutants if not names or mutant.name in names]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
+                        help="mutants side by side")
+    parser.add_argument("--cc", default=os.environ.get("CC", "cc"), help="the compiler")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("name", nargs="*", help="mutants; all of them if none is named")
     arguments = parser.parse_args()
-    mutants = [Mutant(path) for path in sorted(HERE.glob("*.mutant"))]
-    if arguments.name:
-        unknown = set(arguments.name) - {mutant.name for mutant in mutants}
-        if unknown:
-            sys.exit(f"no such mutant: {' '.join(sorted(unknown))}")
-        mutants = [mutant for mutant in mutants if mutant.name in arguments.name]
-    good = 0
-    # In the order of files: the next one rebuilds little.
-    with tempfile.TemporaryDirectory(prefix="spanring-mutants-") as directory:
-        tree = Tree(pathlib.Path(directory), arguments.jobs)
-        for mutant in sorted(mutants, key=lambda mutant: (mutant.sanitize, mutant.file)):
-            began = time.monotonic()
-            verdict, caught = judge(tree, mutant)
-            good += caught
-            print(f"{'ok' if caught else 'FAILED':7}{mutant.name:34} {verdict} "
-                  f"({time.monotonic() - began:.0f} s)", flush=True)
-    print(f"{good} of {len(mutants)} mutants caught")
-    return 0 if good == len(mutants) else 1
+    began = time.monotonic()
+    mutants = chosen(arguments.name)
+    misfits = {mutant: mutant.misfit() for mutant in mutants if mutant.misfit()}
+    for mutant, why in misfits.items():
+        print(f"{mutant.name}: {why}")
+    if arguments.check:
+        return 1 if misfits else 0
+    fitting = [mutant for mutant in mutants if mutant not in misfits]
+    run = Run(fitting, max(1, min(arguments.jobs, len(fitting))), arguments.cc)
+    try:
+        if fitting:
+            run.all()
+    except KeyboardInterrupt:
+        print("interrupted")
+        return 130
+    for name in sorted([*run.failed, *(mutant.name for mutant in misfits)]):
+        print(f"failed: {name}")
+    print(f"{len(mutants)} mutants, {run.caught} caught, {run.survived} survived "
+          f"({time.monotonic() - began:.0f} s)")
+    return 0 if run.caught == len(mutants) else 1
 
 
 if __name__ == "__main__":
