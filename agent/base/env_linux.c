@@ -310,8 +310,11 @@ static int linux_sync_start(struct env *env, int fd, env_done_fn *done, void *ar
 
 /* ---- sockets -------------------------------------------------------------- */
 
+#define SILENCE_MS 30000
+
 static int linux_connect(struct env *env, const struct sockaddr *addr, socklen_t len)
 {
+	unsigned silence_ms = SILENCE_MS;
 	int fd, r, one = 1;
 
 	(void)env;
@@ -321,6 +324,10 @@ static int linux_connect(struct env *env, const struct sockaddr *addr, socklen_t
 	/* Requests are written whole; waiting for more would only delay them. */
 	if (addr->sa_family == AF_INET || addr->sa_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	/* What is sent and never acknowledged is a peer that is gone. */
+	if (addr->sa_family == AF_INET || addr->sa_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms,
+				 sizeof silence_ms);
 	/* EINTR as EINPROGRESS: the attempt goes on in the background. */
 	if (connect(fd, addr, len) < 0 && errno != EINPROGRESS && errno != EINTR) {
 		r = -errno;

@@ -316,6 +316,7 @@ static bool came_up(struct connection *connection)
 	connection->state = CONNECTION_UP;
 	connection->answered = false;
 	connection->pinged = false;
+	connection->ping_next_ns = 0;
 	connection->heard_ns = now(connection);
 	connection->ops->changed(connection->arg, true, "");
 	return true;
@@ -437,6 +438,7 @@ void connection_init(struct connection *connection, struct env *env,
 	connection->answered = false;
 	connection->pinged = false;
 	connection->ping_due_ns = 0;
+	connection->ping_next_ns = 0;
 	connection->wanted = false;
 	connection->other_loopback = false;
 	connection->backoff = BACKOFF_CONNECT;
@@ -527,8 +529,10 @@ void connection_cancel(struct connection *connection, void *tag, uint64_t sent_n
 	if (connection->state != CONNECTION_UP)
 		return;
 	grpc_client_cancel(&connection->client, tag);
-	if (connection->heard_ns > sent_ns || connection->pinged)
+	if (connection->heard_ns > sent_ns || connection->pinged ||
+	    now_ns < connection->ping_next_ns)
 		return;
+	connection->ping_next_ns = now_ns + PING_INTERVAL_NS;
 	grpc_client_ping(&connection->client);
 	connection->pinged = true;
 	connection->ping_due_ns = now_ns + PING_TIMEOUT_NS;

@@ -16,6 +16,9 @@
 
 #define CONNECT_TIMEOUT_NS 20000000000u
 #define PING_TIMEOUT_NS 20000000000u
+/* Rule 26: a server counts what comes more often than every five minutes, and
+ * closes with too_many_pings. */
+#define PING_INTERVAL_NS UINT64_C(310000000000)
 #define CONNECTION_READ_BYTES 16384
 
 enum connection_state {
@@ -50,6 +53,7 @@ struct connection {
 	bool answered;		 /* the peer has finished a call */
 	bool pinged;		 /* and nothing heard since */
 	uint64_t ping_due_ns;	 /* give up waiting for that */
+	uint64_t ping_next_ns;	 /* the peer is not asked again before */
 	bool wanted;		 /* somebody has something to send */
 	bool other_loopback;	 /* the next attempt at localhost tries ::1 */
 	struct backoff backoff;
@@ -79,7 +83,8 @@ int connection_call(struct connection *connection, void *tag,
 		    const struct transport_request *request);
 /* Forgets a call that got no answer in time. A peer that has been silent since
  * `sent_ns` is asked for a sign of life by one PING, and loses the connection
- * with all its calls when it gives none within PING_TIMEOUT_NS. */
+ * with all its calls when it gives none within PING_TIMEOUT_NS; in between, what is
+ * sent and not acknowledged ends the connection (TCP_USER_TIMEOUT). */
 void connection_cancel(struct connection *connection, void *tag, uint64_t sent_ns,
 		       uint64_t now_ns);
 

@@ -9,6 +9,8 @@
 /* Memory a batch keeps from one request to the next. */
 #define BATCH_KEEP (512u << 10)
 #define NS_PER_MS 1000000u
+/* Requests under way before anything is known of the peer. */
+#define STREAMS_FIRST 2
 
 enum { PRIORITY_ERROR = 3, PRIORITY_WARNING = 4, PRIORITY_INFO = 6 };
 
@@ -160,6 +162,28 @@ static void filling_seal(struct export *export)
 
 /* --- what becomes of a request -------------------------------------------- */
 
+/* Additive increase, multiplicative decrease: a peer that is slow for one is not
+ * made slower by eight, and one that is far away gets what fills the way there. */
+static void streams_grow(struct export *export)
+{
+	if (export->in_flight + 1 < export->streams ||
+	    export->streams >= export->options.streams_max)
+		return;
+	if (++export->streams_streak < export->streams)
+		return;
+	export->streams_streak = 0;
+	export->streams++;
+}
+
+static void streams_cut(struct export *export, uint64_t sent_ns, uint64_t now_ns)
+{
+	if (sent_ns <= export->streams_cut_ns)
+		return;
+	export->streams_cut_ns = now_ns;
+	export->streams_streak = 0;
+	export->streams -= export->streams / 2;
+}
+
 static void batch_accepted(struct export *export, struct export_batch *batch,
 			   const struct transport_answer *answer)
 {
@@ -170,6 +194,7 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 		say(export, PRIORITY_INFO, "%s is back after %llu failures",
 		    export->options.endpoint.authority, (unsigned long long)export->failures);
 	export->failures = 0;
+	streams_grow(export);
 	squeeze_heard(&export->squeeze, answer->compressions_known);
 	throttle_succeeded(&export->throttle);
 	if (rejected)
@@ -202,6 +227,7 @@ static void batch_retry(struct export *export, struct export_batch *batch,
 	uint64_t now_ns = now(export);
 	uint64_t wait_ns = backoff_next(&batch->backoff, random_bits(export));
 
+	streams_cut(export, batch->sent_ns, now_ns);
 	throttle_failed(&export->throttle, batch->sent_ns, now_ns, answer->delay_ns,
 			random_bits(export));
 	batch->state = EXPORT_BATCH_WAITING;
@@ -368,8 +394,8 @@ static int batches_send(struct export *export, uint64_t now_ns)
 	struct export_batch *batch;
 	int work = 0;
 
-	while (export->in_flight < export->options.streams_max &&
-	       now_ns >= export->throttle.until_ns && transport_ready(export)) {
+	while (export->in_flight < export->streams && now_ns >= export->throttle.until_ns &&
+	       transport_ready(export)) {
 		batch = batch_next(export, now_ns);
 		if (!batch || batch_send(export, batch, now_ns) < 0)
 			break;
@@ -422,8 +448,7 @@ static uint64_t batch_due(const struct export *export, const struct export_batch
 	case EXPORT_BATCH_WAITING:
 		/* Neither a full pipe nor a missing connection comes by waiting
 		 * for this batch. */
-		if (export->in_flight >= export->options.streams_max ||
-		    !transport_ready(export))
+		if (export->in_flight >= export->streams || !transport_ready(export))
 			return UINT64_MAX;
 		return batch->due_ns > export->throttle.until_ns ? batch->due_ns
 								 : export->throttle.until_ns;
@@ -586,6 +611,11 @@ bool export_connected(const struct export *export)
 
 static void transport_begin(struct export *export)
 {
+	export->streams = export->options.streams_max < STREAMS_FIRST
+				  ? export->options.streams_max
+				  : STREAMS_FIRST;
+	export->streams_streak = 0;
+	export->streams_cut_ns = 0;
 	grpc_transport_init(&export->transport.grpc, export->env, &export->options, &news,
 			    export);
 }

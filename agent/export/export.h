@@ -95,6 +95,11 @@ struct export
 	struct squeeze squeeze;
 	size_t memory; /* bytes of spans in batches */
 	size_t in_flight;
+	/* Requests that may be: it grows while the peer keeps up and halves when it
+	 * does not, from 1 to streams_max. */
+	size_t streams;
+	size_t streams_streak;	 /* answers since it changed that came while all were used */
+	uint64_t streams_cut_ns; /* it halved; what was sent before halves it no more */
 	bool flushing;
 
 	uint64_t last_number; /* highest pushed */

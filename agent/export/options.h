@@ -16,7 +16,7 @@
 #define EXPORT_BATCH_SPANS_MAX 512
 #define EXPORT_BATCH_BYTES_MAX 3900000
 #define EXPORT_DELAY_MS 1000
-#define EXPORT_STREAMS_MAX 4
+#define EXPORT_STREAMS_MAX 8
 #define EXPORT_STREAMS_LIMIT 8
 #define EXPORT_REQUEST_BYTES_MAX (64u << 20)
 #define EXPORT_RESPONSE_BYTES_MAX (4u << 20)
@@ -61,7 +61,7 @@ struct export_options {
 	size_t batch_spans_max;	   /* spans in one request */
 	size_t batch_bytes_max;	   /* encoded; one span larger than this goes alone */
 	uint64_t delay_ms;	   /* a batch does not wait longer for more spans */
-	size_t streams_max;	   /* requests in flight, 1 to EXPORT_STREAMS_LIMIT */
+	size_t streams_max;	   /* requests in flight at most, 1 to EXPORT_STREAMS_LIMIT */
 	size_t request_bytes_max;  /* a span that makes a larger request is dropped */
 	size_t response_bytes_max; /* a larger answer is a permanent refusal */
 	size_t memory_max;	   /* bytes of spans held; more are refused by push */

@@ -98,7 +98,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	(void)session;
 	assert(stream);
 	stream->id = frame->hd.stream_id;
-	stream->reply = peer->begun < peer->replies_n ? peer->replies[peer->begun] : reply_ok;
+	stream->reply = peer->begun < peer->replies_n ? peer->replies[peer->begun]
+			: peer->forever		      ? peer->replies[peer->replies_n - 1]
+						      : reply_ok;
 	stream->next = peer->streams;
 	peer->streams = stream;
 	peer->begun++;

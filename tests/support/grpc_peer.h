@@ -33,6 +33,7 @@ struct grpc_peer {
 	struct nghttp2_session *session;
 	struct grpc_peer_reply replies[GRPC_PEER_REPLIES];
 	size_t replies_n; /* later requests are answered with an OK */
+	bool forever;	  /* ... or as the last of these */
 	/* Sees each whole request and may change its answer; may be NULL. */
 	void (*request)(void *arg, struct bytes body, struct grpc_peer_reply *reply);
 	void *request_arg;

@@ -416,6 +416,30 @@ static void a_peer_that_never_speaks_is_left_after_a_ping(void **state)
 	scene_end(scene);
 }
 
+/* Ten minutes of a server that never answers, but answers pings. */
+static void rule_26_a_hanging_server_is_pinged_once_in_five_minutes(void **state)
+{
+	struct scene *scene = scene_new();
+
+	(void)state;
+	scene->options.streams_max = 1;
+	scene_begin(scene);
+	for (int i = 0; i < GRPC_PEER_REPLIES; i++)
+		grpc_peer_expect(&scene->peer)->silent = true;
+	scene->peer.forever = true;
+	push(scene, 1);
+	export_flush(&scene->export);
+	for (int i = 0; i < 600; i++) {
+		scene_rounds(scene, 3);
+		test_env_advance_ms(&scene->env, 1000);
+	}
+	assert_true(scene->export.counters.requests > 10);
+	assert_int_equal(scene->accepted, 1);
+	assert_true(export_connected(&scene->export));
+	assert_in_range(scene->peer.pings, 1, 2);
+	scene_end(scene);
+}
+
 static void a_slow_peer_that_answers_pings_keeps_its_connection(void **state)
 {
 	struct scene *scene = scene_new();
@@ -550,6 +574,42 @@ static void what_the_peer_says_stays_on_one_line_of_the_log(void **state)
 		lines += *c == '\n';
 	assert_int_equal(lines, 1);
 	assert_non_null(strstr(scene->log, "INVALID_ARGUMENT: a b [31m"));
+	scene_end(scene);
+}
+
+/* --- how many at once -------------------------------------------------------- */
+
+static void rule_11_requests_under_way_grow_while_the_peer_keeps_up(void **state)
+{
+	struct scene *scene = scene_new();
+	size_t most = 0;
+
+	(void)state;
+	scene->options.batch_spans_max = 1;
+	scene_begin(scene);
+	assert_int_equal(scene->export.streams, 2);
+	for (int i = 0; i < 200; i++) {
+		while (push_sized(scene, 100) == 0)
+			;
+		(void)export_tick(&scene->export, scene->env.mono_ns);
+		most = scene->export.in_flight > most ? scene->export.in_flight : most;
+		scene_round(scene);
+	}
+	assert_int_equal(scene->export.streams, EXPORT_STREAMS_LIMIT);
+	assert_int_equal(most, EXPORT_STREAMS_LIMIT);
+	/* All that are under way fail for one reason: it halves once. */
+	for (unsigned i = 0; i < EXPORT_STREAMS_LIMIT; i++)
+		while (push_sized(scene, 100) == 0)
+			;
+	(void)export_tick(&scene->export, scene->env.mono_ns);
+	assert_int_equal(scene->export.in_flight, EXPORT_STREAMS_LIMIT);
+	test_env_advance_ms(&scene->env, 1);
+	peer_hang_up(scene);
+	close(scene->listener);
+	scene->listener = -1;
+	scene_rounds(scene, 5);
+	assert_int_equal(scene->export.in_flight, 0);
+	assert_int_equal(scene->export.streams, EXPORT_STREAMS_LIMIT / 2);
 	scene_end(scene);
 }
 
@@ -754,6 +814,8 @@ int main(void)
 		cmocka_unit_test(a_name_that_does_not_resolve_is_said_so),
 		cmocka_unit_test(a_peer_that_never_speaks_is_left_after_a_ping),
 		cmocka_unit_test(a_slow_peer_that_answers_pings_keeps_its_connection),
+		cmocka_unit_test(rule_26_a_hanging_server_is_pinged_once_in_five_minutes),
+		cmocka_unit_test(rule_11_requests_under_way_grow_while_the_peer_keeps_up),
 		cmocka_unit_test(a_connection_lost_with_calls_in_flight_is_made_again),
 		cmocka_unit_test(rule_24_after_goaway_new_calls_take_a_new_connection),
 		cmocka_unit_test(an_idle_connection_that_ends_is_not_made_again_for_nothing),
