@@ -68,6 +68,12 @@ struct env_ops {
 	int (*connected)(struct env *env, int fd);
 	ssize_t (*recv)(struct env *env, int fd, void *at, size_t len);
 	ssize_t (*send)(struct env *env, int fd, const struct iovec *iov, int n);
+	/* A socket that takes connections; watch it for EPOLLIN. Of a unix socket the
+	 * name is taken over from a server that has gone, and everybody of this
+	 * machine may connect, as to a port. -EADDRINUSE: somebody serves there. */
+	int (*listen)(struct env *env, const struct sockaddr *addr, socklen_t len);
+	/* The next connection, non-blocking. -EAGAIN: there is none. */
+	int (*accept)(struct env *env, int fd);
 	int (*resolve_start)(struct env *env, const char *host, const char *port,
 			     env_resolved_fn *done, void *arg);
 	/* Forgets resolutions and syncs begun with this `arg`. */

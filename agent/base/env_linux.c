@@ -22,6 +22,7 @@
 
 #include "base/env_doorbell.h"
 #include "base/env_helper.h"
+#include "base/env_listen.h"
 #include "base/env_loop.h"
 #include "base/env_uring.h"
 
@@ -377,6 +378,18 @@ static ssize_t linux_send(struct env *env, int fd, const struct iovec *iov, int 
 	return sent < 0 ? -errno : sent;
 }
 
+static int linux_listen(struct env *env, const struct sockaddr *addr, socklen_t len)
+{
+	(void)env;
+	return env_listen(addr, len);
+}
+
+static int linux_accept(struct env *env, int fd)
+{
+	(void)env;
+	return env_accept(fd);
+}
+
 static int linux_resolve_start(struct env *env, const char *host, const char *port,
 			       env_resolved_fn *done, void *arg)
 {
@@ -438,6 +451,8 @@ static const struct env_ops linux_ops = {
 	.connected = linux_connected,
 	.recv = linux_recv,
 	.send = linux_send,
+	.listen = linux_listen,
+	.accept = linux_accept,
 	.resolve_start = linux_resolve_start,
 	.cancel = linux_cancel,
 	.watch = linux_watch,

@@ -433,6 +433,13 @@ static int no_connect(struct env *env, const struct sockaddr *addr, socklen_t le
 	return -ENETUNREACH;
 }
 
+static int no_accept(struct env *env, int fd)
+{
+	(void)env;
+	(void)fd;
+	return -EAGAIN;
+}
+
 static int no_connected(struct env *env, int fd)
 {
 	(void)env;
@@ -500,6 +507,8 @@ static const struct env_ops world_ops = {
 	.sync = world_sync,
 	.sync_start = world_sync_start,
 	.connect = no_connect,
+	.listen = no_connect,
+	.accept = no_accept,
 	.connected = no_connected,
 	.recv = no_recv,
 	.send = no_send,

@@ -14,6 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/env_listen.h"
+
 /* Something to report at the next wait(). */
 struct test_env_later {
 	struct test_env_later *next;
@@ -304,6 +306,18 @@ static ssize_t op_send(struct env *env, int fd, const struct iovec *iov, int n)
 	return sent;
 }
 
+static int op_listen(struct env *env, const struct sockaddr *addr, socklen_t len)
+{
+	(void)env;
+	return env_listen(addr, len);
+}
+
+static int op_accept(struct env *env, int fd)
+{
+	(void)env;
+	return env_accept(fd);
+}
+
 /* --- waiting -------------------------------------------------------------- */
 
 static int op_watch(struct env *env, int fd, uint32_t events, env_watch_fn *fn, void *arg)
@@ -368,6 +382,8 @@ static const struct env_ops ops = {
 	.connected = op_connected,
 	.recv = op_recv,
 	.send = op_send,
+	.listen = op_listen,
+	.accept = op_accept,
 	.resolve_start = op_resolve_start,
 	.cancel = op_cancel,
 	.watch = op_watch,
