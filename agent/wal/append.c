@@ -55,11 +55,11 @@ static bool log_is_full(const struct wal *wal, uint64_t capacity)
 }
 
 /* A frame longer than the limit goes alone. */
-static bool memory_is_full(const struct wal *wal, enum wal_kind kind, uint64_t need)
+static bool memory_is_full(const struct wal *wal, bool fresh, uint64_t need)
 {
 	uint64_t max = wal->options.memory_bytes_max;
 
-	if (kind != WAL_RECORD && wal->write_failing)
+	if (!fresh && wal->write_failing)
 		max += max / 4;
 	if (!wal->pending_bytes || wal->pending_bytes + need <= max)
 		return false;
@@ -100,17 +100,19 @@ static int segment_plan(struct wal *wal, uint64_t need)
 	return 0;
 }
 
-/* Finds or begins a segment that has `need` bytes left, and memory for them. */
-static int room_for(struct wal *wal, enum wal_kind kind, uint64_t need)
+/* Finds or begins a segment that has `need` bytes left, and memory for them.
+ * `fresh`: it is news from outside, which can wait there; the rest of the room is
+ * for what becomes of what the log has already. */
+static int room_for(struct wal *wal, bool fresh, uint64_t need)
 {
 	struct wal_segment *segment = wal_writing(wal);
 	int r;
 
 	assert(wal->recovered); /* otherwise numbers would be given twice */
-	if (memory_is_full(wal, kind, need))
+	if (memory_is_full(wal, fresh, need))
 		return -ENOBUFS;
 	if (!segment || segment_end(segment) + need > segment->capacity) {
-		if (kind == WAL_RECORD && log_is_full(wal, segment_capacity(wal, need)))
+		if (fresh && log_is_full(wal, segment_capacity(wal, need)))
 			return -ENOBUFS;
 		r = segment_plan(wal, need);
 		if (r < 0)
@@ -209,7 +211,7 @@ int wal_add(struct wal *wal, enum wal_kind kind, const struct iovec *parts, int 
 		whole += parts[i].iov_len;
 	if (whole > WAL_CHAIN_BYTES_MAX)
 		return -E2BIG;
-	r = room_for(wal, kind, frame_chain_bytes(whole));
+	r = room_for(wal, kind == WAL_RECORD, frame_chain_bytes(whole));
 	if (r < 0)
 		return r;
 	location = location_next(wal);
@@ -262,7 +264,7 @@ int wal_add_slices(struct wal *wal, const uint8_t instance[16], const struct sli
 	}
 	if (whole > WAL_CHAIN_BYTES_MAX)
 		return -E2BIG;
-	r = room_for(wal, WAL_RECORD, frame_chain_bytes(whole));
+	r = room_for(wal, true, frame_chain_bytes(whole));
 	if (r < 0)
 		return r;
 	location = location_next(wal);
@@ -304,7 +306,8 @@ static void put_scope(struct wal *wal, const struct finished_span *span, uint32_
 
 /* Room for the span and, should it need one, for its SCOPE frame in front. A
  * new segment knows no scopes, so both are always asked for together. */
-static int room_for_span(struct wal *wal, const struct finished_span *span, uint32_t *ret_scope)
+static int room_for_span(struct wal *wal, const struct finished_span *span, bool fresh,
+			 uint32_t *ret_scope)
 {
 	uint64_t scope = frame_chain_bytes(scope_bytes(span));
 	uint64_t need = frame_chain_bytes(sizeof(struct wal_span) + span->span.len);
@@ -317,7 +320,7 @@ static int room_for_span(struct wal *wal, const struct finished_span *span, uint
 		scope = 0;
 	if (scope == 0 && segment_end(wal_writing(wal)) + need > wal_writing(wal)->capacity)
 		scope = frame_chain_bytes(scope_bytes(span));
-	r = room_for(wal, WAL_SPAN, scope + need);
+	r = room_for(wal, fresh, scope + need);
 	if (r < 0)
 		return r;
 	*ret_scope = scopes_find(&wal->scopes, span);
@@ -332,7 +335,7 @@ int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *ins
 	struct chain_writer chain;
 	int r;
 
-	r = room_for_span(wal, span, &head.scope);
+	r = room_for_span(wal, span, !instance, &head.scope);
 	if (r < 0)
 		return r;
 	if (!head.scope) {

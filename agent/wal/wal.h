@@ -100,7 +100,8 @@ int wal_add_slices(struct wal *wal, const uint8_t instance[16], const struct sli
 int wal_record_next(struct bytes payload, size_t *at, struct slice *ret_slice,
 		    uint32_t *ret_offset);
 
-/* Gives span->number its value. `instance` NULL for received spans. */
+/* Gives span->number its value. `instance` NULL for received spans, which are
+ * refused where RECORD frames are: whoever sent them has them still. */
 int wal_add_span(struct wal *wal, struct finished_span *span, const uint8_t *instance,
 		 const uint8_t *span_id, uint64_t *ret_sequence);
 

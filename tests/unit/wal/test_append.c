@@ -193,6 +193,36 @@ static void records_are_refused_when_the_log_is_over_its_size_but_states_are_not
 	wal_fixture_fini(&f);
 }
 
+static int add_span_of(struct wal_fixture *f, const uint8_t *instance)
+{
+	static const uint8_t bytes[1000];
+	struct finished_span span = {.trace_id = {1}, .span = {bytes, sizeof bytes}};
+	uint64_t sequence;
+
+	return wal_add_span(f->wal, &span, instance, NULL, &sequence);
+}
+
+static void received_spans_are_refused_like_records_and_finished_ones_are_not(void **state)
+{
+	static const uint8_t instance[16] = {1};
+	struct wal_fixture f;
+	int r = 0, i;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	f.options.max_bytes = 1 << 20;
+	wal_fixture_open(&f);
+	for (i = 0; i < 10000 && r == 0; i++) {
+		r = add_span_of(&f, NULL);
+		assert_int_equal(wal_commit(f.wal), 0);
+	}
+	assert_int_equal(r, -ENOBUFS);
+	assert_in_range(wal_bytes(f.wal), 1 << 20, 3 << 19);
+	for (i = 0; i < 1000; i++)
+		assert_int_equal(add_span_of(&f, instance), 0);
+	wal_fixture_fini(&f);
+}
+
 static void open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk(void **state)
 {
 	struct wal_fixture f;
@@ -431,7 +461,10 @@ int main(void)
 		cmocka_unit_test(what_is_too_long_or_too_much_is_refused_and_nothing_is_added),
 		cmocka_unit_test(
 			records_are_refused_when_the_log_is_over_its_size_but_states_are_not),
-		cmocka_unit_test(open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk),
+		cmocka_unit_test(
+			received_spans_are_refused_like_records_and_finished_ones_are_not),
+		cmocka_unit_test(
+			open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk),
 		cmocka_unit_test(the_log_takes_half_of_a_small_disk_in_small_segments),
 		cmocka_unit_test(slices_come_back_one_by_one_and_where_they_were_said_to_be),
 		cmocka_unit_test(a_record_payload_cut_anywhere_is_refused_or_ends_at_a_slice),
