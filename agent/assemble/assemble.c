@@ -81,6 +81,7 @@ void assemble_free(struct assemble *a)
 		source_free(source);
 	}
 	map_fini(&a->sources);
+	limit_user_put(&a->users, a->senders);
 	map_fini(&a->users);
 	trace_run_table_fini(&a->runs);
 	span_store_fini(&a->store);
@@ -474,27 +475,6 @@ bool assemble_run_awaited(const struct assemble *a, const uint8_t trace_id[16])
 	const struct trace_run *run = trace_run_find(&a->runs, trace_id);
 
 	return run && !(run->flags & RUN_OVER);
-}
-
-void assemble_received(struct assemble *a, const uint8_t trace_id[16], struct bytes service,
-		       uint64_t number, uint64_t start_wall_ns)
-{
-	struct trace_run *run = trace_run_get(&a->runs, trace_id, a->clock.mono_ns);
-	uint64_t boot;
-
-	/* Without memory for the run its spans are in the log all the same;
-	 * the next one, or the next life, makes it. */
-	if (!run)
-		return;
-	memcpy(&boot, a->clock.boot_id, 8);
-	trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
-	trace_run_introduce(run, service, start_wall_ns);
-	a->counters.received++;
-	a->counters.finished++;
-	run->ledger.received++;
-	run->ledger.finished++;
-	trace_run_span_added(&a->runs, run, number, a->clock.mono_ns);
-	(void)trace_run_table_introduce(&a->runs);
 }
 
 /* ---- for status ---- */

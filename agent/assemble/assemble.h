@@ -217,9 +217,11 @@ void assemble_set_limits(struct assemble *assemble, uint64_t memory_bytes_max,
 /* Whether run_over will still be called for this run. */
 bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_id[16]);
 
-/* Received spans (a later stage) join their run here. */
-void assemble_received(struct assemble *assemble, const uint8_t trace_id[16],
-		       struct bytes service, uint64_t number, uint64_t start_wall_ns);
+/* Whether the limits let one more received span into this run (-EDQUOT, counted).
+ * Whoever sends is one user here: what comes over a socket has no other name. */
+int assemble_admits(struct assemble *assemble, const uint8_t trace_id[16]);
+/* A received span is in the log: it joins its run. */
+void assemble_received(struct assemble *assemble, const struct finished_span *span);
 
 /* Recovery, in log order, before the first ring is seen. */
 int assemble_recover_slices(struct assemble *assemble, const uint8_t instance[16],

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "assemble/stage.h"
-#include "otlp/pb.h"
 #include "wire/record.h"
 
 /* The payload of a STATE frame behind its key; the records follow, START first
@@ -378,49 +377,6 @@ int assemble_recover_run(struct assemble *a, const uint8_t trace_id[16], struct 
 
 /* ---- finished spans of an earlier life ---- */
 
-#define RESOURCE_ATTRIBUTES 1
-#define KEY_VALUE_KEY 1
-#define KEY_VALUE_VALUE 2
-#define ANY_VALUE_STRING 1
-#define SPAN_START_TIME 7
-
-static struct bytes field_bytes(struct bytes message, uint32_t number)
-{
-	struct pb_reader reader = pb_read(message);
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == number && field.wire == PB_BYTES)
-			return field.bytes;
-	return (struct bytes){NULL, 0};
-}
-
-static struct bytes resource_service(struct bytes resource)
-{
-	struct pb_reader reader = pb_read(resource);
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0) {
-		if (field.number != RESOURCE_ATTRIBUTES || field.wire != PB_BYTES ||
-		    !bytes_equal(field_bytes(field.bytes, KEY_VALUE_KEY),
-				 bytes_of("service.name")))
-			continue;
-		return field_bytes(field_bytes(field.bytes, KEY_VALUE_VALUE), ANY_VALUE_STRING);
-	}
-	return (struct bytes){NULL, 0};
-}
-
-static uint64_t span_start_wall_ns(struct bytes span)
-{
-	struct pb_reader reader = pb_read(span);
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == SPAN_START_TIME && field.wire == PB_FIXED64)
-			return field.value;
-	return 0;
-}
-
 /* The START of this span lay in a segment that has gone; what is left of its
  * records was counted when it came, in an earlier life. */
 static void forget_remnants(struct assemble *a, struct open_span *span)
@@ -463,8 +419,8 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	run = trace_run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
 	if (!run)
 		return;
-	trace_run_introduce(run, resource_service(finished->resource),
-			    span_start_wall_ns(finished->span));
+	trace_run_introduce(run, received_service(finished->resource),
+			    received_start_wall_ns(finished->span));
 	count_finished(a, run, false, memcmp(span_id, zero_id, 8) == 0);
 	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }

@@ -20,6 +20,7 @@
 
 struct assemble {
 	struct env *env;
+	struct limit_user *senders; /* of received spans; NULL before the first */
 	struct assemble_options options;
 	struct assemble_ops ops;
 	struct assemble_counters counters;
@@ -58,6 +59,11 @@ void stage_forget_source(struct assemble *a, struct source *source);
 
 /* The log says that the ring is closed, and not how its open spans ended. */
 void stage_end_closed(struct assemble *a, struct source *source);
+
+/* received.c: service.name of an encoded Resource, and when an encoded Span began;
+ * empty or 0 where it does not say. */
+struct bytes received_service(struct bytes resource);
+uint64_t received_start_wall_ns(struct bytes span);
 
 /* apply.c */
 void apply_slices(struct assemble *a, struct source *source, const struct slice *slices,

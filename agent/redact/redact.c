@@ -17,3 +17,10 @@ int redact_push(struct redact *redact, struct slice *slices, uint32_t n)
 		redact->counters.records += slices[i].record_count;
 	return 0;
 }
+
+int redact_span(struct redact *redact, struct finished_span *span)
+{
+	(void)span;
+	redact->counters.received++;
+	return 0;
+}

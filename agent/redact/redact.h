@@ -7,6 +7,7 @@
 #ifndef REDACT_REDACT_H
 #define REDACT_REDACT_H
 
+#include "base/finished_span.h"
 #include "base/slice.h"
 
 struct redact_options {
@@ -15,6 +16,7 @@ struct redact_options {
 
 struct redact_counters {
 	uint64_t records;
+	uint64_t received; /* spans that came finished */
 	uint64_t changed;
 };
 
@@ -26,5 +28,7 @@ struct redact {
 int redact_init(struct redact *redact, const struct redact_options *options);
 void redact_fini(struct redact *redact);
 int redact_push(struct redact *redact, struct slice *slices, uint32_t n);
+/* The same for a received span: its bytes, those of its resource and scope. */
+int redact_span(struct redact *redact, struct finished_span *span);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -376,6 +377,38 @@ static void a_user_begins_so_many_runs_at_once_and_so_many_a_second(void **state
 	assert_int_equal(met()->runs, 5 + 6);
 }
 
+/* So does whoever sends over a socket: all of them are one. */
+static void senders_begin_so_many_runs_and_each_has_so_many_spans(void **state)
+{
+	struct finished_span span = {.number = 0};
+	int refused = 0;
+
+	(void)state;
+	scene.options.limits.user_runs_max = 10;
+	scene.options.limits.user_runs_per_second = 2;
+	scene.options.limits.run_spans_max = 3;
+	begin();
+	for (uint8_t trace = 1; trace <= 15; trace++) {
+		span.trace_id[0] = trace;
+		span.number++;
+		if (assemble_admits(scene.assemble, span.trace_id) < 0)
+			refused++;
+		else
+			assemble_received(scene.assemble, &span);
+	}
+	assert_int_equal(refused, 5);
+	assert_int_equal(met()->runs, 5);
+	span.trace_id[0] = 1;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(assemble_admits(scene.assemble, span.trace_id), 0);
+		span.number++;
+		assemble_received(scene.assemble, &span);
+	}
+	assert_int_equal(assemble_admits(scene.assemble, span.trace_id), -EDQUOT);
+	assert_int_equal(met()->run_spans, 1);
+	assert_int_equal(assemble_counters(scene.assemble)->received, 12);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -395,6 +428,7 @@ int main(void)
 		TEST(a_large_resource_and_too_many_scopes_are_refused),
 		TEST(a_run_has_so_many_spans),
 		TEST(a_user_begins_so_many_runs_at_once_and_so_many_a_second),
+		TEST(senders_begin_so_many_runs_and_each_has_so_many_spans),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,10 +239,14 @@ static void a_ring_of_another_time_namespace_gets_our_times(void **state)
 
 static void a_received_span_joins_its_run(void **state)
 {
-	uint8_t trace[16] = {9, 0, 0, 0, 0, 0, 0, 0, 9};
+	static const uint8_t began[9] = {7 << 3 | 1, 123}; /* start_time_unix_nano */
+	struct finished_span span = {.number = 5,
+				     .trace_id = {9, 0, 0, 0, 0, 0, 0, 0, 9},
+				     .span = {began, sizeof began}};
 
 	(void)state;
-	assemble_received(scene.assemble, trace, bytes_of("proxy"), 5, 123);
+	assert_int_equal(assemble_admits(scene.assemble, span.trace_id), 0);
+	assemble_received(scene.assemble, &span);
 	assert_int_equal(scene_run(&scene, 9)->seen, 1);
 	assert_int_equal(scene_run(&scene, 9)->first_wall_ns, 123);
 	wait_ms(10000);
