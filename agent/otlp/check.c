@@ -1,7 +1,9 @@
 #include "otlp/check.h"
 
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
+#include "opentelemetry/proto/resource/v1/resource.pb-c.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/encode.h"
 #include "otlp/json_print.h"
 #include "otlp/pb.h"
 #include "otlp/utf8.h"
@@ -10,6 +12,9 @@
 #define ANY_VALUE_STRING_INDEX 8
 #define KEY_VALUE_KEY_INDEX 3
 #define SPAN_PARENT_ID 4
+#define RESOURCE_ATTRIBUTES 1
+#define RESOURCE_DROPPED 2
+#define KEY_VALUE_KEY 1
 
 /* What is to be done with one field of a message. */
 enum verdict {
@@ -19,6 +24,7 @@ enum verdict {
 	FIELD_DEEP,    /* one level too many: what holds it stays without it */
 	FIELD_STRING_INDEX,
 	FIELD_PARENT,
+	FIELD_OWNED,
 };
 
 static bool is_string_index(const ProtobufCMessageDescriptor *type, uint32_t number)
@@ -36,6 +42,19 @@ static bool is_zeros(struct bytes bytes)
 		if (bytes.at[i])
 			return false;
 	return bytes.len > 0;
+}
+
+/* The last of several keys counts. */
+static bool is_owned(struct bytes attribute)
+{
+	struct pb_reader reader = pb_read(attribute);
+	struct bytes key = {NULL, 0};
+	struct pb_field field;
+
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == KEY_VALUE_KEY && field.wire == PB_BYTES)
+			key = field.bytes;
+	return otlp_is_owners_key(key);
 }
 
 /* Our messages have few fields, in order. */
@@ -71,6 +90,10 @@ static enum verdict judge(const ProtobufCMessageDescriptor *type, const struct p
 			       : FIELD_KEEP;
 	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
 		return FIELD_KEEP;
+	if (field->id == RESOURCE_ATTRIBUTES &&
+	    type == &opentelemetry__proto__resource__v1__resource__descriptor &&
+	    is_owned(piece->bytes))
+		return FIELD_OWNED;
 	*ret_type = field->descriptor;
 	return depth > 0 ? FIELD_MESSAGE : FIELD_DEEP;
 }
@@ -101,6 +124,9 @@ static int check(const ProtobufCMessageDescriptor *type, struct bytes message, u
 			break;
 		case FIELD_PARENT:
 			faults->parents++;
+			break;
+		case FIELD_OWNED:
+			faults->owned++;
 			break;
 		case FIELD_KEEP:
 			break;
@@ -145,10 +171,16 @@ static int repair(struct buf *out, const ProtobufCMessageDescriptor *type, struc
 	const ProtobufCMessageDescriptor *inner = NULL;
 	const uint8_t *begin = reader.at;
 	struct pb_field piece;
+	uint64_t dropped = 0, owned = 0;
 	int r;
 
 	while ((r = pb_next(&reader, &piece)) > 0) {
+		if (piece.number == RESOURCE_DROPPED && piece.wire == PB_VARINT)
+			dropped = piece.value;
 		switch (judge(type, &piece, depth, &inner)) {
+		case FIELD_OWNED:
+			owned++;
+			break;
 		case FIELD_KEEP:
 			r = buf_append(out, begin, (size_t)(reader.at - begin));
 			break;
@@ -167,7 +199,9 @@ static int repair(struct buf *out, const ProtobufCMessageDescriptor *type, struc
 			return r;
 		begin = reader.at;
 	}
-	return r;
+	/* Of two counts the later one holds. */
+	return r == 0 && owned ? pb_varint(out, RESOURCE_DROPPED, (uint32_t)(dropped + owned))
+			       : r;
 }
 
 int otlp_repair(struct buf *out, const ProtobufCMessageDescriptor *type, struct bytes message)

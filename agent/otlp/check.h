@@ -3,7 +3,8 @@
  * What a sender's encoder should never make, though one may, would be refused by
  * every reader behind us together with all that travels with it: text that is
  * not UTF-8, values nested deeper than protobuf's parsers read, the string
- * table's references that only profiles may have, a parent of all zeros. Such a
+ * table's references that only profiles may have, a parent of all zeros. And nobody
+ * says of himself what the agent says of a process (spanring.uid, spanring.pid). Such a
  * message is written anew with that one thing put right; every other keeps its
  * bytes, fields we do not know included. */
 #ifndef OTLP_CHECK_H
@@ -20,11 +21,14 @@ struct otlp_faults {
 	uint64_t strings; /* AnyValue.string_value_strindex, KeyValue.key_strindex:
 			   * treated as absent */
 	uint64_t parents; /* a root whose parent is zeros: it has none */
+	uint64_t owned;	  /* attributes of a resource that only the agent sets: dropped,
+			   * and counted there as dropped */
 };
 
 static inline bool otlp_faults_any(const struct otlp_faults *faults)
 {
-	return faults->texts || faults->deep || faults->strings || faults->parents;
+	return faults->texts || faults->deep || faults->strings || faults->parents ||
+	       faults->owned;
 }
 
 /* Looks at all of `message`. 0; -EBADMSG: it is not protobuf. A known field of the

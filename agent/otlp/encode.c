@@ -507,13 +507,12 @@ static struct bytes schema_url_of(struct record_text text)
 static const char uid_key[] = "spanring.uid";
 static const char pid_key[] = "spanring.pid";
 
-static bool is_owners_key(const struct record_entry *entry)
+bool otlp_is_owners_key(struct bytes key)
 {
-	return entry->key_length == sizeof uid_key - 1 &&
-	       (memcmp(entry->key, uid_key, sizeof uid_key - 1) == 0 ||
-		memcmp(entry->key, pid_key, sizeof pid_key - 1) == 0);
+	return key.len == sizeof uid_key - 1 &&
+	       (memcmp(key.at, uid_key, key.len) == 0 || memcmp(key.at, pid_key, key.len) == 0);
 }
-_Static_assert(sizeof uid_key == sizeof pid_key, "is_owners_key() compares one length");
+_Static_assert(sizeof uid_key == sizeof pid_key, "otlp_is_owners_key() compares one length");
 
 /* What the process says of itself. It cannot say whose it is. */
 static int add_told(struct attributes *attributes, struct record_text entries)
@@ -524,7 +523,7 @@ static int add_told(struct attributes *attributes, struct record_text entries)
 	while ((entry = attributes_next(attributes))) {
 		if (record_entry_next(&at, end, entry) <= 0)
 			return 0;
-		if (is_owners_key(entry))
+		if (otlp_is_owners_key((struct bytes){entry->key, entry->key_length}))
 			attributes->dropped++;
 		else
 			attributes_take(attributes);

@@ -63,6 +63,9 @@ struct otlp_owner {
 	uint32_t uid, pid;
 };
 
+/* Whether a resource's attribute of this name is the agent's to set. */
+bool otlp_is_owners_key(struct bytes key);
+
 /* A Resource message from a checked RESOURCE record; `*ret_schema_url` borrows
  * from the record, and is empty for one that is not UTF-8. With NULL: nothing but
  * the owner. The owner's two keys are the agent's alone, known or not: what a

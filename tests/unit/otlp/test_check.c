@@ -12,6 +12,7 @@
 #include "otlp/pb.h"
 
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
+#define RESOURCE (&opentelemetry__proto__resource__v1__resource__descriptor)
 #define ANY_VALUE (&opentelemetry__proto__common__v1__any_value__descriptor)
 #define KEY_VALUE (&opentelemetry__proto__common__v1__key_value__descriptor)
 
@@ -119,6 +120,35 @@ static void a_parent_of_zeros_is_none(void **state)
 	buf_fini(&expected);
 }
 
+static void put_attribute(struct buf *at, const char *key)
+{
+	struct pb_nested attribute = pb_open(at, 1, 20), value;
+
+	(void)pb_bytes(at, 1, bytes_of(key));
+	value = pb_open(at, 2, 2);
+	(void)pb_varint(at, 3, 4);
+	(void)pb_close(at, value);
+	(void)pb_close(at, attribute);
+}
+
+static void nobody_says_himself_whose_process_he_is(void **state)
+{
+	struct buf resource = BUF_INIT, expected = BUF_INIT;
+
+	(void)state;
+	put_attribute(&resource, "spanring.uid");
+	put_attribute(&resource, "spanring.uida");
+	(void)pb_varint(&resource, 2, 5);
+	put_attribute(&resource, "spanring.pid");
+	put_attribute(&expected, "spanring.uida");
+	(void)pb_varint(&expected, 2, 5);
+	(void)pb_varint(&expected, 2, 7);
+	assert_int_equal(check(RESOURCE, &resource).owned, 2);
+	assert_repaired(RESOURCE, &resource, &expected);
+	buf_fini(&resource);
+	buf_fini(&expected);
+}
+
 /* AnyValue in ArrayValue in AnyValue ..., `levels` messages altogether. */
 static void put_nested(struct buf *at, unsigned levels)
 {
@@ -172,6 +202,7 @@ int main(void)
 		cmocka_unit_test(text_that_is_not_utf8_is_repaired_wherever_it_stands),
 		cmocka_unit_test(rule_44_string_table_references_are_treated_as_absent),
 		cmocka_unit_test(a_parent_of_zeros_is_none),
+		cmocka_unit_test(nobody_says_himself_whose_process_he_is),
 		cmocka_unit_test(values_deeper_than_readers_go_are_emptied),
 		cmocka_unit_test(what_is_no_protobuf_is_refused_at_any_depth),
 	};
