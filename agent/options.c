@@ -9,6 +9,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "options_receive.h"
 #include "options_table.h"
 #include "options_value.h"
 #include "options_yaml.h"
@@ -475,7 +476,7 @@ static int check_ranges(struct loader *loader)
 		loader_say(loader, "serve.tcp", options->serve_tcp, right);
 		return EXIT_CONFIG;
 	}
-	return 0;
+	return options_check_receive(options, loader->say, loader->say_arg) ? 0 : EXIT_CONFIG;
 }
 
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,

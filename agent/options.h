@@ -78,6 +78,20 @@ struct options {
 	struct destination_settings destinations[OPTIONS_DESTINATIONS_MAX];
 	uint32_t destination_count; /* in the list */
 
+	bool receive_enabled;
+	char *receive_grpc; /* addresses; NULL or "": none */
+	char *receive_http;
+	uint32_t receive_connections;
+	uint32_t receive_streams;
+	uint64_t receive_header_bytes;
+	uint64_t receive_request_bytes;
+	uint32_t receive_ratio;
+	uint64_t receive_memory_bytes;
+	uint64_t receive_response_bytes;
+	uint64_t receive_request_timeout_ns;
+	uint64_t receive_idle_timeout_ns;
+	uint64_t receive_ping_interval_ns;
+
 	char *serve_tcp; /* NULL: the unix socket alone */
 
 	bool redact_enabled;

@@ -43,6 +43,19 @@
 			X(group, streams) X(group, request_max) X(group, response_max)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
+#define RECEIVE_KEYS(X)             \
+	X(receive, enabled)         \
+	X(receive, grpc)            \
+	X(receive, http)            \
+	X(receive, connections)     \
+	X(receive, streams)         \
+	X(receive, header_max)      \
+	X(receive, request_max)     \
+	X(receive, ratio_max)       \
+	X(receive, memory_max)      \
+	X(receive, response_max)    \
+	X(receive, request_timeout) \
+	X(receive, idle_timeout) X(receive, ping_interval)
 #define SERVE_KEYS(X) X(serve, tcp)
 #define REDACT_KEYS(X) X(redact, enabled)
 #define AGENT_KEYS(X)      \
@@ -56,7 +69,8 @@
 	X(assemble, ASSEMBLE_KEYS) \
 	X(limits, LIMITS_KEYS)     \
 	X(archive, ARCHIVE_KEYS)   \
-	X(export, EXPORT_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
+	X(export, EXPORT_KEYS)     \
+	X(receive, RECEIVE_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
 struct yaml_ring {
@@ -85,6 +99,9 @@ struct yaml_export {
 /* An entry of `destinations`. */
 struct yaml_listed {
 	LISTED_KEYS(MEMBER)
+};
+struct yaml_receive {
+	RECEIVE_KEYS(MEMBER)
 };
 struct yaml_serve {
 	SERVE_KEYS(MEMBER)
@@ -127,6 +144,8 @@ static const cyaml_schema_field_t listed_fields[] = {LISTED_KEYS(TEXT_FIELD) CYA
 static const cyaml_schema_value_t listed_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_listed, listed_fields),
 };
+static const cyaml_schema_field_t receive_fields[] = {RECEIVE_KEYS(TEXT_FIELD)
+							      CYAML_FIELD_END};
 static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};

@@ -38,6 +38,20 @@ static void acknowledge_flushes(struct pipeline *p, uint64_t sequence)
 	p->ack_count = kept;
 }
 
+/* What was received is answered when it is where a flush would be acknowledged. */
+static void answer_senders(struct pipeline *p, uint64_t now_ns, uint64_t sequence)
+{
+	int r;
+
+	if (!p->receive)
+		return;
+	receive_logged(p->receive, sequence);
+	r = news_receive_ready(p);
+	if (r < 0)
+		receive_log_failed(p->receive, r);
+	(void)receive_tick(p->receive, now_ns);
+}
+
 /* A dead ring goes in two steps: once assembly has ended its spans, the log is
  * told that it is closed; once that is logged, its files are removed. */
 static bool bury(struct pipeline *p, struct dead_ring *dead, uint64_t sequence)
@@ -85,6 +99,7 @@ int pipeline_step(struct pipeline *p)
 	sequence = safe_sequence(p);
 	drain_logged(p->drain, sequence);
 	acknowledge_flushes(p, sequence);
+	answer_senders(p, now_ns, sequence);
 	bury_dead(p, sequence);
 	work += pipeline_feed(p);
 	for (uint32_t i = 0; i < p->destination_count; i++)
@@ -147,8 +162,9 @@ static bool sent_and_archived(const struct pipeline *p)
 	return !p->archive || archive_mark(p->archive) >= last;
 }
 
-/* Runs turns until the rings were found empty for a while; a span needs two
- * rounds to be finished, so one quiet turn is not enough. */
+/* Runs turns until the rings were found empty for a while, and what was being
+ * received is answered; a span needs two rounds to be finished, so one quiet turn is
+ * not enough. */
 static void stop_draining(struct pipeline *p, uint64_t deadline_ns)
 {
 	uint64_t now_ns = p->env->ops->mono_ns(p->env), quiet_since_ns = now_ns;
@@ -161,7 +177,8 @@ static void stop_draining(struct pipeline *p, uint64_t deadline_ns)
 		(void)pipeline_step(p);
 		(void)p->env->ops->wait(p->env, STOP_TURN_NS);
 		now_ns = p->env->ops->mono_ns(p->env);
-		if (drain_counters(p->drain)->bytes != before)
+		if (drain_counters(p->drain)->bytes != before ||
+		    (p->receive && receive_busy(p->receive)))
 			quiet_since_ns = now_ns;
 	}
 }
@@ -213,6 +230,8 @@ void pipeline_stop(struct pipeline *p, uint64_t deadline_ns)
 	uint64_t now_ns = p->env->ops->mono_ns(p->env), until = now_ns + deadline_ns;
 
 	p->stopping = true;
+	if (p->receive)
+		receive_stop(p->receive);
 	/* A third of the time at most goes to rings that never fall silent. */
 	stop_draining(p, now_ns + deadline_ns / 3);
 	assemble_flush(p->assemble);

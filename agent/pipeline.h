@@ -1,6 +1,6 @@
 /* The pipeline: the one file that knows all stages.
  *
- *   drain -> redact -> wal -> assemble -> wal -> export, archive
+ *   drain, receive -> redact -> wal -> assemble -> wal -> export, archive
  *
  * It owns every stage, hands each what the one before gives, and turns news
  * that travels up (a stage is full) into waiting. One thread runs it. */
@@ -18,6 +18,7 @@
 #include "export/export.h"
 #include "export/headers.h"
 #include "options.h"
+#include "receive/receive.h"
 #include "redact/redact.h"
 #include "wal/wal.h"
 
@@ -97,6 +98,8 @@ struct pipeline {
 	struct wal *wal;
 	struct redact redact;
 	struct drain *drain;
+	struct receive *receive;		    /* NULL: switched off */
+	char agent_id[RECEIVE_AGENT_ID_DIGITS + 1]; /* of this life */
 	struct assemble *assemble;
 	struct archive *archive; /* NULL: switched off */
 	struct wal_reader *archive_reader;
@@ -212,6 +215,9 @@ int news_archived(void *arg, const uint8_t trace_id[16], uint64_t spans);
 bool news_run_awaited(void *arg, const uint8_t trace_id[16]);
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete);
+int news_receive_ready(void *arg);
+int news_received(void *arg, struct finished_span *span);
+uint64_t news_receive_sequence(void *arg);
 /* Adds a frame that begins with a wal_key; `sub` may be NULL. */
 int pipeline_add_keyed(struct pipeline *pipeline, enum wal_kind kind, const uint8_t key[16],
 		       const uint8_t *sub, struct bytes payload, uint64_t *ret_sequence,

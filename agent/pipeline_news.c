@@ -179,6 +179,49 @@ int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_
 	return r;
 }
 
+/* ---- the receiver's news ------------------------------------------------------ */
+
+/* Its senders keep what the log's disk refuses; memory is for those who cannot. */
+int news_receive_ready(void *arg)
+{
+	struct pipeline *p = arg;
+
+	if (condition_is_raised(&p->conditions, CONDITION_LOG_WRITE_FAILING) ||
+	    (p->options->wal_sync_each &&
+	     condition_is_raised(&p->conditions, CONDITION_LOG_SYNC_FAILING)))
+		return -EIO;
+	return 0;
+}
+
+int news_received(void *arg, struct finished_span *span)
+{
+	struct pipeline *p = arg;
+	uint64_t sequence;
+	int r;
+
+	r = assemble_admits(p->assemble, span->trace_id);
+	if (r == 0)
+		r = redact_span(&p->redact, span);
+	if (r < 0)
+		return r;
+	r = wal_add_span(p->wal, span, NULL, NULL, &sequence);
+	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
+		r = wal_add_span(p->wal, span, NULL, NULL, &sequence);
+	if (r < 0)
+		return r;
+	if (sequence > p->last_sequence)
+		p->last_sequence = sequence;
+	assemble_received(p->assemble, span);
+	return 0;
+}
+
+uint64_t news_receive_sequence(void *arg)
+{
+	const struct pipeline *p = arg;
+
+	return p->last_sequence;
+}
+
 /* ---- assembly's news --------------------------------------------------------- */
 
 int news_finished(void *arg, struct finished_span *span, const uint8_t instance[16],

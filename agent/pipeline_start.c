@@ -31,6 +31,12 @@ static void log_wal(void *arg, int priority, const char *line)
 	log_text(priority, "wal", line);
 }
 
+static void log_receive(void *arg, int priority, const char *line)
+{
+	(void)arg;
+	log_text(priority, "receive", line);
+}
+
 static void log_assemble(void *arg, int priority, const char *line)
 {
 	(void)arg;
@@ -207,6 +213,52 @@ static int start_archive(struct pipeline *p)
 	return archive_new(&p->archive, p->env, &options, &ops);
 }
 
+/* By which it knows what it sent itself. */
+static int make_agent_id(struct pipeline *p)
+{
+	uint8_t id[RECEIVE_AGENT_ID_DIGITS / 2];
+	int r = p->env->ops->random(p->env, id, sizeof id);
+
+	for (size_t i = 0; r >= 0 && i < sizeof id; i++)
+		(void)snprintf(p->agent_id + 2 * i, 3, "%02x", id[i]);
+	return r;
+}
+
+static int start_receive(struct pipeline *p)
+{
+	const struct options *settings = p->options;
+	struct receive_options options = {
+		.connections_max = settings->receive_connections,
+		.streams_max = settings->receive_streams,
+		.header_bytes_max = settings->receive_header_bytes,
+		.request_bytes_max = settings->receive_request_bytes,
+		.ratio_max = settings->receive_ratio,
+		.memory_bytes_max = settings->receive_memory_bytes,
+		.response_bytes_max = settings->receive_response_bytes,
+		.request_timeout_ns = settings->receive_request_timeout_ns,
+		.idle_timeout_ns = settings->receive_idle_timeout_ns,
+		.ping_interval_ns = settings->receive_ping_interval_ns,
+		.conditions = &p->conditions,
+	};
+	struct receive_ops ops = {
+		.ready = news_receive_ready,
+		.span = news_received,
+		.sequence = news_receive_sequence,
+		.log = log_receive,
+		.arg = p,
+	};
+
+	if (!settings->receive_enabled)
+		return 0;
+	memcpy(options.agent_id, p->agent_id, sizeof options.agent_id);
+	/* They were found good when the settings were read. */
+	(void)addresses_parse(&options.grpc,
+			      settings->receive_grpc ? settings->receive_grpc : "");
+	(void)addresses_parse(&options.http,
+			      settings->receive_http ? settings->receive_http : "");
+	return receive_new(&p->receive, p->env, &options, &ops);
+}
+
 /* A file that cannot be used is known at once, and so is what leaves the machine
  * for all to read. */
 static int check_tls(const struct export_options *options)
@@ -249,6 +301,22 @@ static enum compression compression_of(const struct destination_settings *settin
 	return endpoint_is_local(endpoint) ? COMPRESSION_NONE : COMPRESSION_GZIP;
 }
 
+/* So that the receiver knows a batch that comes back. */
+static int mark_own(const struct pipeline *p, struct headers *headers, char *error, size_t len)
+{
+	if (!p->options->receive_enabled)
+		return 0;
+	if (headers->count == EXPORT_HEADERS_MAX) {
+		(void)snprintf(error, len,
+			       "headers: with receive.enabled one less than %d entries",
+			       EXPORT_HEADERS_MAX);
+		return -EINVAL;
+	}
+	headers->entries[headers->count++] =
+		(struct export_header){RECEIVE_AGENT_HEADER, p->agent_id};
+	return 0;
+}
+
 int destination_options(struct pipeline *p, struct destination *destination,
 			const struct destination_settings *settings,
 			struct export_options *ret_options, struct headers *ret_headers)
@@ -260,6 +328,11 @@ int destination_options(struct pipeline *p, struct destination *destination,
 	r = endpoint_parse(&options.endpoint, settings->endpoint, error, sizeof error);
 	if (r == 0)
 		r = headers_parse(ret_headers, settings->headers, error, sizeof error);
+	if (r == 0) {
+		r = mark_own(p, ret_headers, error, sizeof error);
+		if (r < 0)
+			headers_fini(ret_headers);
+	}
 	if (r < 0) {
 		log_export(destination, LOG_ERR, error);
 		return r;
@@ -359,6 +432,8 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	conditions_init(&p->conditions, env, log_condition, NULL);
 	r = redact_init(&p->redact, &(struct redact_options){options->redact_enabled});
 	if (r == 0)
+		r = make_agent_id(p);
+	if (r == 0)
 		r = start_wal(p);
 	if (r == 0)
 		r = start_drain(p);
@@ -372,11 +447,14 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 		r = pipeline_recover(p);
 	if (r == 0)
 		r = start_readers(p);
+	if (r == 0)
+		r = start_receive(p);
 	return r;
 }
 
 void pipeline_fini(struct pipeline *p)
 {
+	receive_free(p->receive);
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		if (p->destinations[i].started)
 			export_fini(&p->destinations[i].export);

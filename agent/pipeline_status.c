@@ -226,6 +226,7 @@ int pipeline_status(struct pipeline *p, struct buf *out)
 	plain_part(&w, &view, "records");
 	plain_part(&w, &view, "spans");
 	plain_part(&w, &view, "limits");
+	plain_part(&w, &view, "receive");
 	plain_part(&w, &view, "log");
 	export_part(&w, p, &view);
 	archive_part(&w, p, &view);

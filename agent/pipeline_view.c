@@ -148,6 +148,11 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 		 none);
 	add_part(view, "limits", "", (struct view_source){&assemble_limit_table, assembled},
 		 none);
+	if (p->receive)
+		add_part(view, "receive", "",
+			 (struct view_source){&receive_counter_table,
+					      receive_counters(p->receive)},
+			 none);
 	add_part(view, "log", "", (struct view_source){&log_view_table, &view->log},
 		 (struct view_source){&wal_counter_table, wal_counters(p->wal)});
 	for (uint32_t i = 0; i < p->destination_count; i++) {

@@ -181,6 +181,16 @@ static void print_limits(json_t *status)
 							 {&assemble_limit_table}});
 }
 
+/* Nothing where it is switched off. */
+static void print_receive(json_t *status)
+{
+	json_t *receive = json_object_get(status, "receive");
+
+	if (receive)
+		numbers_print_others("receive",
+				     &(struct numbers){receive, {&receive_counter_table}});
+}
+
 static void print_log(json_t *status)
 {
 	json_t *log = json_object_get(status, "log");
@@ -259,6 +269,10 @@ static void print_ledgers(json_t *status)
 							  {&assemble_record_table}});
 	numbers_print_ledger("spans", &(struct numbers){json_object_get(status, "spans"),
 							{&assemble_span_table}});
+	if (json_object_get(status, "receive"))
+		numbers_print_ledger("receive",
+				     &(struct numbers){json_object_get(status, "receive"),
+						       {&receive_counter_table}});
 	if (json_object_get(status, "archive")) {
 		numbers_print_ledger("files",
 				     &(struct numbers){json_object_get(ledger, "archive"),
@@ -347,6 +361,7 @@ int status_main(int argc, char **argv)
 		print_drain(status);
 		print_spans(status);
 		print_limits(status);
+		print_receive(status);
 		print_log(status);
 		print_export(status);
 		print_archive(status);

@@ -31,6 +31,8 @@ static const struct condition_kind {
 					"the ring directory is served again"},
 	[CONDITION_RING_DIR_FULL] = {"ring_dir_full", "drain", LOG_WARNING,
 				     "the ring directory has room again"},
+	[CONDITION_RECEIVE_FAILING] = {"receive_failing", "receive", LOG_ERR,
+				       "the receiver listens again"},
 };
 
 void conditions_init(struct conditions *conditions, struct env *env, condition_log_fn *log,

@@ -26,6 +26,7 @@ enum condition {
 	CONDITION_ARCHIVE_FAILING,   /* runs wait in the log */
 	CONDITION_RING_DIR_FAILING,  /* rings cannot be found, answered or removed */
 	CONDITION_RING_DIR_FULL,     /* no room for new rings or for our answers */
+	CONDITION_RECEIVE_FAILING,   /* a port of the receiver cannot be opened */
 	CONDITIONS
 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The house has one direction. A stage of the agent may include base/, otlp/,
-# wire/ and itself; base/ and otlp/ know no stage; the client knows wire/ and
+# The house has one direction. A stage of the agent (drain, receive, wal, ...) may
+# include base/, otlp/, wire/ and itself; base/ and otlp/ know no stage; the client knows wire/ and
 # itself; only the pipeline's own files (agent/*.c) know everybody.
 set -eu
 cd "$(dirname "$0")/../.."
