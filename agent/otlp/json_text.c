@@ -17,6 +17,7 @@
 #define CHUNK 4096
 #define ESCAPE_MAX 6 /* output bytes per input byte: \u0001 */
 #define STORE_SLACK 8
+#define STRING_ROOM(bytes) (((bytes) + 4) * ESCAPE_MAX + STORE_SLACK)
 
 /* The high bit of the lowest byte that cannot be copied as it is: a control,
  * a quote, a backslash, or not ASCII. Bits above the lowest may be wrong,
@@ -139,37 +140,51 @@ static uint8_t *put_chunk(uint8_t *at, const uint8_t **ret_from, const uint8_t *
 
 void json_text_string(struct buf *out, struct bytes text)
 {
-	const uint8_t *from, *end;
+	const uint8_t *from = text.at, *end;
+	uint8_t *at;
 
 	if (text.len == 0) {
 		json_text_plain(out, "\"\"", 2);
 		return;
 	}
-	from = text.at;
 	end = from + text.len;
 	json_text_plain(out, "\"", 1);
-	while (from < end) {
+	do {
 		size_t chunk = end - from < CHUNK ? (size_t)(end - from) : CHUNK;
 
-		if (buf_reserve(out, (chunk + 4) * ESCAPE_MAX + STORE_SLACK) < 0)
+		if (out->cap - out->len < STRING_ROOM(chunk) &&
+		    buf_reserve(out, STRING_ROOM(chunk)) < 0)
 			return;
-		out->len = (size_t)(put_chunk(out->at + out->len, &from, from + chunk, end) -
-				    out->at);
-	}
-	json_text_plain(out, "\"", 1);
+		at = put_chunk(out->at + out->len, &from, from + chunk, end);
+		out->len = (size_t)(at - out->at);
+	} while (from < end);
+	*at = '"'; /* the slack has room for it */
+	out->len++;
 }
 
 /* --- numbers -------------------------------------------------------------------- */
 
 #define DIGITS_MAX 20 /* of a 64-bit integer, its sign included */
 
+static const char digit_pairs[] = "00010203040506070809"
+				  "10111213141516171819"
+				  "20212223242526272829"
+				  "30313233343536373839"
+				  "40414243444546474849"
+				  "50515253545556575859"
+				  "60616263646566676869"
+				  "70717273747576777879"
+				  "80818283848586878889"
+				  "90919293949596979899";
+
 /* Writes backwards from `end`; returns where the digits begin. */
 static char *put_digits(char *end, uint64_t value)
 {
-	do {
-		*--end = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
+	for (; value >= 100; value /= 100)
+		end = memcpy(end - 2, &digit_pairs[value % 100 * 2], 2);
+	if (value >= 10)
+		return memcpy(end - 2, &digit_pairs[value * 2], 2);
+	*--end = (char)('0' + value);
 	return end;
 }
 
