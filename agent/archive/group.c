@@ -213,10 +213,17 @@ static uint32_t groups_add(struct groups *groups, struct group *group)
 
 int groups_find(struct groups *groups, const struct finished_span *span, uint32_t *ret_group)
 {
-	uint64_t hash = key_hash(span);
 	struct group group;
+	uint64_t hash;
 	int r;
 
+	/* Mostly it is the group of the span before: to compare is cheaper than to
+	 * hash. */
+	if (groups->recent < groups->count && key_matches(&groups->at[groups->recent], span)) {
+		*ret_group = groups->recent;
+		return 0;
+	}
+	hash = key_hash(span);
 	for (uint32_t n = 0; n < groups->count; n++) {
 		uint32_t i = (groups->recent + n) % groups->count;
 
