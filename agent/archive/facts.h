@@ -19,4 +19,15 @@ int span_facts_read(struct span_facts *ret_facts, struct bytes span);
 /* `service.name` of a Resource message; empty when it has none. Borrowed. */
 struct bytes resource_service(struct bytes resource);
 
+/* For tables of spans; seeded, because ids are a module's choice. */
+static inline uint64_t span_id_hash(uint64_t span_id, uint64_t seed)
+{
+	unsigned __int128 product =
+		(unsigned __int128)(span_id ^ seed) * UINT64_C(0x9e3779b97f4a7c15);
+
+	product =
+		(unsigned __int128)((uint64_t)(product >> 64) ^ (uint64_t)product) * (seed | 1);
+	return (uint64_t)(product >> 64);
+}
+
 #endif

@@ -1,5 +1,7 @@
 #include "archive/layout.h"
 
+#include "archive/facts.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,20 +18,10 @@ struct place {
 	uint32_t entry;
 };
 
-struct row {
-	uint32_t group_rank;
-	struct place place;
-};
-
 struct group_place {
 	struct place resource; /* of the resource's earliest span */
 	struct place first;    /* of its own */
 	uint32_t group;
-};
-
-struct id {
-	uint64_t span_id;
-	uint32_t entry;
 };
 
 struct layout {
@@ -37,7 +29,10 @@ struct layout {
 	uint32_t count;
 	uint32_t taken;
 	uint32_t *depths;
-	struct id *ids; /* sorted: ids are a module's choice, so not hashed */
+	uint32_t *by_id; /* the entries that are taken; open addressing, half full */
+	uint32_t mask;
+	uint64_t seed;
+	uint32_t *ranks; /* of groups */
 };
 
 static int place_compare(const struct place *a, const struct place *b)
@@ -49,15 +44,6 @@ static int place_compare(const struct place *a, const struct place *b)
 	return (a->entry > b->entry) - (a->entry < b->entry);
 }
 
-static int row_compare(const void *left, const void *right)
-{
-	const struct row *a = left, *b = right;
-
-	if (a->group_rank != b->group_rank)
-		return a->group_rank < b->group_rank ? -1 : 1;
-	return place_compare(&a->place, &b->place);
-}
-
 static int group_compare(const void *left, const void *right)
 {
 	const struct group_place *a = left, *b = right;
@@ -66,38 +52,17 @@ static int group_compare(const void *left, const void *right)
 	return r ? r : place_compare(&a->first, &b->first);
 }
 
-static int id_compare(const void *left, const void *right)
+/* The slot of that id, or the empty one where it would be. */
+static uint32_t *find_slot(const struct layout *layout, uint64_t span_id)
 {
-	const struct id *a = left, *b = right;
+	uint64_t at = span_id_hash(span_id, layout->seed);
 
-	if (a->span_id != b->span_id)
-		return a->span_id < b->span_id ? -1 : 1;
-	return (a->entry > b->entry) - (a->entry < b->entry);
-}
+	for (;; at++) {
+		uint32_t *slot = &layout->by_id[at & layout->mask];
 
-/* Where the span of that id is taken from. */
-static uint32_t find_span(const struct layout *layout, uint64_t span_id)
-{
-	uint32_t low = 0, high = layout->taken;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (layout->ids[middle].span_id < span_id)
-			low = middle + 1;
-		else
-			high = middle;
+		if (*slot == NONE || layout->entries[*slot].span_id == span_id)
+			return slot;
 	}
-	if (low == layout->taken || layout->ids[low].span_id != span_id)
-		return NONE;
-	return layout->ids[low].entry;
-}
-
-static void sort_ids(struct layout *layout)
-{
-	for (uint32_t i = 0; i < layout->count; i++)
-		layout->ids[i] = (struct id){layout->entries[i].span_id, i};
-	qsort(layout->ids, layout->count, sizeof(*layout->ids), id_compare);
 }
 
 static bool says_more(const struct spool_entry *a, const struct spool_entry *b)
@@ -107,22 +72,21 @@ static bool says_more(const struct spool_entry *a, const struct spool_entry *b)
 	return a->length > b->length;
 }
 
-/* Leaves one entry of each id in `ids`. */
+/* One entry of each id; the others are passed over. */
 static void take_one_of_each(struct layout *layout)
 {
-	struct id *ids = layout->ids;
-
 	for (uint32_t i = 0; i < layout->count; i++) {
-		struct id *last = &ids[layout->taken ? layout->taken - 1 : 0];
+		uint32_t *slot = find_slot(layout, layout->entries[i].span_id);
 
-		if (layout->taken == 0 || last->span_id != ids[i].span_id) {
-			ids[layout->taken++] = ids[i];
-		} else if (says_more(&layout->entries[ids[i].entry],
-				     &layout->entries[last->entry])) {
-			layout->depths[last->entry] = PASSED_OVER;
-			*last = ids[i];
+		layout->depths[i] = UNKNOWN;
+		if (*slot == NONE) {
+			*slot = i;
+			layout->taken++;
+		} else if (says_more(&layout->entries[i], &layout->entries[*slot])) {
+			layout->depths[*slot] = PASSED_OVER;
+			*slot = i;
 		} else {
-			layout->depths[ids[i].entry] = PASSED_OVER;
+			layout->depths[i] = PASSED_OVER;
 		}
 	}
 }
@@ -135,7 +99,7 @@ static uint32_t tied_parent(const struct layout *layout, uint32_t entry)
 
 	if (!span->parent_id)
 		return NONE;
-	parent = find_span(layout, span->parent_id);
+	parent = *find_slot(layout, span->parent_id);
 	if (parent == NONE || layout->entries[parent].start_ns != span->start_ns)
 		return NONE;
 	return parent;
@@ -171,14 +135,14 @@ static void take_earlier(struct place *first, const struct place *place)
 }
 
 static void rank_groups(const struct layout *layout, const struct groups *groups,
-			struct group_place *places, uint32_t *ranks)
+			struct group_place *places, const uint32_t *order)
 {
 	const struct place last = {UINT64_MAX, UINT32_MAX, UINT32_MAX};
 
 	for (uint32_t g = 0; g < groups->count; g++)
 		places[g] = (struct group_place){last, last, g};
 	for (uint32_t i = 0; i < layout->taken; i++) {
-		struct place place = place_of(layout, layout->ids[i].entry);
+		struct place place = place_of(layout, order[i]);
 		uint32_t group = layout->entries[place.entry].group;
 
 		take_earlier(&places[group].first, &place);
@@ -188,56 +152,126 @@ static void rank_groups(const struct layout *layout, const struct groups *groups
 		places[g].resource = places[groups->at[g].resource].resource;
 	qsort(places, groups->count, sizeof(*places), group_compare);
 	for (uint32_t rank = 0; rank < groups->count; rank++)
-		ranks[places[rank].group] = rank;
+		layout->ranks[places[rank].group] = rank;
 }
 
-static void sort_rows(const struct layout *layout, const uint32_t *ranks, struct row *rows,
-		      uint32_t *order)
+static bool stands_before(const struct layout *layout, uint32_t a, uint32_t b)
 {
-	for (uint32_t i = 0; i < layout->taken; i++) {
-		struct place place = place_of(layout, layout->ids[i].entry);
+	uint32_t rank_a = layout->ranks[layout->entries[a].group];
+	uint32_t rank_b = layout->ranks[layout->entries[b].group];
+	struct place place_a = place_of(layout, a), place_b = place_of(layout, b);
 
-		rows[i] = (struct row){ranks[layout->entries[place.entry].group], place};
+	if (rank_a != rank_b)
+		return rank_a < rank_b;
+	return place_compare(&place_a, &place_b) < 0;
+}
+
+/* How many from `at` on are in order. */
+static uint32_t run_length(const struct layout *layout, const uint32_t *at, uint32_t count)
+{
+	uint32_t length = count ? 1 : 0;
+
+	while (length < count && stands_before(layout, at[length - 1], at[length]))
+		length++;
+	return length;
+}
+
+static void merge(const struct layout *layout, uint32_t *to, const uint32_t *a,
+		  uint32_t a_count, const uint32_t *b, uint32_t b_count)
+{
+	while (a_count && b_count) {
+		if (stands_before(layout, *b, *a)) {
+			*to++ = *b++;
+			b_count--;
+		} else {
+			*to++ = *a++;
+			a_count--;
+		}
 	}
-	qsort(rows, layout->taken, sizeof(*rows), row_compare);
-	for (uint32_t i = 0; i < layout->taken; i++)
-		order[i] = rows[i].place.entry;
+	memcpy(to, a, a_count * sizeof(*a));
+	memcpy(to + a_count, b, b_count * sizeof(*b));
+}
+
+/* Merges what is in order already: spans come nearly in the order of their starts,
+ * parents behind their children, so a few rounds are enough as a rule. */
+static void sort_entries(const struct layout *layout, uint32_t *order, uint32_t *other)
+{
+	uint32_t *from = order, *to = other, *swapped, runs;
+
+	do {
+		uint32_t at = 0;
+
+		for (runs = 0; at < layout->taken; runs++) {
+			uint32_t left = layout->taken - at;
+			uint32_t a = run_length(layout, from + at, left);
+			uint32_t b = run_length(layout, from + at + a, left - a);
+
+			merge(layout, to + at, from + at, a, from + at + a, b);
+			at += a + b;
+		}
+		swapped = from;
+		from = to;
+		to = swapped;
+	} while (runs > 1);
+	if (from != order)
+		memcpy(order, from, layout->taken * sizeof(*order));
+}
+
+static int allocate(struct layout *layout, const struct groups *groups)
+{
+	uint64_t slots = 16;
+
+	while (slots < (uint64_t)layout->count * 2)
+		slots *= 2;
+	layout->mask = (uint32_t)(slots - 1);
+	layout->by_id = malloc(slots * sizeof(*layout->by_id));
+	layout->depths = calloc(layout->count, sizeof(*layout->depths));
+	layout->ranks = calloc(groups->count, sizeof(*layout->ranks));
+	if (!layout->by_id || !layout->depths || !layout->ranks)
+		return -ENOMEM;
+	memset(layout->by_id, 0xff, slots * sizeof(*layout->by_id));
+	return 0;
+}
+
+static void take_all(struct layout *layout, uint32_t *order)
+{
+	uint32_t n = 0;
+
+	take_one_of_each(layout);
+	for (uint32_t i = 0; i < layout->count; i++) {
+		if (layout->depths[i] == UNKNOWN)
+			find_depth(layout, i);
+		if (layout->depths[i] != PASSED_OVER)
+			order[n++] = i;
+	}
 }
 
 int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *entries,
-		uint32_t count, const struct groups *groups)
+		uint32_t count, const struct groups *groups, uint64_t seed)
 {
-	struct layout layout = {.entries = entries, .count = count};
+	struct layout layout = {.entries = entries, .count = count, .seed = seed};
 	struct group_place *places;
-	struct row *rows;
-	uint32_t *ranks;
-	int r = -ENOMEM;
+	uint32_t *other;
+	int r;
 
 	*ret_taken = 0;
 	if (count == 0)
 		return 0;
-	layout.ids = calloc(count, sizeof(*layout.ids));
-	layout.depths = calloc(count, sizeof(*layout.depths));
 	places = calloc(groups->count, sizeof(*places));
-	ranks = calloc(groups->count, sizeof(*ranks));
-	rows = calloc(count, sizeof(*rows));
-	if (!layout.ids || !layout.depths || !places || !ranks || !rows)
-		goto out;
-	sort_ids(&layout);
-	memset(layout.depths, 0xff, count * sizeof(*layout.depths));
-	take_one_of_each(&layout);
-	for (uint32_t i = 0; i < count; i++)
-		if (layout.depths[i] == UNKNOWN)
-			find_depth(&layout, i);
-	rank_groups(&layout, groups, places, ranks);
-	sort_rows(&layout, ranks, rows, order);
-	*ret_taken = layout.taken;
-	r = 0;
-out:
-	free(layout.ids);
+	other = calloc(count, sizeof(*other));
+	r = allocate(&layout, groups);
+	if (r == 0 && places && other) {
+		take_all(&layout, order);
+		rank_groups(&layout, groups, places, order);
+		sort_entries(&layout, order, other);
+		*ret_taken = layout.taken;
+	} else {
+		r = -ENOMEM;
+	}
+	free(layout.by_id);
 	free(layout.depths);
+	free(layout.ranks);
 	free(places);
-	free(ranks);
-	free(rows);
+	free(other);
 	return r;
 }

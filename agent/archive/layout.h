@@ -24,8 +24,9 @@ struct spool_entry {
 };
 
 /* Fills `order`, which has room for `count`, with the indexes of the entries
- * that are taken; *ret_taken: how many. -ENOMEM. */
+ * that are taken; *ret_taken: how many. `seed` is random: span ids are a module's
+ * choice. -ENOMEM. */
 int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *entries,
-		uint32_t count, const struct groups *groups);
+		uint32_t count, const struct groups *groups, uint64_t seed);
 
 #endif

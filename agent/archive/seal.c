@@ -16,9 +16,10 @@ int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
 	buf_init(&seal->out);
 	seal->order = calloc(spool->count, sizeof(*seal->order));
 	seal->window = malloc(SEAL_BUFFER_BYTES);
-	r = seal->order && seal->window ? layout_make(seal->order, &seal->count, spool->entries,
-						      spool->count, &spool->groups)
-					: -ENOMEM;
+	r = seal->order && seal->window
+		    ? layout_make(seal->order, &seal->count, spool->entries, spool->count,
+				  &spool->groups, spool->files->seed)
+		    : -ENOMEM;
 	if (r < 0)
 		seal_fini(seal);
 	return r;

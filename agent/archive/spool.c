@@ -92,12 +92,7 @@ int spool_fd(struct spool *spool)
 
 static uint32_t id_slot(const struct spool *spool, uint64_t span_id)
 {
-	unsigned __int128 product = (unsigned __int128)(span_id ^ spool->files->seed) *
-				    UINT64_C(0x9e3779b97f4a7c15);
-
-	product = (unsigned __int128)((uint64_t)(product >> 64) ^ (uint64_t)product) *
-		  (spool->files->seed | 1);
-	return (uint32_t)(product >> 64) & spool->by_id_mask;
+	return (uint32_t)span_id_hash(span_id, spool->files->seed) & spool->by_id_mask;
 }
 
 static void by_id_put(struct spool *spool, uint32_t entry)
