@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Written in pieces of this size and at its multiples, which is what the page cache
+ * likes best: it takes them in large folios. */
 #define SEAL_BUFFER_BYTES ((size_t)256 << 10)
 
 int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
@@ -76,9 +78,17 @@ static int put(struct seal *seal, struct bytes bytes)
 {
 	int r = 0;
 
-	if (seal->out.len + bytes.len > SEAL_BUFFER_BYTES)
-		r = flush_out(seal);
-	return r < 0 ? r : buf_append(&seal->out, bytes.at, bytes.len);
+	while (bytes.len > 0 && r >= 0) {
+		size_t room = SEAL_BUFFER_BYTES - seal->out.len;
+		size_t len = bytes.len < room ? bytes.len : room;
+
+		r = buf_append(&seal->out, bytes.at, len);
+		bytes.at += len;
+		bytes.len -= len;
+		if (r >= 0 && len == room)
+			r = flush_out(seal);
+	}
+	return r;
 }
 
 /* A span that the window holds, or will hold after one read. */

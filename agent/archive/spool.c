@@ -10,6 +10,8 @@
 
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
 #define SPOOL_MODE 0640
+/* More is not kept for the next. */
+#define SPARE_BYTES_MAX ((size_t)2 * SPOOL_WRITE_BYTES)
 
 int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max,
 		     uint64_t seed)
@@ -24,6 +26,7 @@ void spool_files_fini(struct spool_files *files)
 {
 	free(files->open);
 	files->open = NULL;
+	buf_fini(&files->spare);
 }
 
 static struct env *spool_env(const struct spool *spool)
@@ -227,6 +230,10 @@ int spool_add(struct spool *spool, const struct finished_span *span,
 	r = reserve_entry(spool);
 	if (r < 0)
 		return r;
+	if (spool->waiting.cap == 0) {
+		spool->waiting = spool->files->spare;
+		buf_init(&spool->files->spare);
+	}
 	r = print_line(spool, &spool->waiting, span, &group, &start, &end);
 	if (r < 0)
 		return r;
@@ -238,6 +245,21 @@ void spool_drop_last(struct spool *spool)
 {
 	by_id_forget(spool);
 	spool->count--;
+}
+
+/* An idle run keeps no memory but its index; the busy one whose turn is next
+ * takes up the memory of the one before. */
+static void waiting_forget(struct spool *spool)
+{
+	struct buf *spare = &spool->files->spare;
+
+	if (spare->cap == 0 && spool->waiting.cap <= SPARE_BYTES_MAX) {
+		*spare = spool->waiting;
+		buf_reset(spare);
+		buf_init(&spool->waiting);
+	} else {
+		buf_fini(&spool->waiting);
+	}
 }
 
 int spool_flush(struct spool *spool)
@@ -254,8 +276,7 @@ int spool_flush(struct spool *spool)
 	if (r < 0)
 		return r;
 	spool->written += spool->waiting.len;
-	/* An idle run keeps no memory but its index. */
-	buf_fini(&spool->waiting);
+	waiting_forget(spool);
 	return 0;
 }
 

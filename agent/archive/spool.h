@@ -13,7 +13,7 @@
 #include "archive/name.h"
 
 /* Waiting bytes of one spool above which it is worth a write. */
-#define SPOOL_WRITE_BYTES (UINT32_C(64) << 10)
+#define SPOOL_WRITE_BYTES (UINT32_C(256) << 10)
 /* A longer line in a spool file is not ours. */
 #define SPOOL_LINE_BYTES_MAX (UINT32_C(1) << 30)
 
@@ -26,6 +26,7 @@ struct spool_files {
 	uint32_t max;
 	uint64_t clock; /* of uses */
 	uint64_t seed;
+	struct buf spare; /* memory that waits for the next span of any spool */
 };
 
 struct spool {
