@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "wal/internal.h"
 
 #define CORRUPT_KEPT 2
@@ -381,7 +382,19 @@ static void names_sync(struct wal *wal)
 	wal->directory_dirty = true; /* again in the background */
 }
 
-/* 1: it belongs into the list, 0 it does not, or what stopped recovery. */
+/* For writing, because its tail may have to be cut; a disk that lets nobody write
+ * can still be read. */
+static int segment_open(struct wal *wal, const char *name)
+{
+	int fd = wal->env->ops->open(wal->env, wal->dir_fd, name, O_RDWR | O_NOFOLLOW, 0);
+
+	if (fd == -EROFS || fd == -EACCES)
+		fd = wal->env->ops->open(wal->env, wal->dir_fd, name, O_RDONLY | O_NOFOLLOW, 0);
+	return fd;
+}
+
+/* 1: it belongs into the list, 0 it does not, or what stopped recovery: a segment
+ * that cannot be opened just now is not a damaged one. */
 static int segment_recover(struct recovery *recovery, struct wal_segment *segment, bool last)
 {
 	struct wal *wal = recovery->wal;
@@ -392,7 +405,9 @@ static int segment_recover(struct recovery *recovery, struct wal_segment *segmen
 	int fd, r = 1;
 
 	segment_name(segment->number, name);
-	fd = wal->env->ops->open(wal->env, wal->dir_fd, name, O_RDWR | O_NOFOLLOW, 0);
+	fd = segment_open(wal, name);
+	if (error_passes(fd))
+		return fd;
 	if (fd >= 0)
 		verdict = header_judge(wal, segment, fd, last, &header, &damaged);
 	if (verdict == HEADER_GOOD) {

@@ -76,6 +76,38 @@ static void numbers_jump_over_what_cannot_be_read_when_the_next_span_comes(void 
 	wal_fixture_fini(&f);
 }
 
+/* A disk that went read-only, or a moment without descriptors: the start reads
+ * everything or does not succeed, so that nobody takes the log for damaged and
+ * cleans it. */
+static void no_frame_is_lost_by_an_open_that_fails(void **state)
+{
+	static const int errors[] = {EROFS, EACCES, EMFILE, ENFILE, ENOMEM};
+	struct wal_original original;
+	struct wal_fixture f;
+	uint64_t nth;
+	bool fired;
+
+	(void)state;
+	wal_fixture_init(&f, 0);
+	wal_original_make(&original, &f, wal_original_fill);
+	for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		for (nth = 1, fired = true; fired; nth++) {
+			file_env_arm(&f.world, (struct file_env_fault){.op = FILE_ENV_OPEN,
+								       .kind = FILE_ENV_FAIL,
+								       .nth = nth,
+								       .error = -errors[i]});
+			if (wal_fixture_try_open(&f) == 0)
+				assert_int_equal(f.found.count, original.found.count);
+			fired = file_env_fired(&f.world);
+			file_env_disarm(&f.world);
+			wal_fixture_close(&f);
+		}
+	}
+	assert_true(nth > 2);
+	wal_original_free(&original);
+	wal_fixture_fini(&f);
+}
+
 /* A reader passes RECORD frames over by their length. When that length lies,
  * it must still find every span. */
 static void a_reader_is_not_misled_by_the_length_of_a_frame_it_does_not_read(void **state)
@@ -321,6 +353,7 @@ int main(void)
 		cmocka_unit_test(spans_and_numbers_go_on_behind_damage),
 		cmocka_unit_test(
 			numbers_jump_over_what_cannot_be_read_when_the_next_span_comes),
+		cmocka_unit_test(no_frame_is_lost_by_an_open_that_fails),
 		cmocka_unit_test(
 			a_reader_is_not_misled_by_the_length_of_a_frame_it_does_not_read),
 		cmocka_unit_test(a_segment_without_a_readable_header_is_set_aside_and_counted),
