@@ -278,6 +278,7 @@ static void span_done(struct run *run, uint64_t number)
 /* Every number is accounted for once, whatever became of it. */
 static void pushed(struct archive *archive, uint64_t number, enum fate fate)
 {
+	archive->refused = false;
 	if (number > archive->pushed + 1)
 		fates_note(&archive->fates, archive->pushed + 1, number - 1, FATE_MISSING);
 	fates_note(&archive->fates, number, number, fate);
@@ -290,6 +291,7 @@ int archive_push(struct archive *archive, const struct finished_span *span)
 	struct run *run;
 	int r;
 
+	archive->refused = true; /* until pushed() */
 	if (archive->failing || !archive->scanned || fates_reserve(&archive->fates) < 0)
 		return -ENOBUFS;
 	if (span_facts_read(&facts, span->span) < 0 ||
@@ -518,6 +520,19 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 	return n;
 }
 
+/* Nothing that a failing disk may have kept back: there is nothing to find out
+ * with whether it is well, and nobody whom it harms. */
+static bool nothing_waits(const struct archive *archive)
+{
+	if (archive->refused || archive->busy_count > 0 || archive->counters.open_runs > 0 ||
+	    archive->directory_changes != archive->directory_synced)
+		return false;
+	for (const struct run *run = archive->runs; run; run = run->next)
+		if (run->spool_left)
+			return false;
+	return true;
+}
+
 int archive_tick(struct archive *archive, uint64_t now_ns)
 {
 	uint64_t writes = archive->writes;
@@ -528,7 +543,8 @@ int archive_tick(struct archive *archive, uint64_t now_ns)
 	n = work(archive, now_ns, &error);
 	if (error == 0)
 		archive->failing = false;
-	if (error == 0 && archive->writes != writes)
+	if (error == 0 && archive->trouble &&
+	    (archive->writes != writes || nothing_waits(archive)))
 		work_again(archive);
 	return n;
 }

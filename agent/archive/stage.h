@@ -155,7 +155,8 @@ struct archive {
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
 	bool failing; /* nothing is tried before retry_due_ns */
-	bool trouble; /* until something was written again */
+	bool trouble; /* until something was written again, or nothing waits to be */
+	bool refused; /* the newest span pushed: it waits in the log */
 	uint64_t writes;
 	uint64_t retry_due_ns, retry_ns;
 };

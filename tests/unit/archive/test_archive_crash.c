@@ -17,9 +17,11 @@
 static void add(struct archive_world *world, uint64_t from, uint64_t to)
 {
 	for (uint64_t i = from; i <= to; i++) {
-		world_add(world, &(struct span_recipe){.trace = 1, .id = i, .parent = i > 1,
-						       .start_ns = START + i});
-		world_add(world, &(struct span_recipe){.trace = 2, .id = 100 + i,
+		world_add(world,
+			  &(struct span_recipe){
+				  .trace = 1, .id = i, .parent = i > 1, .start_ns = START + i});
+		world_add(world, &(struct span_recipe){.trace = 2,
+						       .id = 100 + i,
 						       .parent = i > 1 ? 101 : 0,
 						       .start_ns = START + 5000 + i});
 	}
@@ -76,9 +78,9 @@ static bool crash_scenario(enum file_env_fault_kind kind, uint64_t nth, bool ass
 
 	world_init(&world);
 	world.assembly_forgets = assembly_forgets;
-	file_env_arm(&world.env, (struct file_env_fault){
-					 .op = FILE_ENV_ANY, .kind = kind, .nth = nth,
-					 .bytes = 40});
+	file_env_arm(&world.env,
+		     (struct file_env_fault){
+			     .op = FILE_ENV_ANY, .kind = kind, .nth = nth, .bytes = 40});
 	work(&world);
 	fired = file_env_fired(&world.env);
 	file_env_disarm(&world.env);
@@ -132,7 +134,16 @@ static bool fault_scenario(int error, uint64_t nth, uint64_t times)
 		fail_msg("fault at %llu: not done: %.*s", (unsigned long long)nth,
 			 (int)world.said.len, (char *)world.said.at);
 	fired = file_env_fired(&world.env);
+	file_env_disarm(&world.env);
 	check_once(&world, "fault", nth);
+	/* Nothing is wrong any more, so nothing is said to be, and nothing is left. */
+	for (int turn = 0; turn < 120; turn++)
+		world_turn(&world);
+	if (condition_is_raised(&world.conditions, CONDITION_ARCHIVE_FAILING))
+		fail_msg("fault at %llu, %llu times: it still fails: %s",
+			 (unsigned long long)nth, (unsigned long long)times,
+			 world.conditions.of[CONDITION_ARCHIVE_FAILING].text);
+	assert_int_equal(count_names(&world, ".partial"), 0);
 	world_fini(&world);
 	return fired;
 }
@@ -179,8 +190,9 @@ static void an_open_run_survives_any_number_of_restarts(void **state)
 	world_init(&world);
 	world_start(&world);
 	for (uint64_t i = 1; i <= 30; i++) {
-		world_add(&world, &(struct span_recipe){.trace = 1, .id = i, .parent = i > 1,
-							.start_ns = START + i});
+		world_add(&world,
+			  &(struct span_recipe){
+				  .trace = 1, .id = i, .parent = i > 1, .start_ns = START + i});
 		for (uint64_t turn = 0; turn < i % 7; turn++)
 			world_turn(&world);
 		if (i % 3 == 0)
@@ -210,14 +222,15 @@ static void a_seal_asked_for_before_a_crash_is_done_after_it(void **state)
 		world.assembly_forgets = true;
 		world_start(&world);
 		for (uint64_t i = 1; i <= 3; i++)
-			world_add(&world, &(struct span_recipe){.trace = 1, .id = i,
-								.start_ns = START + i});
+			world_add(&world, &(struct span_recipe){
+						  .trace = 1, .id = i, .start_ns = START + i});
 		for (unsigned turn = 0; turn < turns; turn++)
 			world_turn(&world);
 		world_seal(&world, 1, 3, true);
 		/* Asked for and logged, nothing more. */
 		world.seals[0].requested = true;
-		assert_int_equal(archive_seal(world.archive, world.seals[0].trace_id, 3, true), 0);
+		assert_int_equal(archive_seal(world.archive, world.seals[0].trace_id, 3, true),
+				 0);
 		world_commit(&world);
 		world_crash(&world);
 		world_start(&world);
@@ -247,8 +260,8 @@ static void a_torn_tail_of_a_spool_is_cut(void **state)
 	buf_append_text(&text, "{\"resourceSpans\":[{\"resource\":{\"attri");
 	world_write(&world, names[0], buf_bytes(&text));
 	world_start(&world);
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .parent = 1,
-						.start_ns = START + 1});
+	world_add(&world, &(struct span_recipe){
+				  .trace = 1, .id = 2, .parent = 1, .start_ns = START + 1});
 	world_seal(&world, 1, 2, false);
 	assert_true(world_work(&world, 100));
 	assert_int_equal(world_count(&world, 1), 1);
@@ -260,13 +273,15 @@ static void a_torn_tail_of_a_spool_is_cut(void **state)
 
 static void lines_of_a_spool_that_others_wrote_are_used_too(void **state)
 {
-	static const char added[] =
-		"garbage\n"
-		"{ \"resourceSpans\": [ {\"scopeSpans\": [ {\"spans\": ["
-		"{\"traceId\":\"01010101010101010101010101010101\",\"spanId\":\"0000000000000021\"},"
-		"{\"traceId\":\"01010101010101010101010101010101\",\"spanId\":\"0000000000000022\"},"
-		"{\"traceId\":\"02010101010101010101010101010101\",\"spanId\":\"0000000000000023\"}"
-		"] } ] } ] }\n";
+	static const char added[] = "garbage\n"
+				    "{ \"resourceSpans\": [ {\"scopeSpans\": [ {\"spans\": ["
+				    "{\"traceId\":\"01010101010101010101010101010101\","
+				    "\"spanId\":\"0000000000000021\"},"
+				    "{\"traceId\":\"01010101010101010101010101010101\","
+				    "\"spanId\":\"0000000000000022\"},"
+				    "{\"traceId\":\"02010101010101010101010101010101\","
+				    "\"spanId\":\"0000000000000023\"}"
+				    "] } ] } ] }\n";
 	struct archive_world world;
 	struct buf text;
 	char **names;
