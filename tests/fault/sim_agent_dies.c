@@ -18,7 +18,7 @@ static bool survives(const struct sim_world *rehearsed, unsigned death, uint64_t
 	world->fault = NULL;
 	if (end == SIM_DIED)
 		end = sim_world_live(world, sim_life_finish);
-	right = end == SIM_LIVED && sim_story_is_whole(world);
+	right = end == SIM_LIVED && !world->gave_up && sim_story_is_whole(world);
 	if (!right)
 		(void)fprintf(stderr, "SIM_NTH=%" PRIu64 ": died %s %s: end %d\n", nth,
 			      sim_death_when(death),

@@ -85,11 +85,22 @@ static bool recovers(const struct sim_world *world)
 	return world->waits < second->born_waits + RECOVERY_WAITS;
 }
 
+/* What is there already can always be read, and opened to be written unless the
+ * disk is read-only; that it cannot is damage, and another row. */
+static bool open_may_fail(int flags)
+{
+	if (flags & O_CREAT)
+		return true;
+	return (flags & O_ACCMODE) != O_RDONLY && second->fault.error == -EROFS;
+}
+
 static bool fails(const struct sim_world *world, enum file_env_op op)
 {
 	bool concerns =
 		sim_op_changes(op) || op == FILE_ENV_SYNC_START || op == FILE_ENV_SYNC_DONE;
 
+	if (op == FILE_ENV_OPEN && !open_may_fail(world->env.open_flags))
+		return false;
 	return second->failed < second->times && recovers(world) && concerns &&
 	       sim_on_disk(world);
 }

@@ -123,9 +123,11 @@ static int world_random(struct env *env, void *at, size_t len)
 static int world_open(struct env *env, int dirfd, const char *name, int flags, mode_t mode)
 {
 	struct sim_disk *disk = world_of(env)->disk;
+	enum fate fate;
 	int error, fd;
-	enum fate fate = fate_of(env, FILE_ENV_OPEN, dirfd, &error);
 
+	world_of(env)->open_flags = flags;
+	fate = fate_of(env, FILE_ENV_OPEN, dirfd, &error);
 	if (fate == FATE_FAIL)
 		return error;
 	error = disk ? sim_disk_opening(disk, dirfd, name, flags) : 0;

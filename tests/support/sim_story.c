@@ -62,10 +62,11 @@ void sim_death_arm(struct sim_world *world, unsigned death, uint64_t nth)
 
 bool sim_story_is_whole(const struct sim_world *world)
 {
+	struct sim_leave leave = {.undelivered = world->gave_up};
 	uint64_t records;
 
-	return sim_check_archive(world, (struct sim_leave){0}, &records) &&
-	       sim_check_left(world, false) && records > 0;
+	return sim_check_archive(world, leave, &records) && sim_check_left(world, false) &&
+	       records > 0;
 }
 
 struct sim_world *sim_story_rehearsed(sim_fault_fn *note, uint64_t *ret_records)

@@ -25,7 +25,8 @@ typedef bool sim_fault_fn(struct sim_world *world, enum file_env_op op,
 /* The story without a fault; exits if it fails. `note` is asked about every
  * operation, and may be NULL; the world has their kinds. */
 struct sim_world *sim_story_rehearsed(sim_fault_fn *note, uint64_t *ret_records);
-/* I2, I3, I8, I10: everything is there, and nothing is left. */
+/* I2, I3, I8, I10: everything is there, and nothing is left. The collector need not
+ * have what it was too late for: world->gave_up. */
 bool sim_story_is_whole(const struct sim_world *world);
 
 #endif

@@ -512,6 +512,10 @@ static bool rests(struct pipeline *p)
 	    (archive_mark(p->archive) < last || archive_counters(p->archive)->waiting > 0 ||
 	     archive_counters(p->archive)->open_runs > 0))
 		return false;
+	/* What it could not do is tried again, and it says so meanwhile. */
+	for (unsigned i = 0; i < CONDITIONS; i++)
+		if (condition_is_raised(&p->conditions, (enum condition)i))
+			return false;
 	return !pipeline_in_use(p) && assemble_counters(p->assemble)->open == 0;
 }
 
