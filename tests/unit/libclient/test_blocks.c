@@ -472,6 +472,38 @@ static void threads_that_leave_spans_to_others_leave_no_reserve_behind(void **st
 	fake_agent_close(&agent);
 }
 
+/* As if it was cancelled there, or left by longjmp() out of a handler. */
+static void *end_in_a_write(void *argument)
+{
+	struct spanring_span span;
+
+	if (spanring_start(&span, "span", NULL) < 0)
+		return NULL;
+	*(uint32_t *)argument = thread_self->block_index;
+	thread_write_begin(thread_self);
+	return (void *)(intptr_t)(block_claim_chain(thread_self, 3) == 0);
+}
+
+static void a_thread_that_ends_in_a_write_keeps_nothing(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct spanring_span span;
+	uint32_t taken, block = 0;
+	pthread_t thread;
+	void *claimed;
+
+	client_fixture_init(fixture, SMALL_RING);
+	assert_int_equal(spanring_start(&span, "span", NULL), 0);
+	taken = budget_taken(budget_now(thread_self->ring));
+	assert_int_equal(pthread_create(&thread, NULL, end_in_a_write, &block), 0);
+	pthread_join(thread, &claimed);
+	assert_non_null(claimed);
+	/* All but the block that has its span. */
+	assert_int_equal(budget_taken(budget_now(thread_self->ring)), taken + 1);
+	assert_true(atomic_load(&thread_self->ring->lines[block].committed) & WIRE_SEALED);
+	assert_int_equal(spanring_end(&span), 0);
+}
+
 static void a_ring_the_agent_wants_no_more_of_takes_ends_only(void **state)
 {
 	struct client_fixture *fixture = *state;
@@ -605,6 +637,7 @@ int main(void)
 		IN_DIRECTORY(memory_goes_back_to_the_system_after_a_burst),
 		IN_DIRECTORY(an_agent_file_that_is_not_the_agents_is_not_believed),
 		IN_DIRECTORY(threads_that_leave_spans_to_others_leave_no_reserve_behind),
+		IN_DIRECTORY(a_thread_that_ends_in_a_write_keeps_nothing),
 		IN_DIRECTORY(a_ring_the_agent_wants_no_more_of_takes_ends_only),
 		IN_DIRECTORY(spans_started_here_and_ended_there_do_not_wear_the_reserve_out),
 		IN_DIRECTORY(a_refused_start_gives_its_room_in_the_reserve_back),

@@ -122,6 +122,35 @@ static void one_failure_is_repaired_by_a_fresh_file_at_once(void **state)
 	check_found(30);
 }
 
+/* What was pending when the sync failed still goes into the file that failed, and
+ * must be in the one that takes its name. */
+static void a_fresh_file_has_what_was_written_while_it_was_synced(void **state)
+{
+	(void)state;
+	add(1, 10);
+	turns(10);
+	disk.slow = true;
+	add(11, 20);
+	assert_int_equal(wal_commit(f.wal), 0);
+	file_env_advance(&f.world, UINT64_C(1000000000));
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(disk.held_count, 1);
+	add(21, 30); /* pending */
+	disk.failures_left = 1;
+	sync_disk_answer(&disk);
+	(void)f.world.env.ops->wait(&f.world.env, 0);
+	(void)wal_tick(f.wal, f.world.mono_ns);
+	assert_int_equal(wal_counters(f.wal)->sync_failures, 1);
+	assert_int_equal(disk.held_count, 1); /* of the fresh file */
+	assert_int_equal(wal_commit(f.wal), 0);
+	disk.slow = false;
+	sync_disk_answer(&disk);
+	turns(20);
+	assert_int_equal(wal_synced_sequence(f.wal), wal_logged_sequence(f.wal));
+	assert_int_equal(disk.asked_again, 0);
+	check_found(30);
+}
+
 static void the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed(void **state)
 {
 	struct wal_reader *reader;
@@ -439,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_descriptor_whose_sync_failed_is_never_asked_again),
 		TEST(one_failure_is_repaired_by_a_fresh_file_at_once),
+		TEST(a_fresh_file_has_what_was_written_while_it_was_synced),
 		TEST(the_second_failure_in_a_row_keeps_frames_in_memory_and_readers_fed),
 		TEST(with_sync_each_a_sync_begins_as_soon_as_something_is_written),
 		TEST(a_log_that_syncs_each_write_survives_their_failures_too),
