@@ -343,15 +343,26 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 }
 
 /* The answer is out while the sender still sends: it need not. */
+static void see_answer_sent(nghttp2_session *session, int32_t stream_id)
+{
+	if (nghttp2_session_get_stream_remote_close(session, stream_id) == 0)
+		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream_id,
+						NGHTTP2_NO_ERROR);
+}
+
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
-	(void)arg;
-	if (frame->hd.type != NGHTTP2_HEADERS || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		return 0;
-	((struct grpc_session *)arg)->ping_strikes = 0;
-	if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
-		(void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-						NGHTTP2_NO_ERROR);
+	struct grpc_session *grpc = arg;
+
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		grpc->ping_strikes = 0;
+	if (frame->hd.type == NGHTTP2_HEADERS && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		see_answer_sent(session, frame->hd.stream_id);
+	/* nghttp2's own: what came was no HTTP/2. */
+	if (frame->hd.type == NGHTTP2_GOAWAY && !grpc->leaving && !grpc->broken) {
+		grpc->broken = true;
+		grpc->stage->counters.closed_protocol++;
+	}
 	return 0;
 }
 
@@ -375,15 +386,10 @@ int grpc_session_recv(struct grpc_session *session, struct bytes bytes, uint64_t
 
 	session->now_ns = now_ns;
 	n = nghttp2_session_mem_recv(session->session, bytes.at, bytes.len);
-	if (n >= 0)
-		return session->broken ? -EPROTO : 0;
-	if (!session->broken) {
-		session->broken = true;
-		session->stage->counters.closed_protocol++;
+	if (n < 0 && !session->broken)
 		(void)nghttp2_session_terminate_session(session->session,
 							NGHTTP2_PROTOCOL_ERROR);
-	}
-	return -EPROTO;
+	return n < 0 || session->broken ? -EPROTO : 0;
 }
 
 int grpc_session_output(struct grpc_session *session, struct bytes *ret_bytes)
