@@ -133,6 +133,10 @@ struct pipeline {
 	uint64_t sealed_count; /* ever */
 	bool stopping;
 	bool leave_now;			   /* told to stop a second time */
+	/* The ring directory was replaced: what others have in the old one (the
+	 * doorbell, the socket) is to be had in the new one. NULL: nobody has. */
+	void (*ring_dir_moved)(void *arg);
+	void *ring_dir_moved_arg;
 	uint64_t reloads, reload_failures; /* in this life; the latter changed nothing */
 	bool read_failed;		   /* in this turn a reader could not read the log */
 };
@@ -188,6 +192,7 @@ int pipeline_ready(struct pipeline *pipeline, struct buf *out);
 /* ---- between the pipeline's own files -------------------------------------- */
 
 /* pipeline_news.c: what the stages say. `arg` is the pipeline. */
+void news_ring_dir_moved(void *arg);
 int news_ring_seen(void *arg, uint32_t ring, const struct ring_identity *identity);
 int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 	       uint64_t *ret_sequence);

@@ -179,6 +179,14 @@ int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_
 	return r;
 }
 
+void news_ring_dir_moved(void *arg)
+{
+	const struct pipeline *p = arg;
+
+	if (p->ring_dir_moved)
+		p->ring_dir_moved(p->ring_dir_moved_arg);
+}
+
 /* ---- the receiver's news ------------------------------------------------------ */
 
 /* Its senders keep what the log's disk refuses; memory is for those who cannot. */

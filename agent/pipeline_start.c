@@ -113,6 +113,7 @@ static int start_drain(struct pipeline *p)
 		.end_lost = news_end_lost,
 		.flush_wanted = news_flush_wanted,
 		.ring_gone = news_ring_gone,
+		.moved = news_ring_dir_moved,
 		.ring_state = news_ring_state,
 		.log = log_drain,
 		.arg = p,

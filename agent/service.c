@@ -87,6 +87,21 @@ static void loop(struct service *service)
 	}
 }
 
+/* Without the doorbell the rings are polled all the same. */
+static void hang_doorbell(struct service *service)
+{
+	(void)env_linux_doorbell(service->env, drain_doorbell(service->pipeline.drain),
+				 on_doorbell, &service->pipeline);
+}
+
+static void on_ring_dir_moved(void *arg)
+{
+	struct service *service = arg;
+
+	hang_doorbell(service);
+	server_follow(service->server);
+}
+
 static void serve(struct service *service)
 {
 	const struct options *options = service->options;
@@ -96,13 +111,14 @@ static void serve(struct service *service)
 	log_line(LOG_NOTICE, "pipeline", "serving %s, state in %s, archive %s",
 		 options->ring_dir, options->state_dir,
 		 options->archive_enabled ? options->archive_dir : "off");
-	/* Without the doorbell the rings are polled all the same. */
-	(void)env_linux_doorbell(service->env, drain_doorbell(pipeline->drain), on_doorbell,
-				 pipeline);
+	hang_doorbell(service);
+	pipeline->ring_dir_moved = on_ring_dir_moved;
+	pipeline->ring_dir_moved_arg = service;
 	notify_ready();
 	loop(service);
 	notify_stopping();
 	pipeline_stop(pipeline, options->shutdown_deadline_ns);
+	pipeline->ring_dir_moved = NULL;
 	(void)env_linux_doorbell(service->env, NULL, NULL, NULL);
 	server_free(service->server);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <syslog.h>
 
 #include "drain/liveness.h"
@@ -100,6 +99,7 @@ void stage_ring_drop(struct drain *drain, struct ring *ring)
 	(void)map_remove(&drain->by_instance, ring->identity.instance);
 	find_user_left(drain, ring);
 	ring_close(drain, ring);
+	follow_leave(drain, ring);
 	drain->rings[ring->index] = NULL;
 	drain->rings_used--;
 	free(ring);
@@ -394,18 +394,10 @@ static int ring_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 
 /* ---- the stage ------------------------------------------------------------- */
 
-static void on_news(void *arg, uint32_t events)
-{
-	/* Only the wake matters: every tick asks for news. */
-	(void)arg;
-	(void)events;
-}
-
 int drain_new(struct drain **ret_drain, struct env *env, const struct drain_options *options,
 	      const struct drain_ops *ops)
 {
 	struct drain *drain = calloc(1, sizeof *drain);
-	const char *reason;
 	uint64_t seed = 0;
 	int r;
 
@@ -425,22 +417,13 @@ int drain_new(struct drain **ret_drain, struct env *env, const struct drain_opti
 		free(drain);
 		return -ENOMEM;
 	}
-	r = ring_dir_open(&drain->directory, env, options->dir, &reason);
+	r = follow_begin(drain, options->dir);
 	if (r < 0) {
-		if (*reason)
-			stage_log(drain, LOG_ERR, "%s: %s", options->dir, reason);
+		follow_end(drain);
 		free(drain->ignored);
 		free(drain);
 		return r;
 	}
-	if (drain->directory.inotify_fd >= 0)
-		(void)env->ops->watch(env, drain->directory.inotify_fd, EPOLLIN, on_news,
-				      drain);
-	if (!drain->directory.on_tmpfs)
-		stage_log(drain, LOG_WARNING,
-			  "%s is not on tmpfs: rings will be slow, and "
-			  "programs may refuse it",
-			  options->dir);
 	collect_init(&drain->collect, env, &drain->ops, options->batch_bytes_max,
 		     &drain->counters);
 	*ret_drain = drain;
@@ -454,10 +437,7 @@ void drain_free(struct drain *drain)
 	for (uint32_t i = 0; i < drain->ring_count; i++)
 		if (drain->rings[i])
 			stage_ring_drop(drain, drain->rings[i]);
-	if (drain->directory.inotify_fd >= 0)
-		(void)drain->env->ops->watch(drain->env, drain->directory.inotify_fd, 0, NULL,
-					     NULL);
-	ring_dir_close(&drain->directory);
+	follow_end(drain);
 	collect_fini(&drain->collect);
 	map_fini(&drain->by_instance);
 	map_fini(&drain->users);
@@ -569,8 +549,8 @@ int drain_carry(struct drain *drain, uint64_t segment)
 		int r;
 
 		/* Behind its CLOSED frame, a RING frame would bring it back. */
-		if (!ring || !ring->seen_told || ring->counted ||
-		    ring->phase == RING_STUCK || ring->state_segment > segment)
+		if (!ring || !ring->seen_told || ring->counted || ring->phase == RING_STUCK ||
+		    ring->state_segment > segment)
 			continue;
 		r = stage_state_put(drain, ring);
 		if (r < 0)
@@ -588,7 +568,7 @@ bool drain_before_sleep(struct drain *drain)
 	/* S1: sequentially consistent against the client's flush_req store and
 	 * its load of `sleeping`: one of the two sees the other. A wake lost all
 	 * the same is bounded by the poll. */
-	atomic_store_explicit(&drain->directory.page->sleeping, 1, memory_order_seq_cst);
+	atomic_store_explicit(&drain->directory->page->sleeping, 1, memory_order_seq_cst);
 	for (uint32_t i = 0; i < drain->ring_count; i++) {
 		struct ring *ring = drain->rings[i];
 
@@ -607,12 +587,12 @@ bool drain_before_sleep(struct drain *drain)
 void drain_after_sleep(struct drain *drain)
 {
 	/* Relaxed: a wake too many costs nothing. */
-	atomic_store_explicit(&drain->directory.page->sleeping, 0, memory_order_relaxed);
+	atomic_store_explicit(&drain->directory->page->sleeping, 0, memory_order_relaxed);
 }
 
 _Atomic uint32_t *drain_doorbell(struct drain *drain)
 {
-	return &drain->directory.page->doorbell;
+	return &drain->directory->page->doorbell;
 }
 
 void drain_wake(struct drain *drain)

@@ -57,6 +57,10 @@ struct drain_ops {
 	void (*flush_wanted)(void *arg, uint32_t ring, uint32_t request);
 	/* Files removed, index free again. */
 	void (*ring_gone)(void *arg, uint32_t ring);
+	/* The directory was replaced, and another one is served: drain_doorbell()
+	 * is another word, the old one is not to be touched after this. May be
+	 * NULL. */
+	void (*moved)(void *arg);
 	/* The payload of a RING frame (behind wal_key, key = instance) to put
 	 * into the log: the identity and every position. Also called once when
 	 * a ring is first seen, before its first batch, so that the log knows
@@ -219,7 +223,7 @@ int drain_carry(struct drain *drain, uint64_t segment);
 bool drain_before_sleep(struct drain *drain);
 void drain_after_sleep(struct drain *drain);
 
-/* The futex word clients wake; valid until drain_free(). */
+/* The futex word clients wake; valid until ops.moved or drain_free(). */
 _Atomic uint32_t *drain_doorbell(struct drain *drain);
 /* Somebody rang: every ring is looked at by the next tick. */
 void drain_wake(struct drain *drain);

@@ -75,7 +75,7 @@ static int open_file(struct drain *drain, struct ring_map *map, const char *name
 	const char *reason;
 	int r;
 
-	r = ring_map_open(map, drain->env, drain->directory.fd, &drain->directory.st, name,
+	r = ring_map_open(map, drain->env, drain->directory->fd, &drain->directory->st, name,
 			  &reason);
 	if (r == 0 && memcmp(map->header.instance, instance, 16) != 0) {
 		ring_map_close(map, drain->env);
@@ -159,6 +159,7 @@ static int ring_found(struct drain *drain, const char *name, const uint8_t insta
 		}
 	}
 	ring->map = map;
+	follow_enter(drain, ring);
 	user_add(drain, ring);
 	/* The guard is in a list: it stands where the map was opened. */
 	guard_remove(&map.guard);
@@ -244,7 +245,7 @@ static int name_seen(void *arg, const char *name)
 	}
 	if (ends_with(name, WIRE_TEMPORARY_SUFFIX)) {
 		if (walk->all)
-			(void)ring_dir_sweep(&walk->drain->directory, name);
+			(void)ring_dir_sweep(walk->drain->directory, name);
 	} else if (ends_with(name, WIRE_CTL_SUFFIX)) {
 		ctl_seen(walk, name);
 	} else {
@@ -266,12 +267,12 @@ static void orphans_remove(struct walk *walk)
 		if (!parse_ctl(walk->orphans[i], instance) || stage_ring_find(drain, instance))
 			continue;
 		ring_dir_name(ring_name, instance, WIRE_RING_SUFFIX);
-		fd = drain->env->ops->open(drain->env, drain->directory.fd, ring_name,
+		fd = drain->env->ops->open(drain->env, drain->directory->fd, ring_name,
 					   O_PATH | O_NOFOLLOW, 0);
 		if (fd >= 0)
 			drain->env->ops->close(drain->env, fd);
 		else if (fd == -ENOENT)
-			(void)drain->env->ops->unlink(drain->env, drain->directory.fd,
+			(void)drain->env->ops->unlink(drain->env, drain->directory->fd,
 						      walk->orphans[i], 0);
 	}
 }
@@ -282,7 +283,7 @@ int find_all(struct drain *drain)
 	int r;
 
 	stage_ignore_begin(drain);
-	r = ring_dir_list(&drain->directory, name_seen, &walk);
+	r = ring_dir_list(drain->directory, name_seen, &walk);
 	stage_ignore_end(drain);
 	drain->counters.junk_names = walk.junk;
 	drain->listed_names = walk.names;
@@ -299,12 +300,12 @@ int find_rings(struct drain *drain, uint64_t now_ns)
 	int r;
 
 	/* No news to be had: every look is a listing, less often. */
-	interval_ns += drain->directory.inotify_fd < 0 ? drain->options.idle_interval_ns
-						       : LIST_INTERVAL_NS;
+	interval_ns += drain->directory->inotify_fd < 0 ? drain->options.idle_interval_ns
+							: LIST_INTERVAL_NS;
 	list = now_ns >= drain->listed_ns + interval_ns || !drain->listed;
 
-	r = ring_dir_news(&drain->directory, name_seen, &walk);
-	if (r == 1 && drain->directory.inotify_fd >= 0)
+	r = ring_dir_news(drain->directory, name_seen, &walk);
+	if (r == 1 && drain->directory->inotify_fd >= 0)
 		list = true;
 	if (list) {
 		drain->listed = true;
@@ -383,7 +384,7 @@ void find_ctl(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		return;
 	ring->ctl_due_ns = now_ns + CTL_RETRY_NS;
 	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
-	r = ctl_open(&ring->ctl, drain->env, drain->directory.fd, name, ring->identity.instance,
+	r = ctl_open(&ring->ctl, drain->env, ring->directory->fd, name, ring->identity.instance,
 		     ring->identity.block_count);
 	if (r == 0) {
 		r = ctl_rewrite(ring);
@@ -414,16 +415,18 @@ bool find_attach(struct drain *drain, struct ring *ring, uint64_t now_ns)
 
 int find_remove(struct drain *drain, struct ring *ring)
 {
+	/* One that only the log knew was found in the present one. */
+	const struct ring_dir *directory = ring->directory ? ring->directory : drain->directory;
 	char name[RING_DIR_NAME_BYTES];
 	int r;
 
 	/* The ring first: answers without a ring are swept, a ring without
 	 * answers would be read again. */
 	ring_dir_name(name, ring->identity.instance, WIRE_RING_SUFFIX);
-	r = drain->env->ops->unlink(drain->env, drain->directory.fd, name, 0);
+	r = drain->env->ops->unlink(drain->env, directory->fd, name, 0);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	ring_dir_name(name, ring->identity.instance, WIRE_CTL_SUFFIX);
-	r = drain->env->ops->unlink(drain->env, drain->directory.fd, name, 0);
+	r = drain->env->ops->unlink(drain->env, directory->fd, name, 0);
 	return r == -ENOENT ? 0 : r;
 }

@@ -40,21 +40,12 @@ void health_ctl_failed(struct drain *drain, const char *name, int error, uint64_
 	}
 }
 
-/* Its name is gone; rings that are open are served until their processes die. */
-static bool was_removed(const struct drain *drain)
-{
-	struct stat st;
-
-	return drain->env->ops->fstat(drain->env, drain->directory.fd, &st) == 0 &&
-	       st.st_nlink == 0;
-}
-
 /* "no byte" or "no inode", or NULL while there is room. */
 static const char *what_is_used_up(const struct drain *drain)
 {
 	struct statvfs vfs;
 
-	if (fstatvfs(drain->directory.fd, &vfs) < 0)
+	if (fstatvfs(drain->directory->fd, &vfs) < 0)
 		return NULL;
 	if ((uint64_t)vfs.f_bavail * vfs.f_frsize < ROOM_BYTES_MIN)
 		return "byte";
@@ -84,12 +75,9 @@ void health_look(struct drain *drain, uint64_t now_ns)
 	if (now_ns < health->due_ns)
 		return;
 	health->due_ns = now_ns + LOOK_NS;
+	if (!follow_look(drain))
+		return;
 	look_at_room(drain, now_ns);
-	if (was_removed(drain))
-		condition_raise(
-			drain->options.conditions, CONDITION_RING_DIR_FAILING,
-			"somebody removed the ring directory: processes that run are "
-			"served, those that start now are not traced: restart the agent");
-	else if (!health->listing_failed && now_ns - health->ctl_failed_ns > LOOK_NS)
+	if (!health->listing_failed && now_ns - health->ctl_failed_ns > LOOK_NS)
 		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FAILING);
 }

@@ -113,6 +113,7 @@ struct ring {
 	bool counted;	 /* among the closed ones: see drain_closed() */
 	bool adopted;	 /* the log knew nothing, the ctl did */
 	struct ring_identity identity;
+	struct ring_dir *directory; /* where its file is; NULL: it was not seen yet */
 	struct ring_map map;
 	struct ctl ctl;
 

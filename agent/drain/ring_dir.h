@@ -17,6 +17,7 @@ struct ring_dir {
 	struct guard guard;
 	int inotify_fd;	 /* -1: none to be had, the directory is listed instead */
 	bool on_tmpfs;
+	uint32_t rings; /* that lie in it: see follow.c */
 };
 
 #define RING_DIR_NAME_BYTES 48

@@ -22,7 +22,8 @@ struct drain {
 	struct env *env;
 	struct drain_options options;
 	struct drain_ops ops;
-	struct ring_dir directory;
+	char *path;
+	struct ring_dir *directory; /* what that leads to, as of the last look */
 	struct health health;
 	struct ring **rings; /* by index; NULL: free */
 	uint32_t ring_count, ring_cap;
@@ -78,6 +79,14 @@ void stage_ignore(struct drain *drain, const char *name, const char *reason);
 void health_look(struct drain *drain, uint64_t now_ns);
 void health_listed(struct drain *drain, int result);
 void health_ctl_failed(struct drain *drain, const char *name, int error, uint64_t now_ns);
+
+/* follow.c: the directory, its path and the rings in it. */
+int follow_begin(struct drain *drain, const char *path);
+void follow_end(struct drain *drain);
+void follow_enter(struct drain *drain, struct ring *ring);
+void follow_leave(struct drain *drain, struct ring *ring);
+/* Serves what the path leads to. False: it cannot be, which was said. */
+bool follow_look(struct drain *drain);
 
 /* find.c */
 

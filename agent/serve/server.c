@@ -35,10 +35,12 @@ struct listener {
 
 struct server {
 	struct env *env;
-	char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
+	char socket_path[PATH_MAX];
 	const struct server_page *pages;
 	uint32_t page_count;
 	void *arg;
+	void (*log)(void *arg, int priority, const char *line);
+	void *log_arg;
 	struct listener unix_listener, port_listener;
 };
 
@@ -339,13 +341,13 @@ static void listener_stop(struct listener *listener)
 	listener->epoll_fd = -1;
 }
 
-static void say(const struct server_options *options, int priority, const char *what, int error)
+static void say(const struct server *server, int priority, const char *what, int error)
 {
 	char line[256];
 
 	(void)snprintf(line, sizeof line, "cannot serve on %s: %s", what, strerror(-error));
-	if (options->log)
-		options->log(options->log_arg, priority, line);
+	if (server->log)
+		server->log(server->log_arg, priority, line);
 }
 
 static void listener_init(struct listener *listener, struct server *server, uint16_t port)
@@ -353,6 +355,29 @@ static void listener_init(struct listener *listener, struct server *server, uint
 	*listener = (struct listener){.server = server, .port = port, .epoll_fd = -1};
 	for (int i = 0; i < SERVER_CONNECTIONS; i++)
 		listener->connections[i].fd = -1;
+}
+
+static int listen_in_directory(struct server *server)
+{
+	int r = listen_unix(server->socket_path);
+
+	if (r >= 0)
+		r = listener_start(&server->unix_listener, r);
+	if (r < 0)
+		listener_stop(&server->unix_listener);
+	return r;
+}
+
+void server_follow(struct server *server)
+{
+	int r;
+
+	if (!server)
+		return;
+	listener_stop(&server->unix_listener);
+	r = listen_in_directory(server);
+	if (r < 0)
+		say(server, LOG_WARNING, server->socket_path, r);
 }
 
 int server_new(struct server **ret_server, struct env *env,
@@ -368,18 +393,16 @@ int server_new(struct server **ret_server, struct env *env,
 	server->pages = options->pages;
 	server->page_count = options->page_count;
 	server->arg = options->arg;
+	server->log = options->log;
+	server->log_arg = options->log_arg;
 	listener_init(&server->unix_listener, server, 0);
 	listener_init(&server->port_listener, server,
 		      options->loopback ? options->loopback->port : 0);
 	(void)snprintf(server->socket_path, sizeof server->socket_path, "%s",
-		       options->socket_path); /* listen_unix() refuses a longer one */
-	r = listen_unix(options->socket_path);
-	if (r >= 0)
-		r = listener_start(&server->unix_listener, r);
-	if (r < 0) {
-		listener_stop(&server->unix_listener);
-		say(options, LOG_WARNING, options->socket_path, r);
-	}
+		       options->socket_path);
+	r = listen_in_directory(server);
+	if (r < 0)
+		say(server, LOG_WARNING, options->socket_path, r);
 	if (options->loopback) {
 		r = listen_port(options->loopback);
 		if (r >= 0)
@@ -387,7 +410,7 @@ int server_new(struct server **ret_server, struct env *env,
 		if (r < 0) {
 			listener_stop(&server->port_listener);
 			(void)snprintf(port, sizeof port, "port %u", options->loopback->port);
-			say(options, LOG_ERR, port, r);
+			say(server, LOG_ERR, port, r);
 		}
 	}
 	*ret_server = server;

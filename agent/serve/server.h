@@ -49,6 +49,9 @@ int server_new(struct server **ret_server, struct env *env,
 	       const struct server_options *options);
 void server_free(struct server *server);
 
+/* The directory of the socket was replaced: listens in the new one. */
+void server_follow(struct server *server);
+
 /* Ends connections whose time is over. To be called at every turn. */
 void server_tick(struct server *server, uint64_t now_ns);
 

@@ -197,6 +197,71 @@ static void what_is_planted_as_a_rings_answers_is_replaced(void **state)
 	}
 }
 
+static void assert_there(const char *dir, const char *name, bool there)
+{
+	char path[400];
+
+	(void)snprintf(path, sizeof path, "%s/%s", dir, name);
+	assert_int_equal(access(path, F_OK) == 0, there);
+}
+
+static void begin_ring(struct street *street, struct ring_writer *writer, struct ring_pen *pen,
+		       uint8_t seed)
+{
+	ring_writer_make(writer, street->house.dir, seed, 1u << 20);
+	ring_pen_init(pen, writer, 1);
+	ring_pen_open(pen, 0);
+	ring_pen_start(pen, 1, "a");
+	house_settle(&street->house);
+	assert_int_equal(house_count(&street->house, seed, 1, NULL), 1);
+}
+
+static void remove_dead(struct street *street, uint8_t seed)
+{
+	uint32_t ring = house_ring(&street->house, seed);
+
+	for (int i = 0; i < 100 && !street->house.rings[ring].dead; i++)
+		house_tick(&street->house, 100);
+	assert_true(street->house.rings[ring].dead);
+	drain_remove(street->house.drain, ring);
+}
+
+/* The old one's rings are served, and removed, where they lie. */
+static void a_directory_that_is_replaced_is_followed(void **state)
+{
+	struct street *street = *state;
+	struct ring_writer old, later;
+	struct ring_pen old_pen, later_pen;
+	char elsewhere[80];
+
+	house_start(&street->house);
+	begin_ring(street, &old, &old_pen, 1);
+	(void)snprintf(elsewhere, sizeof elsewhere, "%s-moved", street->house.dir);
+	assert_int_equal(rename(street->house.dir, elsewhere), 0);
+	for (int i = 0; i < 20; i++)
+		house_tick(&street->house, 100);
+	assert_there(street->house.dir, WIRE_PAGE_NAME, true);
+	assert_non_null(strstr(street->house.said, "is served now"));
+	begin_ring(street, &later, &later_pen, 2);
+	ring_pen_start(&old_pen, 2, "b");
+	house_settle(&street->house);
+	assert_int_equal(house_count(&street->house, 1, 1, NULL), 2);
+	ring_writer_die(&old);
+	remove_dead(street, 1);
+	assert_there(elsewhere, old.name, false);
+	ring_writer_die(&later);
+	remove_dead(street, 2);
+	assert_there(street->house.dir, later.name, false);
+	ring_writer_close(&old);
+	ring_writer_close(&later);
+	house_check_ledgers(&street->house);
+	/* Of the old one only the page is left. */
+	(void)strcat(elsewhere, "/" WIRE_PAGE_NAME);
+	assert_int_equal(unlink(elsewhere), 0);
+	*strrchr(elsewhere, '/') = '\0';
+	assert_int_equal(rmdir(elsewhere), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -206,6 +271,7 @@ int main(void)
 		TEST(a_directory_of_another_user_is_refused),
 		TEST(what_is_planted_as_agent_page_is_replaced),
 		TEST(what_is_planted_as_a_rings_answers_is_replaced),
+		TEST(a_directory_that_is_replaced_is_followed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
