@@ -35,12 +35,15 @@ static const struct setting *setting_find(const char *key, size_t len)
 
 /* ---- values: NULL, or what would be right --------------------------------- */
 
+/* Told from a wrong value by its address: see load_value_at(). */
+static const char no_memory[] = "out of memory";
+
 static const char *parse_text(void *at, const char *text)
 {
 	char *copy = strdup(text);
 
 	if (!copy)
-		return "out of memory";
+		return no_memory;
 	free(*(char **)at);
 	*(char **)at = copy;
 	return NULL;
@@ -123,6 +126,7 @@ struct loader {
 	const char *source; /* for messages */
 	bool secret;	    /* the file gave one */
 	bool endpoint_said; /* of export.*, by anybody */
+	bool no_memory;	    /* nothing is wrong with what was to be read */
 	int failed;
 };
 
@@ -143,6 +147,10 @@ static int load_value_at(struct loader *loader, void *base, const struct setting
 
 	if (!right)
 		return 0;
+	if (right == no_memory) {
+		loader->no_memory = true;
+		return -ENOMEM;
+	}
 	loader_say(loader, key, value, right);
 	loader->failed = EXIT_CONFIG;
 	return -EINVAL;
@@ -171,7 +179,8 @@ static int load_listed(struct loader *loader, const char *key, const char *value
 			    strcmp(settings[s].key, "export.endpoint") != 0)
 				(void)load_value_at(loader, base, &settings[s], settings[s].key,
 						    settings[s].fallback);
-		return parse_text(&options->destinations[i].name, value) ? -ENOMEM : 0;
+		loader->no_memory |= parse_text(&options->destinations[i].name, value) != NULL;
+		return loader->no_memory ? -ENOMEM : 0;
 	}
 	(void)snprintf(whole, sizeof whole, "export.%s", member);
 	setting = setting_find(whole, strlen(whole));
@@ -223,7 +232,7 @@ static int load_defaults(struct loader *loader)
 		if (!settings[i].fallback)
 			continue;
 		if (load_value(loader, &settings[i], settings[i].fallback) < 0)
-			return loader->failed;
+			return EXIT_FAILURE;
 	}
 	return 0;
 }
@@ -235,6 +244,7 @@ static int load_file(struct loader *loader, const char *path, bool asked_for)
 
 	loader->source = path;
 	r = options_yaml_load(path, load_yaml_value, loader, loader->say, loader->say_arg);
+	loader->no_memory |= r == -ENOMEM;
 	if (r == -ENOENT && !asked_for)
 		return 0;
 	if (r < 0 && r != -EINVAL) {
@@ -340,7 +350,7 @@ static int arguments_word(struct loader *loader, struct arguments *arguments, ch
 	else if (strcmp(argv[*i], "--no-archive") == 0)
 		return arguments_add(arguments, "archive.enabled", 15, "false");
 	else if ((value = flag_value("--private", argv, argc, i)))
-		return parse_text(&loader->options->private_dir, value) ? -ENOMEM : 0;
+		loader->no_memory |= parse_text(&loader->options->private_dir, value) != NULL;
 	else if ((value = flag_value("--config", argv, argc, i)))
 		arguments->config = value;
 	else if ((value = flag_value("--set", argv, argc, i))) {
@@ -479,36 +489,45 @@ static int check_ranges(struct loader *loader)
 	return options_check_receive(options, loader->say, loader->say_arg) ? 0 : EXIT_CONFIG;
 }
 
-int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
-		 void *say_arg)
+static int load_everything(struct loader *loader, int argc, char **argv)
 {
-	struct loader loader = {
-		.options = options, .say = say, .say_arg = say_arg, .source = "defaults"};
 	struct arguments arguments = {.count = 0};
+	struct options *options = loader->options;
 	int r;
 
-	memset(options, 0, sizeof *options);
-	r = arguments_parse(&loader, &arguments, argc, argv);
+	r = arguments_parse(loader, &arguments, argc, argv);
 	if (r || options->show_help || options->show_version)
 		return r;
-	r = load_defaults(&loader);
+	r = load_defaults(loader);
 	if (!r)
-		r = load_file(&loader,
+		r = load_file(loader,
 			      arguments.config ? arguments.config
 					       : "/etc/spanring/spanringd.yaml",
 			      arguments.config != NULL);
 	if (r)
 		return r;
-	load_environment(&loader);
-	r = load_arguments(&loader, &arguments);
+	load_environment(loader);
+	r = load_arguments(loader, &arguments);
 	if (r)
 		return r;
-	if (private_dirs(options) < 0 || default_ring_dir(options) < 0 ||
-	    default_state_dir(options) < 0) {
-		say(say_arg, "out of memory");
-		return EXIT_CONFIG;
-	}
-	return check_ranges(&loader);
+	loader->no_memory |= private_dirs(options) < 0 || default_ring_dir(options) < 0 ||
+			     default_state_dir(options) < 0;
+	return loader->no_memory ? 0 : check_ranges(loader);
+}
+
+int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
+		 void *say_arg)
+{
+	struct loader loader = {
+		.options = options, .say = say, .say_arg = say_arg, .source = "defaults"};
+	int r;
+
+	memset(options, 0, sizeof *options);
+	r = load_everything(&loader, argc, argv);
+	if (!loader.no_memory)
+		return r;
+	say(say_arg, "out of memory while the settings were read");
+	return EXIT_FAILURE;
 }
 
 /* Whether it was a secret need not be known. */

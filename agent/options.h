@@ -121,7 +121,7 @@ typedef void options_say_fn(void *arg, const char *line);
 
 /* Fills `options` from everything. 0, or the exit code to leave with after
  * `say` has told why: EXIT_USAGE for the command line, EXIT_CONFIG for a bad
- * file or value. */
+ * file or value, EXIT_FAILURE without memory. */
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
 		 void *say_arg);
 void options_fini(struct options *options);

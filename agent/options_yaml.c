@@ -344,7 +344,11 @@ int options_yaml_load(const char *path, options_visit_fn *visit, void *visit_arg
 
 	if (access(path, R_OK) < 0)
 		return -errno;
+	/* Some of its errors are a want of memory by other names. */
+	errno = 0;
 	error = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&file, NULL);
+	if (error != CYAML_OK && errno == ENOMEM)
+		return -ENOMEM;
 	if (*sayer.unknown_key) {
 		say_unknown_key(&sayer);
 		return -EINVAL;
