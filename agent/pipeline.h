@@ -105,6 +105,8 @@ struct pipeline {
 	struct wal_reader *archive_reader;
 	struct finished_span archive_waiting;
 	bool archive_has_waiting;
+	struct wal_reader *again_reader; /* for what the archive's spools lost; or NULL */
+	uint64_t again_until;
 	bool archive_behind; /* the log has spans that it was not handed yet */
 	uint64_t archive_read_number, archive_dropped_log; /* as read_number, dropped_lost */
 	struct destination destinations[PIPELINE_DESTINATIONS_MAX];

@@ -75,6 +75,38 @@ static int feed_archive(struct pipeline *p)
 	return fed;
 }
 
+static void again_done(struct pipeline *p)
+{
+	wal_reader_free(p->again_reader);
+	p->again_reader = NULL;
+	archive_again_done(p->archive);
+}
+
+/* What damaged spools of the archive lost, from what the log still has of it. */
+static int feed_again(struct pipeline *p)
+{
+	struct finished_span span;
+	int fed = 0, r = 1;
+
+	if (!p->again_reader) {
+		if (!archive_wants_again(p->archive) ||
+		    wal_reader_new(&p->again_reader, p->wal, 0) < 0)
+			return 0;
+		p->again_until = archive_last_number(p->archive);
+	}
+	for (; fed < FEED_SPANS_MAX; fed++) {
+		r = wal_reader_next(p->again_reader, &span);
+		if (r <= 0 || span.number > p->again_until)
+			break;
+		archive_again(p->archive, &span);
+	}
+	if (r < 0)
+		return fed; /* it gives up a segment by itself, after a while */
+	if (fed < FEED_SPANS_MAX)
+		again_done(p);
+	return fed + 1;
+}
+
 int pipeline_feed(struct pipeline *p)
 {
 	int work = 0;
@@ -83,7 +115,7 @@ int pipeline_feed(struct pipeline *p)
 	for (uint32_t i = 0; i < p->destination_count; i++)
 		work += feed_destination(p, &p->destinations[i]);
 	if (p->archive)
-		work += feed_archive(p);
+		work += feed_again(p) + feed_archive(p);
 	if (!p->read_failed)
 		condition_clear(&p->conditions, CONDITION_LOG_READ_FAILING);
 	return work;

@@ -463,6 +463,7 @@ void pipeline_fini(struct pipeline *p)
 		headers_fini(&p->destinations[i].headers);
 	}
 	wal_reader_free(p->archive_reader);
+	wal_reader_free(p->again_reader);
 	archive_free(p->archive);
 	assemble_free(p->assemble);
 	drain_free(p->drain);

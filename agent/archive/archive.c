@@ -416,7 +416,7 @@ static int stepped(struct run *run, int r, int *ret_error)
 {
 	if (r == -ENOENT && run->has_spool && run->spool.exists &&
 	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
-		r = run_lose_spool(run);
+		r = missing_spool(run);
 	if (r < 0 && r != -EAGAIN)
 		*ret_error = archive_fail(run->archive, run->name.text, r);
 	return r < 0 ? 0 : r;

@@ -1,14 +1,13 @@
 /* The archive: one OTLP-JSON file per run, `<service>_run_<time>.otlp.json`.
  *
  * While a run is open its spool `<name>.partial` takes one complete one-span
- * TracesData per line. Sealing writes the file of one line (archive rules
- * A1-A17 of the requirements): span substrings are copied from the spool in
- * order, so nothing is printed twice and memory holds only an index. Then
- * fsync, rename, fsync of the directory, and the spool is removed. A span that
- * comes for a sealed run reopens it: the sealed file is read back into the one
- * OTLP form (otlp/json_read.h) as a new spool and later replaced under the same
- * name. A sealed file that cannot be read, or that is not what was sealed, is
- * kept aside as `<name>.kept-<n>` and never overwritten.
+ * TracesData per line, each with its checksum. Sealing writes the file of one line (archive
+ * rules A1-A17 of the requirements): span substrings are copied from the spool in order, so
+ * nothing is printed twice and memory holds only an index. Then fsync, rename, fsync of the
+ * directory, and the spool is removed. A span that comes for a sealed run reopens it: the
+ * sealed file is read back into the one OTLP form (otlp/json_read.h) as a new spool and later
+ * replaced under the same name. A sealed file that cannot be read, or that is not what was
+ * sealed, is kept aside as `<name>.kept-<n>` and never overwritten.
  *
  * Exactly once: ARCHIVE frames in the log (struct archive_frame in stage.h, then
  * the run's name) say per run up to which span `number` it is in its file, and
@@ -20,6 +19,12 @@
  * A damaged log forgets what was finished, and a span may end by itself after we
  * had ended it; so the same span can come twice and differ. A file has one of
  * each id, the one that says more (layout.h); the other is counted.
+ *
+ * What a spool lost on the disk (a bit, a piece, the whole file) is noticed when the
+ * spool is read after a restart and when it is sealed. It is left out of the file
+ * and looked for in the log (archive_wants_again()); what is not there any more is
+ * counted. Nothing that was changed on the disk gets into a file as if a module had
+ * said it.
  *
  * A directory that cannot be written is said once; runs wait in the log
  * (archive_push answers -ENOBUFS) and everything else goes on.
@@ -76,6 +81,8 @@ struct archive_counters {
 	uint64_t dropped_superseded; /* the file has a span of that id that says more */
 	uint64_t recovered;	     /* were in spools at a restart, found or lost */
 	uint64_t repeated;	     /* pushed again after a restart: already in a file */
+	uint64_t damaged_lines;	     /* of spools: their checksum was wrong */
+	uint64_t restored;	     /* spans of damaged spools that the log still had */
 	uint64_t sealed, reopened, kept_aside;
 	uint64_t failures;  /* of the directory or disk */
 	uint64_t open_runs; /* now */
@@ -115,6 +122,13 @@ int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct
 		     uint64_t first_wall_ns, uint32_t user);
 /* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
 int archive_push(struct archive *archive, const struct finished_span *span);
+/* A spool lost spans that the log may still have: runs that lack some wait, not
+ * sealed. Hand in every span up to archive_last_number() that the log has, in any
+ * number of calls in between; those that are missing are taken. Then say that this
+ * was all: the rest is counted as lost. */
+bool archive_wants_again(const struct archive *archive);
+void archive_again(struct archive *archive, const struct finished_span *span);
+void archive_again_done(struct archive *archive);
 /* Seal once span `last_number` has been pushed. */
 int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t last_number,
 		 bool complete);

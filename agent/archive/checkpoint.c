@@ -53,20 +53,19 @@ static int record(struct run *run, enum frame_kind kind, uint8_t flags, uint64_t
 	return 0;
 }
 
+static uint64_t newest_number(const struct run *run)
+{
+	return run->last_number > run->known_number ? run->last_number : run->known_number;
+}
+
 int checkpoint_record_sealed(struct run *run)
 {
-	uint64_t number =
-		run->last_number > run->known_number ? run->last_number : run->known_number;
-
-	return record(run, FRAME_SEALED, 0, number, 0);
+	return record(run, FRAME_SEALED, 0, newest_number(run), 0);
 }
 
 int checkpoint_record_filtered(struct run *run, uint32_t spans)
 {
-	uint64_t number =
-		run->last_number > run->known_number ? run->last_number : run->known_number;
-
-	return record(run, FRAME_SEALED, FRAME_FILTERED, number, spans);
+	return record(run, FRAME_SEALED, FRAME_FILTERED, newest_number(run), spans);
 }
 
 int checkpoint_record_open(struct run *run)
@@ -124,7 +123,7 @@ static int flush_run(struct run *run)
 	if (r >= 0)
 		r = run_flush(run);
 	if (r == -ENOENT && archive_dir_has(&run->archive->directory, run->spool.name) == 0)
-		r = run_lose_spool(run);
+		r = missing_spool(run);
 	if (r < 0)
 		return r;
 	run->sync_wanted = true;
@@ -210,8 +209,8 @@ static int start_sync(struct run *run)
 	fd = spool_fd(&run->spool);
 	if (fd < 0)
 		return fd == -EAGAIN ? 0 : fd;
-	run->sync_number = run->last_number;
-	run->sync_spans = run->spool.count;
+	run->sync_number = newest_number(run);
+	run->sync_spans = run->spool.count + run->missing;
 	r = archive->env->ops->sync_start(archive->env, fd, on_spool_synced, run);
 	if (r < 0)
 		return r;

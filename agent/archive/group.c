@@ -1,5 +1,7 @@
 #include "archive/group.h"
 
+#include "archive/spool_sum.h"
+#include "base/crc32c.h"
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
 #include "opentelemetry/proto/resource/v1/resource.pb-c.h"
 #include "otlp/json_print.h"
@@ -50,6 +52,11 @@ struct bytes group_resource_tail(const struct group *group)
 {
 	return (struct bytes){group->tail.at + group->scope_tail_len,
 			      group->tail.len - group->scope_tail_len - CLOSE_LEN};
+}
+
+struct bytes group_summed_tail(const struct group *group)
+{
+	return (struct bytes){group->tail.at, group->tail.len - SPOOL_CLOSE_BYTES};
 }
 
 /* Not for hostile input of its own: a collision costs a comparison. */
@@ -165,6 +172,7 @@ static int group_print(struct group *group, const struct finished_span *span)
 		r = print_head(group, span);
 	if (r >= 0)
 		r = print_tail(group, span);
+	group->head_crc = crc32c(0, group->head.at, group->head.len);
 	if (r < 0)
 		group_fini(group);
 	return r;

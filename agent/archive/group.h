@@ -7,8 +7,9 @@
  *   tail   ],"schemaUrl":U}   ],"schemaUrl":V}             ]}\n
  *          ^ scope_tail       ^ resource_tail              ^ GROUP_CLOSE
  *
- * head + span + tail is one line of a spool; a sealed file is made of the same
- * pieces, each head and tail written once. */
+ * head + span + tail is one line of a spool, but for the sum in front of its end
+ * (spool_sum.h); a sealed file is made of the same pieces, each head and tail
+ * written once. */
 #ifndef ARCHIVE_GROUP_H
 #define ARCHIVE_GROUP_H
 
@@ -23,6 +24,7 @@ struct group {
 	uint32_t resource_head_len;
 	uint32_t scope_tail_len;
 	uint32_t resource; /* the first group with an equal resource */
+	uint32_t head_crc; /* of a line that has the head so far */
 	uint64_t key_hash;
 	struct buf key; /* the bytes it was printed from, to find it quickly */
 };
@@ -44,5 +46,7 @@ struct bytes group_resource_head(const struct group *group);
 struct bytes group_scope_head(const struct group *group);
 struct bytes group_scope_tail(const struct group *group);
 struct bytes group_resource_tail(const struct group *group);
+/* The tail as far as a line's sum goes. */
+struct bytes group_summed_tail(const struct group *group);
 
 #endif

@@ -19,7 +19,9 @@ struct spool_entry {
 	uint64_t span_id;
 	uint64_t parent_id; /* 0: a root */
 	uint32_t length;
-	uint32_t group : 31;
+	uint32_t crc; /* of its line (spool_sum.h) */
+	uint32_t group : 30;
+	uint32_t damaged : 1; /* the file has something else there */
 	uint32_t ended_by_us : 1;
 };
 

@@ -186,7 +186,7 @@ static int complete_index(struct archive *archive, const struct names *names)
 		if (known.count &&
 		    bsearch(&hash, known.at, known.count, sizeof(hash), hash_compare))
 			continue;
-		r = spool_trace_id(&archive->directory, entry.name.text, entry.trace_id);
+		r = sealed_trace_id(&archive->directory, entry.name.text, entry.trace_id);
 		if (r < 0) {
 			/* Not an archive of ours, or not to be told now. */
 			r = error_passes(r) ? r : 0;
@@ -318,7 +318,7 @@ static int move_run(struct run *run, struct archive_dir *old)
 	run->archived = run->superseded = 0;
 	r = spool_restore(&run->spool, old);
 	if (r == -ENOENT)
-		r = run_lose_spool(run);
+		r = missing_spool(run);
 	run->directory_change = ++archive->directory_changes;
 	return r;
 }

@@ -111,7 +111,7 @@ static int is_what_was_sealed(struct spool *spool, int fd, off_t file_size,
 	while (r > 0);
 	seal_fini(&seal);
 	if (r < 0)
-		return r == -EUCLEAN ? 0 : r;
+		return r == -EUCLEAN ? 0 : r == -EBADMSG ? -EIO : r;
 	if (entry && entry->crc_known && (seal.size != entry->size || seal.crc != entry->crc))
 		return 0;
 	return seal.size == (uint64_t)file_size;
@@ -163,6 +163,9 @@ int run_add_missing(struct run *run, struct spool *other)
 
 	for (uint32_t i = 0; i < other->count && r >= 0; i++) {
 		r = spool_line(other, i, &line);
+		/* It was right when it was read or written, a moment ago. */
+		if (r == -EUCLEAN)
+			r = -EIO;
 		if (r >= 0)
 			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
 	}

@@ -133,6 +133,7 @@ void run_free(struct run *run)
 		link = &(*link)->hash_next;
 	*link = run->hash_next;
 	unlink_name(run);
+	missing_forget(run);
 	if (archive->checkpoint_at == run)
 		archive->checkpoint_at = run->next;
 	if (run->prev)
@@ -348,6 +349,7 @@ static int open_spool(struct run *run, struct index_entry *entry, bool known)
 	if (r < 0) {
 		spool_fini(&run->spool);
 		run->has_spool = false;
+		missing_forget(run);
 	}
 	return r;
 }
@@ -400,33 +402,6 @@ int run_flush(struct run *run)
 	return r == -EAGAIN ? 0 : r;
 }
 
-int run_lose_spool(struct run *run)
-{
-	struct archive *archive = run->archive;
-	uint64_t before = run_not_archived(run);
-	int r;
-
-	sealing_abandon(run);
-	turns_leave(run);
-	run_set_open(run);
-	spool_forget_written(&run->spool);
-	r = reopen_run(run, NULL);
-	if (r < 0)
-		return r;
-	archive->counters.waiting -= before;
-	archive->counters.waiting += run_not_archived(run);
-	if (run_not_archived(run) < before) {
-		archive->counters.dropped_lost += before - run_not_archived(run);
-		archive->fates.settled.dropped_lost += before - run_not_archived(run);
-		archive_say(archive, LOG_ERR,
-			    "%s/%s was removed while the run was open: %llu spans are lost",
-			    archive->options.dir, run->spool.name,
-			    (unsigned long long)(before - run_not_archived(run)));
-	}
-	run_mark_busy(run);
-	return 0;
-}
-
 void run_note(struct run *run, const struct span_facts *facts)
 {
 	const struct archive_options *options = &run->archive->options;
@@ -440,7 +415,7 @@ void run_note(struct run *run, const struct span_facts *facts)
 
 uint64_t run_not_archived(const struct run *run)
 {
-	return run->has_spool ? run->spool.count - run->archived : 0;
+	return run->has_spool ? run->spool.count + run->missing - run->archived : 0;
 }
 
 int run_keep_aside(struct archive *archive, const char *entry, const struct name *name)

@@ -91,43 +91,75 @@ static int put(struct seal *seal, struct bytes bytes)
 	return r;
 }
 
-/* A span that the window holds, or will hold after one read. */
-static int put_small(struct seal *seal, const struct spool_entry *entry)
+/* What the file does not hold any more is damaged, too: somebody cut it. */
+static int read_spool(struct seal *seal, struct spool_entry *entry, uint64_t offset, size_t len)
 {
-	uint64_t left = spool_length(seal->spool) - entry->offset;
-	int r;
+	int r = spool_read(seal->spool, offset, seal->window, len);
 
-	if (entry->offset < seal->window_at ||
-	    entry->offset + entry->length > seal->window_at + seal->window_len) {
-		seal->window_len = 0;
-		r = spool_read(seal->spool, entry->offset, seal->window,
-			       left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES);
-		if (r < 0)
-			return r;
-		seal->window_at = entry->offset;
-		seal->window_len = left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES;
+	if (r == -ENODATA) {
+		entry->damaged = true;
+		r = 0;
 	}
-	return put(seal, (struct bytes){seal->window + (entry->offset - seal->window_at),
-					entry->length});
+	return r;
 }
 
-static int put_large(struct seal *seal, const struct spool_entry *entry)
+/* Through the window, so that short spans cost no read each. A cut in a piece
+ * that is read ahead is not this span's: it is then read alone. */
+static int fill_window(struct seal *seal, struct spool_entry *entry)
 {
+	uint64_t left = spool_length(seal->spool) - entry->offset;
+	size_t len = left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES;
+	int r;
+
+	seal->window_len = 0;
+	r = spool_read(seal->spool, entry->offset, seal->window, len);
+	if (r == -ENODATA && len > entry->length)
+		return read_spool(seal, entry, entry->offset, entry->length);
+	if (r < 0)
+		return r;
+	seal->window_at = entry->offset;
+	seal->window_len = len;
+	return 0;
+}
+
+static int put_small(struct seal *seal, struct spool_entry *entry)
+{
+	uint32_t crc = spool_crc_begin(seal->spool, entry);
+	const uint8_t *text = seal->window;
+	int r = 0;
+
+	if (entry->offset >= seal->window_at &&
+	    entry->offset + entry->length <= seal->window_at + seal->window_len)
+		text += entry->offset - seal->window_at;
+	else
+		r = fill_window(seal, entry);
+	if (r < 0)
+		return r;
+	crc = crc32c(crc, text, entry->length);
+	entry->damaged |= !spool_crc_is_right(seal->spool, entry, crc);
+	return put(seal, (struct bytes){text, entry->length});
+}
+
+static int put_large(struct seal *seal, struct spool_entry *entry)
+{
+	uint32_t crc = spool_crc_begin(seal->spool, entry);
 	uint64_t done = 0;
 	int r;
 
 	seal->window_len = 0;
-	while (done < entry->length) {
+	while (done < entry->length && !entry->damaged) {
 		uint64_t left = entry->length - done;
 		size_t len = left < SEAL_BUFFER_BYTES ? (size_t)left : SEAL_BUFFER_BYTES;
 
-		r = spool_read(seal->spool, entry->offset + done, seal->window, len);
+		r = read_spool(seal, entry, entry->offset + done, len);
 		if (r >= 0)
 			r = put(seal, (struct bytes){seal->window, len});
 		if (r < 0)
 			return r;
+		crc = crc32c(crc, seal->window, len);
 		done += len;
 	}
+	entry->damaged |= !spool_crc_is_right(seal->spool, entry, crc);
 	return 0;
 }
 
@@ -159,15 +191,17 @@ static const struct group *group_at(const struct seal *seal, uint32_t place)
 
 static int put_span(struct seal *seal)
 {
-	const struct spool_entry *entry = &seal->spool->entries[seal->order[seal->next]];
+	struct spool_entry *entry = &seal->spool->entries[seal->order[seal->next]];
 	int r;
 
 	r = put_between(seal, seal->next ? group_at(seal, seal->next - 1) : NULL,
 			group_at(seal, seal->next));
 	if (r < 0)
 		return r;
-	return entry->length <= SEAL_BUFFER_BYTES ? put_small(seal, entry)
-						  : put_large(seal, entry);
+	r = entry->length <= SEAL_BUFFER_BYTES ? put_small(seal, entry)
+					       : put_large(seal, entry);
+	seal->damaged += r >= 0 && entry->damaged;
+	return r;
 }
 
 int seal_step(struct seal *seal, size_t budget)
@@ -182,6 +216,8 @@ int seal_step(struct seal *seal, size_t budget)
 		if (r < 0)
 			return r;
 	}
+	if (seal->damaged)
+		return -EBADMSG;
 	r = put_between(seal, group_at(seal, seal->count - 1), NULL);
 	return r < 0 ? r : flush_out(seal);
 }

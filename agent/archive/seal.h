@@ -1,6 +1,10 @@
 /* The one line of a sealed file, made from a spool in slices: pieces are copied
  * in the order of layout.h through one bounded buffer. The same machine
- * compares: does this spool give exactly that file? The agent's thread. */
+ * compares: does this spool give exactly that file? The agent's thread.
+ *
+ * A span whose bytes are not those that were added is marked in the spool
+ * (spool_entry.damaged); the copying goes on to find all of them, and then what was
+ * made is not to be used. */
 #ifndef ARCHIVE_SEAL_H
 #define ARCHIVE_SEAL_H
 
@@ -14,6 +18,7 @@ struct seal {
 	uint32_t covered; /* entries of the spool when it was begun */
 	uint32_t count;	  /* spans of these, each id once */
 	uint32_t next;	  /* in `order` */
+	uint32_t damaged; /* spans of the spool found to be so */
 	uint64_t size;	  /* bytes written (or compared) so far */
 	uint32_t crc;	  /* CRC32C of them */
 	struct buf out;
@@ -28,7 +33,8 @@ int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare);
 void seal_fini(struct seal *seal);
 
 /* Goes on for about `budget` bytes. 1: there is more, 0: all is written,
- * -EUCLEAN: the file differs, -errno. After an error: seal_fini(). */
+ * -EUCLEAN: the file differs, -EBADMSG: the spool is damaged, -errno. After an
+ * error: seal_fini(). */
 int seal_step(struct seal *seal, size_t budget);
 
 #endif

@@ -114,7 +114,6 @@ static int begin_copy(struct run *run)
 	run->archive->seal_files++;
 	run->seal_fd = r;
 	run->copy_number = run->last_number;
-	run->indexed = false;
 	r = seal_begin(&run->seal, &run->spool, run->seal_fd, false);
 	if (r < 0) {
 		sealing_abandon(run);
@@ -145,6 +144,8 @@ static int step_copy(struct run *run)
 	r = seal_step(&run->seal, SEALING_STEP_BYTES);
 	if (r > 0)
 		return 1;
+	if (r == -EBADMSG)
+		return missing_entries(run);
 	if (r >= 0) {
 		run->phase = RUN_SYNC;
 		seal_fini(&run->seal);
@@ -222,6 +223,7 @@ static int put_in_place(struct run *run)
 			     run->name.text, 0);
 	if (r < 0)
 		return r;
+	run->indexed = false;
 	run->has_file = true;
 	run->file = file;
 	return 0;
@@ -376,7 +378,7 @@ int sealing_begin(struct run *run)
 		r = drop_filtered(run);
 	else
 		r = start_copy(run);
-	if (r <= 0)
+	if (r <= 0 && run->phase == RUN_COPY)
 		turns_wait(run);
 	return r;
 }
@@ -387,7 +389,8 @@ bool sealing_can_step(const struct run *run)
 
 	switch (run->phase) {
 	case RUN_OPEN:
-		return run->seal_wanted && run->seal_number <= archive->pushed && !run->syncing;
+		return run->seal_wanted && run->seal_number <= archive->pushed &&
+		       !run->syncing && !run->missing;
 	case RUN_COPY:
 		return run->seal_fd >= 0;
 	case RUN_RENAME:

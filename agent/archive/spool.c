@@ -1,5 +1,6 @@
 #include "archive/spool.h"
 
+#include "base/crc32c.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
 #include "otlp/json_print.h"
 
@@ -169,16 +170,23 @@ static int reserve_entry(struct spool *spool)
 	return 0;
 }
 
-static void add_entry(struct spool *spool, const struct span_facts *facts, uint64_t offset,
-		      size_t length, uint32_t group)
+/* A line as it was printed. */
+struct printed {
+	uint32_t group, crc;
+	size_t start, end; /* of the span's text in the buffer */
+};
+
+static void add_entry(struct spool *spool, const struct span_facts *facts,
+		      const struct printed *printed)
 {
 	spool->entries[spool->count++] = (struct spool_entry){
-		.offset = offset,
+		.offset = spool->written + printed->start,
 		.start_ns = facts->start_ns,
 		.span_id = facts->span_id,
 		.parent_id = facts->parent_id,
-		.length = (uint32_t)length,
-		.group = group & UINT32_C(0x7fffffff),
+		.length = (uint32_t)(printed->end - printed->start),
+		.crc = printed->crc,
+		.group = printed->group & UINT32_C(0x3fffffff),
 		.ended_by_us = facts->ended_by_us,
 	};
 	if (spool->by_id && spool->count <= spool->by_id_mask / 2)
@@ -187,44 +195,55 @@ static void add_entry(struct spool *spool, const struct span_facts *facts, uint6
 		by_id_forget(spool);
 }
 
-/* Appends the line; where its span begins and ends within `out`. */
-static int print_line(struct spool *spool, struct buf *out, const struct finished_span *span,
-		      uint32_t *ret_group, size_t *ret_start, size_t *ret_end)
+/* The last of a line: what stands behind the span, and the sum. */
+static void print_end(struct buf *out, const struct group *group, struct printed *printed)
 {
+	struct bytes tail = group_summed_tail(group);
+
+	(void)buf_append(out, tail.at, tail.len);
+	if (buf_failed(out))
+		return;
+	printed->crc =
+		crc32c(group->head_crc, out->at + printed->start, out->len - printed->start);
+	spool_sum_put(out, printed->crc);
+}
+
+/* Appends the line. */
+static int print_line(struct spool *spool, struct buf *out, const struct finished_span *span,
+		      struct printed *ret_printed)
+{
+	struct printed printed = {0};
 	size_t before = out->len;
 	const struct group *group;
-	size_t start, end;
-	uint32_t g;
 	int r;
 
-	r = groups_find(&spool->groups, span, &g);
+	r = groups_find(&spool->groups, span, &printed.group);
 	if (r < 0)
 		return r;
-	group = &spool->groups.at[g];
+	group = &spool->groups.at[printed.group];
 	(void)buf_append(out, group->head.at, group->head.len);
-	start = out->len;
+	printed.start = out->len;
 	r = buf_failed(out) ? -ENOMEM : otlp_json_print_filled(out, SPAN, span->span);
-	end = out->len;
-	if (r >= 0)
-		r = buf_append(out, group->tail.at, group->tail.len);
-	if (r >= 0 && end - start > UINT32_MAX)
+	printed.end = out->len;
+	if (r >= 0 && printed.end - printed.start > UINT32_MAX)
 		r = -EBADMSG;
+	if (r >= 0) {
+		print_end(out, group, &printed);
+		r = buf_failed(out) ? -ENOMEM : 0;
+	}
 	if (r < 0) {
 		out->len = before;
 		out->failed = false;
 		return r == -ELOOP ? -EBADMSG : r;
 	}
-	*ret_group = g;
-	*ret_start = start;
-	*ret_end = end;
+	*ret_printed = printed;
 	return 0;
 }
 
 int spool_add(struct spool *spool, const struct finished_span *span,
 	      const struct span_facts *facts)
 {
-	size_t start, end;
-	uint32_t group;
+	struct printed printed;
 	int r;
 
 	r = reserve_entry(spool);
@@ -234,10 +253,10 @@ int spool_add(struct spool *spool, const struct finished_span *span,
 		spool->waiting = spool->files->spare;
 		buf_init(&spool->files->spare);
 	}
-	r = print_line(spool, &spool->waiting, span, &group, &start, &end);
+	r = print_line(spool, &spool->waiting, span, &printed);
 	if (r < 0)
 		return r;
-	add_entry(spool, facts, spool->written + start, end - start, group);
+	add_entry(spool, facts, &printed);
 	return 0;
 }
 
@@ -303,10 +322,37 @@ int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
 	return 0;
 }
 
+uint32_t spool_crc_begin(const struct spool *spool, const struct spool_entry *entry)
+{
+	return spool->groups.at[entry->group].head_crc;
+}
+
+bool spool_crc_is_right(const struct spool *spool, const struct spool_entry *entry,
+			uint32_t crc)
+{
+	struct bytes tail = group_summed_tail(&spool->groups.at[entry->group]);
+
+	return crc32c(crc, tail.at, tail.len) == entry->crc;
+}
+
+uint32_t spool_drop_damaged(struct spool *spool)
+{
+	uint32_t kept = 0, dropped;
+
+	by_id_forget(spool);
+	for (uint32_t i = 0; i < spool->count; i++)
+		if (!spool->entries[i].damaged)
+			spool->entries[kept++] = spool->entries[i];
+	dropped = spool->count - kept;
+	spool->count = kept;
+	return dropped;
+}
+
 int spool_line(struct spool *spool, uint32_t i, struct buf *out)
 {
 	const struct spool_entry *entry = &spool->entries[i];
 	const struct group *group = &spool->groups.at[entry->group];
+	uint32_t crc = spool_crc_begin(spool, entry);
 	int r;
 
 	buf_reset(out);
@@ -317,6 +363,9 @@ int spool_line(struct spool *spool, uint32_t i, struct buf *out)
 	r = spool_read(spool, entry->offset, out->at + out->len, entry->length);
 	if (r < 0)
 		return r;
+	crc = crc32c(crc, out->at + out->len, entry->length);
+	if (!spool_crc_is_right(spool, entry, crc))
+		return -EUCLEAN;
 	out->len += entry->length;
 	return buf_append(out, group->tail.at, group->tail.len);
 }
@@ -375,8 +424,8 @@ int spool_has(struct spool *spool, const struct finished_span *span,
 	      const struct span_facts *facts, bool by_id)
 {
 	struct buf line = BUF_INIT;
-	size_t start = 0, end = 0;
-	uint32_t group = 0, slot;
+	struct printed printed = {0};
+	uint32_t slot;
 	int r;
 
 	r = by_id_make(spool);
@@ -391,10 +440,11 @@ int spool_has(struct spool *spool, const struct finished_span *span,
 		if (by_id)
 			return 1;
 		if (line.len == 0)
-			r = print_line(spool, &line, span, &group, &start, &end);
-		if (r == 0 && spool->entries[i].group == group)
+			r = print_line(spool, &line, span, &printed);
+		if (r == 0 && spool->entries[i].group == printed.group)
 			r = entry_equals(spool, &spool->entries[i],
-					 (struct bytes){line.at + start, end - start});
+					 (struct bytes){line.at + printed.start,
+							printed.end - printed.start});
 	}
 	buf_fini(&line);
 	return r == -EBADMSG ? 0 : r;

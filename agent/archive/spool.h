@@ -1,6 +1,8 @@
 /* The spool of an open run, `<name>.partial`: one complete one-span TracesData
- * per line. What was added lately is still in memory (`waiting`); an index of
- * where each span lies is all that is kept of the rest.
+ * per line, with a sum at its end (spool_sum.h). What was added lately is still in
+ * memory (`waiting`); an index of where each span lies, and what its line's sum is,
+ * is all that is kept of the rest. The sum is compared wherever a span leaves the
+ * spool: when it is sealed, and when the file is read after a restart.
  *
  * Few spools have their file open at a time: `struct spool_files` opens them by
  * name when needed and closes the one used least recently. The agent's thread. */
@@ -11,6 +13,7 @@
 #include "archive/facts.h"
 #include "archive/layout.h"
 #include "archive/name.h"
+#include "archive/spool_sum.h"
 
 /* Waiting bytes of one spool above which it is worth a write. */
 #define SPOOL_WRITE_BYTES (UINT32_C(256) << 10)
@@ -83,7 +86,16 @@ int spool_flush(struct spool *spool);
 /* The open file. -errno. */
 int spool_fd(struct spool *spool);
 
-/* The line of entry `i`, into `out`. */
+/* Goes through the bytes of an entry's line: begins with this, continues crc32c()
+ * over the span's text, and asks whether that is what was added. */
+uint32_t spool_crc_begin(const struct spool *spool, const struct spool_entry *entry);
+bool spool_crc_is_right(const struct spool *spool, const struct spool_entry *entry,
+			uint32_t crc);
+
+/* Forgets the entries that are marked as damaged; how many there were. */
+uint32_t spool_drop_damaged(struct spool *spool);
+
+/* The line of entry `i`, without its sum, into `out`. -EUCLEAN: it is damaged. */
 int spool_line(struct spool *spool, uint32_t i, struct buf *out);
 
 /* Exchanges two spools of the same files. */
@@ -98,7 +110,7 @@ int spool_remove(struct spool *spool);
 /* What was found in a spool that was not a line of it. */
 struct spool_damage {
 	uint64_t cut_bytes; /* a torn tail, removed */
-	uint32_t lines;	    /* whole lines that cannot be read, passed over */
+	uint32_t lines;	    /* whole lines with a wrong sum or none, passed over */
 };
 
 /* Reads an existing file and indexes its lines of this trace. `on_span` sees
@@ -108,8 +120,12 @@ typedef void spool_span_fn(void *arg, const struct span_facts *facts,
 int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span,
 	       void *arg, struct spool_damage *ret_damage);
 
-/* The trace id of a spool's first line. -ENODATA: it has none. */
+/* The trace id of a spool's first line that is not damaged, or if all are, of the
+ * first that has one. -ENODATA: it has none. */
 int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16]);
+
+/* The same of a sealed file, of which only the front is read. */
+int sealed_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16]);
 
 /* The file has gone: keeps what is waiting and forgets the rest. */
 void spool_forget_written(struct spool *spool);

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-/* A line that is not as we print it. */
+/* A line that is good, but not as we print it. */
 struct odd_line {
 	uint64_t offset;
 	size_t len;
 };
+
+#define OPEN_BYTES (sizeof(GROUP_OPEN) - 1)
 
 struct line {
 	struct spool *spool;
@@ -18,6 +20,7 @@ struct line {
 	spool_span_fn *on_span;
 	void *arg;
 	struct bytes text; /* with its LF */
+	struct bytes body; /* without its end, and sum */
 	bool taken;
 	struct odd_line *odd;
 	uint32_t odd_count, odd_cap;
@@ -42,8 +45,9 @@ static int take_line(void *arg, const struct finished_span *span)
 	if (r < 0)
 		return r;
 	printed = buf_bytes(&spool->waiting);
+	printed.len -= SPOOL_SUM_BYTES;
 	spool->waiting.len = 0;
-	if (!bytes_equal(printed, line->text)) {
+	if (!bytes_equal(printed, line->body)) {
 		spool_drop_last(spool);
 		return -EBADMSG;
 	}
@@ -67,22 +71,38 @@ static int note_odd(struct line *line)
 	return 0;
 }
 
-/* An odd line is passed over where it stands: those behind it are good. */
+/* Odd and damaged lines are passed over where they stand: those behind them are
+ * good. A wrong sum is not even looked into. */
 static int load_line(struct line *line)
 {
+	enum spool_sum sum = spool_sum_judge(line->text, &line->body);
 	struct document_result result;
-	int r;
+	int r = 0;
 
 	line->taken = false;
-	r = document_each((struct bytes){line->text.at, line->text.len - 1}, take_line, line,
-			  &result);
+	if (sum != SPOOL_SUM_WRONG)
+		r = document_each((struct bytes){line->text.at, line->text.len - 1}, take_line,
+				  line, &result);
 	if (r < 0 && r != -EBADMSG)
 		return r;
-	r = line->taken ? 0 : note_odd(line);
+	r = 0;
+	if (!line->taken && sum == SPOOL_SUM_GOOD)
+		r = note_odd(line);
+	else if (!line->taken)
+		line->damaged++;
 	if (r < 0)
 		return r;
 	line->spool->written += line->text.len;
 	return 0;
+}
+
+/* A line whose LF was damaged ends where the next one begins: inside a string
+ * every quote has a backslash before it, so this is no string's. */
+static size_t line_length(const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *next = memmem(at + 1, (size_t)(end - at - 1), GROUP_OPEN, OPEN_BYTES);
+
+	return (size_t)((next ? next : end) - at);
 }
 
 /* Takes the whole lines at the front of `text`. */
@@ -96,7 +116,7 @@ static int load_lines(struct line *line, struct buf *text)
 
 		if (!end)
 			break;
-		line->text = (struct bytes){text->at + at, (size_t)(end + 1 - (text->at + at))};
+		line->text = (struct bytes){text->at + at, line_length(text->at + at, end + 1)};
 		r = load_line(line);
 		at += line->text.len;
 	}
@@ -156,8 +176,7 @@ static int add_span(void *arg, const struct finished_span *span)
 	return spool->waiting.len < SPOOL_WRITE_BYTES ? 0 : spool_flush(spool);
 }
 
-/* What odd lines say is added again as we print it: an older version wrote them,
- * or somebody edited the file. What they do not say is lost. */
+/* What odd lines say is added again as we print it: another version wrote them. */
 static int add_odd_lines(struct line *line)
 {
 	struct document_result result;
@@ -240,7 +259,21 @@ static int unhex(const char *text, uint8_t ret_trace_id[16])
 	return 0;
 }
 
-int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16])
+/* Little at first: the id stands near the front as a rule. */
+static ssize_t read_more(struct env *env, int fd, struct buf *text, uint64_t offset)
+{
+	size_t step = text->len ? text->len : 8192;
+	ssize_t n;
+
+	if (buf_reserve(text, step) < 0)
+		return -ENOMEM;
+	n = env->ops->pread(env, fd, text->at + text->len, step, (off_t)offset);
+	if (n > 0)
+		text->len += (size_t)n;
+	return n;
+}
+
+int sealed_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16])
 {
 	struct env *env = directory->env;
 	struct buf text = BUF_INIT;
@@ -252,19 +285,66 @@ int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_
 	if (fd < 0)
 		return fd;
 	while (!found && text.len < SPOOL_LINE_BYTES_MAX) {
-		/* Little at first: the id stands near the front as a rule. */
-		size_t step = text.len ? text.len : 8192;
-
-		n = buf_reserve(&text, step) < 0 ? -ENOMEM
-						 : env->ops->pread(env, fd, text.at + text.len,
-								   step, (off_t)text.len);
+		n = read_more(env, fd, &text, text.len);
 		if (n <= 0)
 			break;
-		text.len += (size_t)n;
 		found = find_trace_id(buf_bytes(&text));
 	}
 	r = found ? unhex(found, ret_trace_id) : n < 0 ? (int)n : -ENODATA;
 	(void)env->ops->close(env, fd);
 	buf_fini(&text);
 	return r;
+}
+
+/* Of the whole lines in `text`, which are taken from it. 1: found, in one that is
+ * not damaged. One that is damaged is a last resort. */
+static int trace_id_of_lines(struct buf *text, bool *guessed, uint8_t ret_trace_id[16])
+{
+	const uint8_t *end;
+	size_t at = 0;
+	int found = 0;
+
+	while (!found && (end = memchr(text->at + at, '\n', text->len - at)) != NULL) {
+		struct bytes line = {text->at + at, line_length(text->at + at, end + 1)}, body;
+		bool good = spool_sum_judge(line, &body) != SPOOL_SUM_WRONG;
+		const char *id = find_trace_id(line);
+
+		if (id && (good || !*guessed) && unhex(id, ret_trace_id) == 0) {
+			found = good;
+			*guessed = true;
+		}
+		at += line.len;
+	}
+	buf_consume(text, at);
+	return found;
+}
+
+int spool_trace_id(struct archive_dir *directory, const char *name, uint8_t ret_trace_id[16])
+{
+	struct env *env = directory->env;
+	struct buf text = BUF_INIT;
+	uint8_t trace_id[16];
+	bool guessed = false;
+	uint64_t offset = 0;
+	ssize_t n = 0;
+	int fd, r = 0;
+
+	fd = env->ops->open(env, directory->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0)
+		return fd;
+	while (r == 0 && text.len < SPOOL_LINE_BYTES_MAX) {
+		n = read_more(env, fd, &text, offset);
+		if (n <= 0)
+			break;
+		offset += (uint64_t)n;
+		r = trace_id_of_lines(&text, &guessed, trace_id);
+	}
+	(void)env->ops->close(env, fd);
+	buf_fini(&text);
+	if (r == 0 && n < 0)
+		return (int)n;
+	if (!guessed)
+		return -ENODATA;
+	memcpy(ret_trace_id, trace_id, 16);
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* The inside of the archive stage: what archive.c, run.c, turns.c, sealing.c,
- * checkpoint.c, reopen.c, recover.c and take_up.c share.
+ * checkpoint.c, reopen.c, recover.c, take_up.c and missing.c share.
  *
  * A run's life:
  *
@@ -70,6 +70,7 @@ struct run {
 	bool doubtful;	       /* spans pushed again may be in it: compare */
 	bool edited;	       /* its file was changed: compare by span id alone */
 	bool root_matches;     /* a root of it is in archive.roots */
+	uint32_t missing;      /* spans that its spool lost, not yet given up */
 	uint32_t archived;     /* entries of the spool that the sealed file covers, */
 	uint32_t superseded;   /* so many of them by another one of their span id */
 
@@ -154,9 +155,10 @@ struct archive {
 	int directory_result;
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
-	bool failing; /* nothing is tried before retry_due_ns */
-	bool trouble; /* until something was written again, or nothing waits to be */
-	bool refused; /* the newest span pushed: it waits in the log */
+	uint32_t missing_runs; /* with `missing` spans */
+	bool failing;	       /* nothing is tried before retry_due_ns */
+	bool trouble;	       /* until something was written again, or nothing waits to be */
+	bool refused;	       /* the newest span pushed: it waits in the log */
 	uint64_t writes;
 	uint64_t retry_due_ns, retry_ns;
 };
@@ -180,8 +182,6 @@ int run_open(struct run *run);
 int run_remove_left(struct run *run);
 void run_begin_spool(struct run *run);
 int run_flush(struct run *run);
-/* Its spool's file has gone: goes on with what memory and sealed file hold. */
-int run_lose_spool(struct run *run);
 void run_note(struct run *run, const struct span_facts *facts);
 void run_set_sealed(struct run *run);
 void run_set_open(struct run *run);
@@ -272,6 +272,14 @@ int take_up_own(struct run *run);
 /* A spool of the run under another name than the run's: united with its own, and
  * removed. */
 int take_in(struct run *run, const struct name *name);
+
+/* missing.c: spans that a spool lost. */
+void missing_add(struct run *run, uint32_t spans);
+void missing_forget(struct run *run);
+/* The file has gone, or entries are marked as damaged: the run goes on with what
+ * is left and what the sealed file has, and misses the rest. */
+int missing_spool(struct run *run);
+int missing_entries(struct run *run);
 
 /* recover.c */
 int recover_scan(struct archive *archive);

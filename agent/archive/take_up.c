@@ -33,6 +33,7 @@ static int load_spool(struct run *run, uint32_t *ret_damaged)
 	if (damage.lines > 0)
 		archive_say(archive, LOG_ERR, "%s/%s: %u damaged lines passed over",
 			    archive->options.dir, run->spool.name, damage.lines);
+	archive->counters.damaged_lines += damage.lines;
 	*ret_damaged = damage.lines;
 	if (damage.lines > 0 && run->spool.count == 0) {
 		spool_forget_written(&run->spool);
@@ -55,8 +56,8 @@ static int unite_with_file(struct run *run)
 	return reopen_run(run, &entry);
 }
 
-/* What was in the spool and is not any more. Of a run that the log knows that is
- * what it recorded: a damaged line behind it, as a power loss leaves them, is
+/* What was in the spool and is not any more, before the log is asked for it. Of a run that the
+ * log knows that is what it recorded: a damaged line behind it, as a power loss leaves them, is
  * pushed again. Of another one it is every damaged line. */
 static uint64_t spans_lost(const struct run *run, bool was_open, uint32_t damaged)
 {
@@ -79,21 +80,18 @@ static void count_lost(struct run *run, uint64_t lost)
 {
 	struct archive *archive = run->archive;
 
+	if (!was_filtered(run)) {
+		missing_add(run, (uint32_t)lost);
+		return;
+	}
 	if (lost == 0)
 		return;
 	archive->counters.recovered += lost;
-	if (was_filtered(run)) {
-		archive->counters.dropped_filtered += lost;
-		archive->fates.settled.dropped_filtered += lost;
-	} else {
-		archive->counters.dropped_lost += lost;
-		archive->fates.settled.dropped_lost += lost;
-		archive_say(archive, LOG_ERR, "%s/%s lost %llu spans while the agent was down",
-			    archive->options.dir, run->spool.name, (unsigned long long)lost);
-	}
+	archive->counters.dropped_filtered += lost;
+	archive->fates.settled.dropped_filtered += lost;
 	/* The next start must not count them again; a log that is full just now
 	 * lets it. */
-	run->recorded_spans = run->spool.count;
+	run->recorded_spans = 0;
 	if (run->recorded)
 		(void)checkpoint_record_open(run);
 }
@@ -118,10 +116,11 @@ int take_up(struct run *run)
 		r = unite_with_file(run);
 	if (r >= 0)
 		count_lost(run, spans_lost(run, was_open, damaged));
-	if (r < 0 || run->spool.count == 0) {
+	if (r < 0 || run->spool.count + run->missing == 0) {
 		run->spool_left = r >= 0 && spool_remove(&run->spool) < 0;
 		spool_fini(&run->spool);
 		run->has_spool = false;
+		missing_forget(run);
 		if (r < 0) {
 			run->doubtful = false; /* it is tried again */
 			return r;
@@ -170,9 +169,11 @@ int take_up_own(struct run *run)
 		return run_keep_aside(run->archive, run->spool.name, &run->name);
 	if (r > 0)
 		r = load_spool(run, &damaged);
-	if (r >= 0 && run->spool.count > 0)
-		run->doubtful = true;
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	missing_add(run, damaged);
+	run->doubtful |= run->spool.count > 0;
+	return 0;
 }
 
 /* What the run had not got is synced before the other spool goes: it may be the
@@ -205,6 +206,8 @@ static int take_in_spool(struct run *run, struct spool *other)
 	int r;
 
 	r = spool_load(other, run->trace_id, ignore_span, NULL, &damage);
+	run->archive->counters.damaged_lines += damage.lines;
+	missing_add(run, damage.lines);
 	if (r >= 0)
 		r = run_add_missing(run, other);
 	if (r >= 0 && other->count > 0)

@@ -253,10 +253,21 @@ void world_seal(struct archive_world *world, uint8_t trace, uint64_t number, boo
 
 /* --- working ------------------------------------------------------------ */
 
+/* What a damaged spool lost, as far as the log has it. */
+static void push_again(struct archive_world *world)
+{
+	if (!archive_wants_again(world->archive))
+		return;
+	for (uint64_t i = world->cleaned; i < world->span_count; i++)
+		archive_again(world->archive, &world->spans[i].span);
+	archive_again_done(world->archive);
+}
+
 void world_turn(struct archive_world *world)
 {
 	struct archive *archive = world->archive;
 
+	push_again(world);
 	while (world->pushed < world->span_count && !world->env.crashed) {
 		if (archive_push(archive, &world->spans[world->pushed].span) < 0)
 			break;

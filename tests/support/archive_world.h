@@ -40,16 +40,17 @@ struct archive_world {
 	struct world_span *spans;
 	uint64_t span_count;
 	uint64_t pushed;
+	uint64_t cleaned; /* spans up to this have left the log */
 	struct world_frame logged[WORLD_KEYS_MAX], pending[WORLD_KEYS_MAX];
 	unsigned logged_count, pending_count;
 	struct world_seal seals[WORLD_SEALS_MAX];
 	unsigned seal_count;
-	bool keep_no_frames;	 /* for tests with more runs than keys */
-	bool assembly_forgets;	 /* seals asked for once are not asked for again */
-	bool log_full;		 /* ops.state answers -ENOBUFS */
-	bool awaited;		 /* assembly knows of open spans: what ops.awaited answers */
-	struct buf said;	 /* all log lines */
-	char sealed_path[512];	 /* the newest */
+	bool keep_no_frames;   /* for tests with more runs than keys */
+	bool assembly_forgets; /* seals asked for once are not asked for again */
+	bool log_full;	       /* ops.state answers -ENOBUFS */
+	bool awaited;	       /* assembly knows of open spans: what ops.awaited answers */
+	struct buf said;       /* all log lines */
+	char sealed_path[512]; /* the newest */
 	uint64_t sealed_spans;
 	unsigned sealed_count;
 	bool sealed_complete;
