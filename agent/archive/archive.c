@@ -259,6 +259,13 @@ static void span_taken(struct run *run, uint64_t number)
 		(void)archive_fail(archive, run->spool.name, r);
 }
 
+static void span_repeated(struct run *run, uint64_t number)
+{
+	run->archive->counters.repeated++;
+	if (run->doubt_sync && number > run->known_number)
+		run_mark_unsafe(run, number);
+}
+
 static void span_done(struct run *run, uint64_t number)
 {
 	struct archive *archive = run->archive;
@@ -313,7 +320,7 @@ int archive_push(struct archive *archive, const struct finished_span *span)
 	if (r > 0)
 		span_taken(run, span->number);
 	else if (r == 0)
-		archive->counters.repeated++;
+		span_repeated(run, span->number);
 	else
 		archive->counters.dropped_invalid++;
 	span_done(run, span->number);

@@ -174,6 +174,7 @@ static void on_spool_synced(void *arg, int result)
 	if (result < 0) {
 		run->sync_wanted = true;
 		run->spool.suspect = true;
+		spool_drop_fresh(&run->spool);
 		(void)archive_fail(run->archive, run->spool.name, result);
 	} else {
 		run->synced = true;
@@ -181,16 +182,32 @@ static void on_spool_synced(void *arg, int result)
 	run_mark_busy(run);
 }
 
-static int renew_suspect(struct run *run)
+/* What to sync: the spool, or after a failure a fresh file with all of it. */
+static int sync_fd(struct run *run)
+{
+	char temporary[NAME_FULL_BYTES];
+
+	if (!run->spool.suspect || !run->spool.exists)
+		return spool_fd(&run->spool);
+	name_spool_temporary(temporary, &run->name);
+	return spool_make_fresh(&run->spool, temporary);
+}
+
+static int use_fresh(struct run *run)
 {
 	char temporary[NAME_FULL_BYTES];
 	int r;
 
 	name_spool_temporary(temporary, &run->name);
-	r = spool_renew(&run->spool, temporary);
-	if (r > 0)
-		run->directory_change = ++run->archive->directory_changes;
-	return r;
+	r = spool_use_fresh(&run->spool, temporary);
+	if (r < 0) {
+		spool_drop_fresh(&run->spool);
+		run->synced = false;
+		run->sync_wanted = true;
+		return r;
+	}
+	run->directory_change = ++run->archive->directory_changes;
+	return 1;
 }
 
 static int start_sync(struct run *run)
@@ -202,11 +219,9 @@ static int start_sync(struct run *run)
 	if (archive->syncing > 0 && archive->syncing >= archive->files.max / 2)
 		return 0;
 	r = run_flush(run);
-	if (r >= 0)
-		r = renew_suspect(run);
 	if (r < 0)
 		return r == -EAGAIN ? 0 : r;
-	fd = spool_fd(&run->spool);
+	fd = sync_fd(run);
 	if (fd < 0)
 		return fd == -EAGAIN ? 0 : fd;
 	run->sync_number = newest_number(run);
@@ -243,7 +258,7 @@ static int record_synced(struct run *run)
 	r = record(run, FRAME_OPEN, 0, run->sync_number, run->sync_spans);
 	if (r < 0)
 		return 0; /* the log takes it later */
-	run->synced = false;
+	run->synced = run->doubt_sync = false;
 	sync_covers(run);
 	return 1;
 }
@@ -253,7 +268,7 @@ int checkpoint_step(struct run *run)
 	if (run->phase != RUN_OPEN || !run->has_spool)
 		return 0;
 	if (run->synced)
-		return record_synced(run);
+		return run->spool.fresh_fd >= 0 ? use_fresh(run) : record_synced(run);
 	if (run->sync_wanted && !run->syncing)
 		return start_sync(run);
 	if (!run->syncing && !run->seal_wanted)

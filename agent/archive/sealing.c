@@ -60,7 +60,7 @@ static void forget_spans(struct run *run)
 	/* One that was asked for spans that are still to come stays asked for. */
 	run->seal_wanted = run->seal_wanted && run->seal_number > archive->pushed;
 	run->alone_due_ns = 0;
-	run->sync_wanted = run->synced = false;
+	run->sync_wanted = run->synced = run->doubt_sync = false;
 	run_set_sealed(run);
 	archive->counters.open_runs--;
 	run_mark_idle(run);

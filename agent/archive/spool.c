@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
-#define SPOOL_MODE 0640
 /* More is not kept for the next. */
 #define SPARE_BYTES_MAX ((size_t)2 * SPOOL_WRITE_BYTES)
 
@@ -35,7 +34,7 @@ static struct env *spool_env(const struct spool *spool)
 	return spool->files->directory->env;
 }
 
-static void spool_close(struct spool *spool)
+void spool_close(struct spool *spool)
 {
 	struct spool_files *files = spool->files;
 
@@ -139,7 +138,7 @@ static int by_id_make(struct spool *spool)
 
 void spool_init(struct spool *spool, struct spool_files *files, const char *name)
 {
-	*spool = (struct spool){.files = files, .fd = -1};
+	*spool = (struct spool){.files = files, .fd = -1, .fresh_fd = -1};
 	(void)snprintf(spool->name, sizeof(spool->name), "%s", name);
 	buf_init(&spool->waiting);
 }
@@ -147,6 +146,7 @@ void spool_init(struct spool *spool, struct spool_files *files, const char *name
 void spool_fini(struct spool *spool)
 {
 	spool_close(spool);
+	spool_drop_fresh(spool);
 	buf_fini(&spool->waiting);
 	groups_fini(&spool->groups);
 	by_id_forget(spool);
@@ -392,6 +392,7 @@ int spool_remove(struct spool *spool)
 	int r;
 
 	spool_close(spool);
+	spool_drop_fresh(spool);
 	if (!spool->exists)
 		return 0;
 	r = env->ops->unlink(env, spool->files->directory->fd, spool->name, 0);
@@ -455,6 +456,7 @@ void spool_forget_written(struct spool *spool)
 	uint32_t kept = 0;
 
 	spool_close(spool);
+	spool_drop_fresh(spool);
 	by_id_forget(spool);
 	for (uint32_t i = 0; i < spool->count; i++) {
 		if (spool->entries[i].offset < spool->written)
@@ -465,78 +467,4 @@ void spool_forget_written(struct spool *spool)
 	spool->count = kept;
 	spool->written = 0;
 	spool->exists = false;
-}
-
-/* Copies the whole lines of `from` into a new file `name`. */
-static int copy_into(struct spool *spool, int from, const char *name, int *ret_fd)
-{
-	struct env *env = spool_env(spool);
-	uint8_t *piece = malloc(SPOOL_WRITE_BYTES);
-	uint64_t offset = 0;
-	int to, r;
-
-	to = env->ops->open(env, spool->files->directory->fd, name,
-			    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, SPOOL_MODE);
-	r = to < 0 ? to : piece ? 0 : -ENOMEM;
-	while (r >= 0 && offset < spool->written) {
-		uint64_t left = spool->written - offset;
-		size_t len = left < SPOOL_WRITE_BYTES ? (size_t)left : SPOOL_WRITE_BYTES;
-
-		r = file_read(env, from, piece, len, offset);
-		if (r >= 0)
-			r = file_write(env, to, piece, len, offset);
-		offset += len;
-	}
-	free(piece);
-	if (r < 0 && to >= 0)
-		(void)env->ops->close(env, to);
-	else if (r >= 0)
-		*ret_fd = to;
-	return r < 0 ? r : 0;
-}
-
-int spool_renew(struct spool *spool, const char *temporary)
-{
-	struct env *env = spool_env(spool);
-	int directory = spool->files->directory->fd, from, to, r;
-
-	if (!spool->suspect || !spool->exists)
-		return 0;
-	from = spool_fd(spool);
-	if (from < 0)
-		return from;
-	r = copy_into(spool, from, temporary, &to);
-	if (r >= 0) {
-		r = env->ops->rename(env, directory, temporary, directory, spool->name, 0);
-		(void)env->ops->close(env, to);
-	}
-	if (r < 0) {
-		(void)env->ops->unlink(env, directory, temporary, 0); /* or the next start */
-		return r;
-	}
-	spool_close(spool); /* it is opened by name again */
-	spool->suspect = false;
-	return 1;
-}
-
-int spool_restore(struct spool *spool, struct archive_dir *old)
-{
-	struct env *env = spool_env(spool);
-	int from, to, r;
-
-	if (!spool->exists)
-		return 0;
-	from = spool->fd >= 0
-		       ? spool->fd
-		       : env->ops->open(env, old->fd, spool->name, O_RDONLY | O_NOFOLLOW, 0);
-	if (from < 0)
-		return from;
-	r = copy_into(spool, from, spool->name, &to);
-	if (r >= 0)
-		(void)env->ops->close(env, to);
-	if (spool->fd < 0)
-		(void)env->ops->close(env, from);
-	else if (r >= 0)
-		spool_close(spool);
-	return r;
 }

@@ -19,6 +19,7 @@
 #define SPOOL_WRITE_BYTES (UINT32_C(256) << 10)
 /* A longer line in a spool file is not ours. */
 #define SPOOL_LINE_BYTES_MAX (UINT32_C(1) << 30)
+#define SPOOL_MODE 0640
 
 struct spool;
 
@@ -35,10 +36,12 @@ struct spool_files {
 struct spool {
 	struct spool_files *files;
 	char name[NAME_FULL_BYTES];
-	int fd;		  /* -1: closed */
-	bool exists;	  /* as a file */
-	bool busy;	  /* a sync holds the fd: it is not closed now */
-	bool suspect;	  /* a sync failed: see spool_renew() */
+	int fd;	      /* -1: closed */
+	bool exists;  /* as a file */
+	bool busy;    /* a sync holds the fd: it is not closed now */
+	bool suspect; /* a sync failed: see spool_make_fresh() */
+	int fresh_fd; /* -1: none is being made */
+	uint64_t fresh_bytes;
 	uint64_t used;	  /* when, by files->clock */
 	uint64_t written; /* bytes of whole lines in the file */
 	struct buf waiting;
@@ -85,6 +88,7 @@ int spool_flush(struct spool *spool);
 
 /* The open file. -errno. */
 int spool_fd(struct spool *spool);
+void spool_close(struct spool *spool);
 
 /* Goes through the bytes of an entry's line: begins with this, continues crc32c()
  * over the span's text, and asks whether that is what was added. */
@@ -130,10 +134,20 @@ int sealed_trace_id(struct archive_dir *directory, const char *name, uint8_t ret
 /* The file has gone: keeps what is waiting and forgets the rest. */
 void spool_forget_written(struct spool *spool);
 
-/* After a failed sync the same file could only answer falsely that all is well:
- * everything goes into a fresh one, made under the name `temporary`, that takes its
- * place. Nothing when it is not suspect. */
-int spool_renew(struct spool *spool, const char *temporary);
+/* After a failed sync the same file could only answer falsely that all is well. This
+ * makes a fresh one with everything, under the name `temporary`; its descriptor is
+ * the one to sync. Before that it must not take the place: what was synced before
+ * is in the file that stands there. */
+int spool_make_fresh(struct spool *spool, const char *temporary);
+/* The fresh one is synced, and takes the place. */
+int spool_use_fresh(struct spool *spool, const char *temporary);
+/* Its sync failed, or the spool goes; the next fresh one overwrites it. */
+void spool_drop_fresh(struct spool *spool);
+
+/* Writes again what stands behind so many entries, as it was loaded. The process
+ * before us may have died after a failed sync: then those pages are clean, and a
+ * sync would not write them. */
+int spool_write_again(struct spool *spool, uint32_t entries);
 
 /* Makes the file again in another directory, with everything still readable
  * from the open file or under its name in `old`. */

@@ -68,6 +68,7 @@ struct run {
 	struct unsafe unsafe;  /* linked while there is one */
 	struct unsafe later;   /* the same, of what came since the last sync began */
 	bool doubtful;	       /* spans pushed again may be in it: compare */
+	bool doubt_sync;       /* they are no safer for being in it: it was not synced */
 	bool edited;	       /* its file was changed: compare by span id alone */
 	bool root_matches;     /* a root of it is in archive.roots */
 	uint32_t missing;      /* spans that its spool lost, not yet given up */

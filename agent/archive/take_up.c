@@ -96,10 +96,24 @@ static void count_lost(struct run *run, uint64_t lost)
 		(void)checkpoint_record_open(run);
 }
 
+/* Nobody knows whether what stands behind `synced` entries is on the disk: until it
+ * is, the log keeps it, though it comes again and is found to be there. */
+static void doubt_the_rest(struct run *run, uint32_t synced)
+{
+	if (run->spool.count <= synced || !run->spool.exists)
+		return;
+	if (spool_write_again(&run->spool, synced) < 0)
+		run->spool.suspect = true;
+	run->doubt_sync = true;
+	run->sync_wanted = true;
+	run_mark_busy(run);
+}
+
 int take_up(struct run *run)
 {
 	struct archive *archive = run->archive;
 	bool was_open = run->phase == RUN_OPEN;
+	uint32_t synced = run->recorded_spans;
 	uint64_t now_ns = archive->env->ops->mono_ns(archive->env);
 	uint32_t damaged = 0;
 	int r;
@@ -129,6 +143,7 @@ int take_up(struct run *run)
 	if (!run->has_spool)
 		return 0;
 	run_set_open(run);
+	doubt_the_rest(run, was_open ? synced : 0);
 	/* Whoever made it may have died before its name was synced. */
 	run->directory_change = ++archive->directory_changes;
 	run->alone_due_ns = now_ns + archive->options.alone_ns;
@@ -173,6 +188,7 @@ int take_up_own(struct run *run)
 		return r;
 	missing_add(run, damaged);
 	run->doubtful |= run->spool.count > 0;
+	doubt_the_rest(run, 0);
 	return 0;
 }
 
@@ -185,10 +201,13 @@ static int make_safe(struct run *run)
 	int fd, r;
 
 	r = run_flush(run);
+	if (r >= 0 && run->spool.suspect)
+		r = spool_write_again(&run->spool, 0);
 	if (r < 0)
 		return r;
 	fd = spool_fd(&run->spool);
 	r = fd < 0 ? fd : env->ops->sync(env, fd);
+	run->spool.suspect = r < 0;
 	return r < 0 ? r : env->ops->sync(env, archive->directory.fd);
 }
 

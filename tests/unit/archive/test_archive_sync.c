@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -70,6 +72,75 @@ static void a_spool_whose_sync_failed_is_written_into_a_fresh_file(void **state)
 	for (unsigned failures = 1; failures <= 4; failures++)
 		for (unsigned i = 1; i <= 20; i++)
 			assert_int_equal(world_count(&world, 100 * failures + i), 1);
+}
+
+static ino_t inode_of_spool(void)
+{
+	char **names, path[1024];
+	struct stat st;
+
+	assert_int_equal(world_list(&world, ".partial", &names), 1);
+	(void)snprintf(path, sizeof path, "%s/%s", world.dir, names[0]);
+	assert_int_equal(stat(path, &st), 0);
+	world_free_names(names, 1);
+	return st.st_ino;
+}
+
+/* What was synced before the failure is in the old file, and nowhere else. */
+static void a_fresh_spool_takes_the_place_only_when_it_is_synced(void **state)
+{
+	ino_t first;
+
+	(void)state;
+	add(1, 1);
+	turns(20);
+	assert_int_equal(archive_mark(world.archive), 1);
+	first = inode_of_spool();
+	add(1, 2);
+	disk.failures_left = 1;
+	turns(1);
+	while (disk.failures_left > 0)
+		turns(1);
+	disk.slow = true;
+	turns(20);
+	assert_int_equal(disk.held_count, 1);
+	assert_int_equal(inode_of_spool(), first);
+	/* And what came meanwhile is not forgotten. */
+	add(1, 3);
+	turns(10);
+	disk.slow = false;
+	sync_disk_answer(&disk);
+	turns(20);
+	assert_int_not_equal(inode_of_spool(), first);
+	assert_int_equal(archive_mark(world.archive), 3);
+	world_crash(&world);
+	world_start(&world);
+	assert_int_equal(archive_counters(world.archive)->recovered, 3);
+}
+
+/* The life before may have died before its sync, or after one that failed: then the
+ * spans come again, are there already, and are no safer for it. */
+static void what_a_start_finds_is_synced_before_the_log_may_forget_it(void **state)
+{
+	(void)state;
+	disk.slow = true;
+	for (unsigned i = 1; i <= 5; i++)
+		add(1, i);
+	turns(20);
+	assert_int_equal(archive_mark(world.archive), 0);
+	world_crash(&world);
+	disk.held_count = 0;
+	sync_disk_install(&disk, &world.env);
+	world_start(&world);
+	disk.slow = true;
+	turns(30);
+	assert_int_equal(archive_counters(world.archive)->repeated, 5);
+	assert_int_equal(archive_mark(world.archive), 0);
+	assert_true(disk.held_count > 0);
+	disk.slow = false;
+	sync_disk_answer(&disk);
+	turns(30);
+	assert_int_equal(archive_mark(world.archive), 5);
 }
 
 static void a_file_whose_sync_failed_is_copied_again_before_it_takes_its_name(void **state)
@@ -196,6 +267,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_spool_whose_sync_failed_is_written_into_a_fresh_file),
+		TEST(a_fresh_spool_takes_the_place_only_when_it_is_synced),
+		TEST(what_a_start_finds_is_synced_before_the_log_may_forget_it),
 		TEST(a_file_whose_sync_failed_is_copied_again_before_it_takes_its_name),
 		TEST(a_disk_that_syncs_slowly_keeps_nobody_waiting),
 		TEST(what_came_while_a_spool_was_synced_is_not_marked_by_that),
