@@ -42,6 +42,7 @@ struct destination_settings {
 	uint32_t streams;
 	uint64_t request_bytes;
 	uint64_t response_bytes;
+	bool isolate_rejected;
 };
 
 struct options {

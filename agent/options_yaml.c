@@ -38,9 +38,11 @@
 	X(group, headers)                                                                     \
 	X(group, compression)                                                                 \
 	X(group, insecure)                                                                    \
-	X(group, certificate) X(group, client_certificate) X(group, client_key)               \
-		X(group, timeout) X(group, batch_spans) X(group, batch_bytes) X(group, delay) \
-			X(group, streams) X(group, request_max) X(group, response_max)
+	X(group, certificate)                                                                 \
+	X(group, client_certificate) X(group, client_key) X(group, timeout)                   \
+		X(group, batch_spans) X(group, batch_bytes) X(group, delay) X(group, streams) \
+			X(group, request_max) X(group, response_max)                          \
+				X(group, isolate_rejected)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define RECEIVE_KEYS(X)             \

@@ -54,6 +54,7 @@ struct ledger_frame {
 struct destination {
 	char name[OPTIONS_NAME_MAX + 1];
 	bool alone; /* the only one */
+	struct pipeline *pipeline;
 	struct export_options options;
 	struct headers headers;
 	struct export export;
@@ -235,6 +236,9 @@ int pipeline_add_keyed(struct pipeline *pipeline, enum wal_kind kind, const uint
 int destination_options(struct pipeline *pipeline, struct destination *destination,
 			const struct destination_settings *settings,
 			struct export_options *ret_options, struct headers *ret_headers);
+
+/* pipeline_rejected.c: an export_park_fn; `arg` is the destination. */
+int pipeline_park(void *arg, struct bytes request, const char *status, const char *message);
 
 /* pipeline_recover.c: the log's content, given back to the stages. */
 int pipeline_recover(struct pipeline *pipeline);

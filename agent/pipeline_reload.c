@@ -18,8 +18,8 @@ static bool same_text(const char *a, const char *b)
 static bool differs(const struct destination_settings *a, const struct destination_settings *b)
 {
 	return !same_text(a->endpoint, b->endpoint) || !same_text(a->headers, b->headers) ||
-	       a->compression != b->compression || a->insecure != b->insecure ||
-	       !same_text(a->certificate, b->certificate) ||
+	       a->compression != b->compression || a->isolate_rejected != b->isolate_rejected ||
+	       a->insecure != b->insecure || !same_text(a->certificate, b->certificate) ||
 	       !same_text(a->client_certificate, b->client_certificate) ||
 	       !same_text(a->client_key, b->client_key) || a->timeout_ns != b->timeout_ns ||
 	       a->batch_spans != b->batch_spans || a->batch_bytes != b->batch_bytes ||

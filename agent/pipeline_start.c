@@ -361,6 +361,8 @@ int destination_options(struct pipeline *p, struct destination *destination,
 	options.request_bytes_max = settings->request_bytes;
 	options.response_bytes_max = settings->response_bytes;
 	options.memory_max = memory_of_each(p);
+	options.keep_together = !settings->isolate_rejected;
+	options.park = pipeline_park;
 	options.log = log_export;
 	options.log_arg = destination;
 	*ret_options = options;
@@ -373,6 +375,7 @@ static int start_destination(struct pipeline *p, struct destination *destination
 	(void)snprintf(destination->name, sizeof destination->name, "%s",
 		       settings->name ? settings->name : OPTIONS_DESTINATION_DEFAULT);
 	destination->alone = p->destination_count == 1;
+	destination->pipeline = p;
 	return destination_options(p, destination, settings, &destination->options,
 				   &destination->headers);
 }

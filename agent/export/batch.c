@@ -4,41 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "otlp/pb.h"
-
-/* Field numbers of the OTLP messages, as (number << 3 | 2): length-delimited. */
-#define TAG_REQUEST_RESOURCE_SPANS 0x0a
-#define TAG_RESOURCE 0x0a
-#define TAG_SCOPE_SPANS 0x12
-#define TAG_SCOPE 0x0a
-#define TAG_SPAN 0x12
-#define TAG_SCHEMA_URL 0x1a
+#include "export/batch_stage.h"
 
 #define BUCKETS 256
-#define NONE UINT32_MAX
-
-struct batch_span {
-	size_t offset; /* in `store` */
-	size_t len;    /* with tag and length */
-	uint32_t next; /* of the same group */
-};
-
-struct piece {
-	size_t offset; /* in `copies` */
-	size_t len;
-};
-
-/* Spans of one resource and one scope. The first group of a resource leads the
- * others of that resource. */
-struct batch_group {
-	struct piece resource, resource_schema_url, scope, scope_schema_url;
-	uint64_t hash, resource_hash;
-	uint32_t chain, resource_chain; /* next in the bucket */
-	uint32_t leader;
-	uint32_t sibling, sibling_last; /* groups of one leader */
-	uint32_t span_first, span_last;
-	size_t spans_bytes;
-};
 
 int batch_init(struct batch *batch, size_t spans_max)
 {
@@ -86,34 +54,7 @@ void batch_reset(struct batch *batch, size_t keep)
 	batch->last_number = 0;
 }
 
-/* --- sizes and writing --------------------------------------------------- */
-
-static size_t field_size(size_t len)
-{
-	return 1 + pb_varint_size(len) + len;
-}
-
-/* An absent message and an empty one mean the same; absent is shorter. */
-static size_t optional_size(size_t len)
-{
-	return len ? field_size(len) : 0;
-}
-
-static uint8_t *put_header(uint8_t *at, uint8_t tag, size_t len)
-{
-	*at++ = tag;
-	return pb_put_varint(at, len);
-}
-
-static uint8_t *put_optional(uint8_t *at, uint8_t tag, const struct batch *batch,
-			     struct piece piece)
-{
-	if (!piece.len)
-		return at;
-	at = put_header(at, tag, piece.len);
-	memcpy(at, batch->copies.at + piece.offset, piece.len);
-	return at + piece.len;
-}
+/* --- sizes --------------------------------------------------------------- */
 
 /* What one group costs at most besides its spans. */
 static size_t envelope_bound(const struct finished_span *span)
@@ -306,7 +247,6 @@ static void span_append(struct batch *batch, uint32_t group_at,
 	at += span->span.len;
 	batch->spans[i] = (struct batch_span){batch->store.len, (size_t)(at - start), NONE};
 	batch->store.len += (size_t)(at - start);
-	group->spans_bytes += (size_t)(at - start);
 	if (group->span_last == NONE)
 		group->span_first = i;
 	else
@@ -361,109 +301,5 @@ int batch_add(struct batch *batch, const struct finished_span *span, size_t byte
 		return r;
 	span_append(batch, group, span);
 	batch->size_bound += more;
-	return 0;
-}
-
-/* --- sealing ------------------------------------------------------------- */
-
-static size_t scope_spans_size(const struct batch_group *group)
-{
-	return optional_size(group->scope.len) + optional_size(group->scope_schema_url.len) +
-	       group->spans_bytes;
-}
-
-static size_t resource_spans_size(const struct batch *batch, const struct batch_group *leader)
-{
-	size_t size = optional_size(leader->resource.len) +
-		      optional_size(leader->resource_schema_url.len);
-
-	for (const struct batch_group *group = leader;;
-	     group = &batch->groups[group->sibling]) {
-		size += field_size(scope_spans_size(group));
-		if (group->sibling == NONE)
-			return size;
-	}
-}
-
-/* Schema URLs go before the spans, so that the spans of a message end it. */
-static uint8_t *put_resource(uint8_t *at, const struct batch *batch,
-			     const struct batch_group *leader)
-{
-	at = put_header(at, TAG_REQUEST_RESOURCE_SPANS, resource_spans_size(batch, leader));
-	at = put_optional(at, TAG_RESOURCE, batch, leader->resource);
-	return put_optional(at, TAG_SCHEMA_URL, batch, leader->resource_schema_url);
-}
-
-static uint8_t *put_scope(uint8_t *at, const struct batch *batch,
-			  const struct batch_group *group)
-{
-	at = put_header(at, TAG_SCOPE_SPANS, scope_spans_size(group));
-	at = put_optional(at, TAG_SCOPE, batch, group->scope);
-	return put_optional(at, TAG_SCHEMA_URL, batch, group->scope_schema_url);
-}
-
-static uint8_t *put_spans(uint8_t *at, const struct batch *batch,
-			  const struct batch_group *group)
-{
-	for (uint32_t i = group->span_first; i != NONE; i = batch->spans[i].next) {
-		memcpy(at, batch->store.at + batch->spans[i].offset, batch->spans[i].len);
-		at += batch->spans[i].len;
-	}
-	return at;
-}
-
-static void seal_one_group(struct batch *batch)
-{
-	const struct batch_group *group = &batch->groups[0];
-	size_t message = field_size(resource_spans_size(batch, group));
-	size_t head = BATCH_FRAMING + message - group->spans_bytes;
-	uint8_t *start, *at;
-
-	assert(head <= batch->head_room);
-	start = batch->store.at + batch->head_room - head;
-	transport_frame(start, message, false);
-	at = put_resource(start + BATCH_FRAMING, batch, group);
-	at = put_scope(at, batch, group);
-	assert(at == batch->store.at + batch->head_room);
-	batch->framed = (struct bytes){start, BATCH_FRAMING + message};
-}
-
-static int seal_groups(struct batch *batch, struct buf *spare)
-{
-	uint8_t *at;
-	struct buf swap;
-	int r;
-
-	buf_reset(spare);
-	r = buf_reserve(spare, BATCH_FRAMING + batch->size_bound);
-	if (r < 0)
-		return r;
-	at = spare->at + BATCH_FRAMING;
-	for (uint32_t i = 0; i < batch->groups_n; i++) {
-		if (batch->groups[i].leader != i)
-			continue;
-		at = put_resource(at, batch, &batch->groups[i]);
-		for (uint32_t j = i; j != NONE; j = batch->groups[j].sibling) {
-			at = put_scope(at, batch, &batch->groups[j]);
-			at = put_spans(at, batch, &batch->groups[j]);
-		}
-	}
-	spare->len = (size_t)(at - spare->at);
-	assert(spare->len <= BATCH_FRAMING + batch->size_bound);
-	transport_frame(spare->at, spare->len - BATCH_FRAMING, false);
-	swap = batch->store;
-	batch->store = *spare;
-	*spare = swap;
-	buf_reset(spare);
-	batch->framed = buf_bytes(&batch->store);
-	return 0;
-}
-
-int batch_seal(struct batch *batch, struct buf *spare)
-{
-	assert(batch->spans_n && !batch->framed.at);
-	if (batch->groups_n > 1)
-		return seal_groups(batch, spare);
-	seal_one_group(batch);
 	return 0;
 }

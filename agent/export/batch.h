@@ -66,6 +66,10 @@ int batch_add(struct batch *batch, const struct finished_span *span, size_t byte
  * try again later. */
 int batch_seal(struct batch *batch, struct buf *spare);
 
+/* Writes the framed request of `n` of its spans, in order of arrival from `first`.
+ * The batch is sealed and stays as it is. -ENOMEM. */
+int batch_part(struct batch *batch, uint32_t first, uint32_t n, struct buf *out);
+
 static inline bool batch_full(const struct batch *batch)
 {
 	return batch->spans_n == batch->spans_max;

@@ -2,64 +2,19 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-/* Memory a batch keeps from one request to the next. */
-#define BATCH_KEEP (512u << 10)
+#include "export/stage.h"
+
 #define NS_PER_MS 1000000u
 /* Requests under way before anything is known of the peer. */
 #define STREAMS_FIRST 2
-
-enum { PRIORITY_ERROR = 3, PRIORITY_WARNING = 4, PRIORITY_INFO = 6 };
-
-static void say(struct export *export, int priority, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* The peer's words are in these lines: nothing of them may look like a line of
- * our own. */
-static void say(struct export *export, int priority, const char *format, ...)
-{
-	char line[512];
-	va_list args;
-
-	if (!export->options.log)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	for (char *c = line; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	export->options.log(export->options.log_arg, priority, line);
-}
-
-static uint32_t random_bits(struct export *export)
-{
-	uint32_t bits = 0;
-
-	(void)export->env->ops->random(export->env, &bits, sizeof(bits));
-	return bits;
-}
-
-static uint64_t now(const struct export *export)
-{
-	return export->env->ops->mono_ns(export->env);
-}
 
 static uint64_t add_saturated(uint64_t a, uint64_t b)
 {
 	uint64_t sum;
 
 	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-static void remember_error(struct export *export, const char *status, const char *message)
-{
-	(void)snprintf(export->last_error, sizeof(export->last_error), "%s: %s", status,
-		       message);
-	export->last_error_wall_ns = export->env->ops->wall_ns(export->env);
 }
 
 /* --- batches -------------------------------------------------------------- */
@@ -91,59 +46,12 @@ static int batch_fit(const struct export *export, struct export_batch *batch)
 static void batch_open(struct export *export, struct export_batch *batch)
 {
 	batch->state = EXPORT_BATCH_FILLING;
-	batch->opened_ns = now(export);
+	batch->opened_ns = export_now(export);
 	batch->attempts = 0;
 	batch->formed = false;
 	batch->compression = COMPRESSION_NONE;
 	batch->backoff = BACKOFF_RETRY;
 	export->filling = batch;
-}
-
-static void outcome_add(struct export_outcome *to, const struct export_outcome *more)
-{
-	to->sent += more->sent;
-	to->rejected_partial += more->rejected_partial;
-	to->rejected_status += more->rejected_status;
-	to->dropped_too_large += more->dropped_too_large;
-	to->dropped_backlog += more->dropped_backlog;
-	to->dropped_lost += more->dropped_lost;
-}
-
-/* Requests end in any order, but a cursor is one number: what became of spans
- * behind an unfinished batch waits there. */
-static void outcome_settle(struct export *export, uint64_t number,
-			   const struct export_outcome *outcome)
-{
-	struct export_batch *before = NULL;
-
-	for (size_t i = 0; i < export->batches_n; i++) {
-		struct export_batch *batch = &export->batches[i];
-
-		if (batch->state == EXPORT_BATCH_FREE || batch->batch.first_number >= number)
-			continue;
-		if (!before || batch->batch.first_number > before->batch.first_number)
-			before = batch;
-	}
-	outcome_add(before ? &before->behind : &export->settled, outcome);
-}
-
-/* Its spans are finished with; they are counted here. */
-static void batch_finish(struct export *export, struct export_batch *batch,
-			 struct export_outcome outcome)
-{
-	uint64_t number = batch->batch.first_number;
-
-	export->counters.sent += outcome.sent;
-	export->counters.rejected_partial += outcome.rejected_partial;
-	export->counters.rejected_status += outcome.rejected_status;
-	outcome_add(&outcome, &batch->behind);
-	batch->behind = (struct export_outcome){0};
-	batch->state = EXPORT_BATCH_FREE;
-	outcome_settle(export, number, &outcome);
-	export->memory -= batch->batch.size_bound;
-	batch_reset(&batch->batch, BATCH_KEEP);
-	if (batch->wire.cap > BATCH_KEEP)
-		buf_fini(&batch->wire);
 }
 
 /* Out of memory it stays as it is and is sealed by a later tick. */
@@ -159,152 +67,6 @@ static void filling_seal(struct export *export)
 	batch->due_ns = 0;
 	export->filling = NULL;
 }
-
-/* --- what becomes of a request -------------------------------------------- */
-
-/* Additive increase, multiplicative decrease: a peer that is slow for one is not
- * made slower by eight, and one that is far away gets what fills the way there. */
-static void streams_grow(struct export *export)
-{
-	if (export->in_flight + 1 < export->streams ||
-	    export->streams >= export->options.streams_max)
-		return;
-	if (++export->streams_streak < export->streams)
-		return;
-	export->streams_streak = 0;
-	export->streams++;
-}
-
-static void streams_cut(struct export *export, uint64_t sent_ns, uint64_t now_ns)
-{
-	if (sent_ns <= export->streams_cut_ns)
-		return;
-	export->streams_cut_ns = now_ns;
-	export->streams_streak = 0;
-	export->streams -= export->streams / 2;
-}
-
-static void batch_accepted(struct export *export, struct export_batch *batch,
-			   const struct transport_answer *answer)
-{
-	uint64_t n = batch->batch.spans_n;
-	uint64_t rejected = answer->rejected < n ? answer->rejected : n;
-
-	if (export->failures)
-		say(export, PRIORITY_INFO, "%s is back after %llu failures",
-		    export->options.endpoint.authority, (unsigned long long)export->failures);
-	export->failures = 0;
-	streams_grow(export);
-	squeeze_heard(&export->squeeze, answer->compressions_known);
-	throttle_succeeded(&export->throttle);
-	if (rejected)
-		say(export, PRIORITY_ERROR, "%s rejected %llu of %llu spans: %s",
-		    export->options.endpoint.authority, (unsigned long long)rejected,
-		    (unsigned long long)n, answer->message);
-	else if (answer->message[0]) {
-		export->counters.warnings++;
-		say(export, PRIORITY_WARNING, "%s warns: %s",
-		    export->options.endpoint.authority, answer->message);
-	}
-	batch_finish(
-		export, batch,
-		(struct export_outcome){.sent = n - rejected, .rejected_partial = rejected});
-}
-
-static void batch_refused(struct export *export, struct export_batch *batch,
-			  const struct transport_answer *answer)
-{
-	remember_error(export, answer->status, answer->message);
-	say(export, PRIORITY_ERROR, "%s refused %zu spans for good, they are dropped: %s",
-	    export->options.endpoint.authority, batch->batch.spans_n, export->last_error);
-	batch_finish(export, batch,
-		     (struct export_outcome){.rejected_status = batch->batch.spans_n});
-}
-
-static void batch_retry(struct export *export, struct export_batch *batch,
-			const struct transport_answer *answer)
-{
-	uint64_t now_ns = now(export);
-	uint64_t wait_ns = backoff_next(&batch->backoff, random_bits(export));
-
-	streams_cut(export, batch->sent_ns, now_ns);
-	throttle_failed(&export->throttle, batch->sent_ns, now_ns, answer->delay_ns,
-			random_bits(export));
-	batch->state = EXPORT_BATCH_WAITING;
-	batch->due_ns = now_ns + wait_ns;
-	if (batch->due_ns < export->throttle.until_ns)
-		wait_ns = export->throttle.until_ns - now_ns;
-	remember_error(export, answer->status, answer->message);
-	export->failures++;
-	say(export, PRIORITY_WARNING, "%s failed, retrying in %llu ms: %s",
-	    export->options.endpoint.authority, (unsigned long long)(wait_ns / NS_PER_MS),
-	    export->last_error);
-}
-
-/* The peer may not know how it was compressed. Other bytes are another request
- * (rule 5), and this one was not taken in: it goes at once. */
-static void batch_reform(struct export *export, struct export_batch *batch,
-			 const struct transport_answer *answer)
-{
-	say(export, PRIORITY_WARNING, "%s does not understand %s: %s",
-	    export->options.endpoint.authority, compression_name(batch->compression),
-	    answer->message);
-	squeeze_refused(&export->squeeze, batch->compression, answer->compressions_known);
-	batch->formed = false;
-	batch->state = EXPORT_BATCH_WAITING;
-	batch->due_ns = 0;
-}
-
-static void batch_over(struct export *export, struct export_batch *batch,
-		       const struct transport_answer *answer)
-{
-	assert(batch->state == EXPORT_BATCH_SENT);
-	export->in_flight--;
-	switch (answer->verdict) {
-	case TRANSPORT_ACCEPTED:
-		batch_accepted(export, batch, answer);
-		break;
-	case TRANSPORT_RETRY:
-		batch_retry(export, batch, answer);
-		break;
-	case TRANSPORT_REFUSED:
-		if (answer->form_refused && batch->compression != COMPRESSION_NONE)
-			batch_reform(export, batch, answer);
-		else
-			batch_refused(export, batch, answer);
-		break;
-	}
-}
-
-static void on_done(void *arg, void *tag, const struct transport_answer *answer)
-{
-	batch_over(arg, tag, answer);
-}
-
-static void on_changed(void *arg, bool up, const char *why)
-{
-	struct export *export = arg;
-	struct transport *transport = &export->transport.of;
-	uint64_t now_ns = now(export), due_ns;
-
-	if (up) {
-		export->counters.connects++;
-		return;
-	}
-	if (!*why)
-		return;
-	export->counters.connect_failures++;
-	export->failures++;
-	remember_error(export, "UNAVAILABLE", why);
-	due_ns = transport->ops->next_due(transport, true);
-	say(export, PRIORITY_WARNING, "%s, trying again in %llu ms", why,
-	    (unsigned long long)(due_ns > now_ns ? (due_ns - now_ns) / NS_PER_MS : 0));
-}
-
-static const struct transport_news news = {
-	.done = on_done,
-	.changed = on_changed,
-};
 
 /* --- sending -------------------------------------------------------------- */
 
@@ -322,21 +84,28 @@ static int deadlines_check(struct export *export, uint64_t now_ns)
 		if (batch->state != EXPORT_BATCH_SENT || now_ns < batch->deadline_ns)
 			continue;
 		transport->ops->cancel(transport, batch, batch->sent_ns, now_ns);
-		batch_over(export, batch, &answer);
+		export_answered(export, batch, &answer);
 		work++;
 	}
 	return work;
 }
 
-/* How it goes; the same for every attempt. */
-static struct bytes batch_form(struct export *export, struct export_batch *batch)
+/* How it goes, whole or in part; the same for every attempt. -ENOMEM. */
+static int batch_form(struct export *export, struct export_batch *batch)
 {
-	if (!batch->formed)
-		batch->compression =
-			squeeze_run(&export->squeeze, batch->batch.framed, &batch->wire);
+	const struct isolation_part *part = &batch->isolation.now;
+	int r = 0;
+
+	if (batch->formed)
+		return 0;
+	if (batch->isolation.on)
+		r = batch_part(&batch->batch, part->first, part->n, &batch->part);
+	if (r < 0)
+		return r;
+	batch->plain = batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
+	batch->compression = squeeze_run(&export->squeeze, batch->plain, &batch->wire);
 	batch->formed = true;
-	return batch->compression == COMPRESSION_NONE ? batch->batch.framed
-						      : buf_bytes(&batch->wire);
+	return 0;
 }
 
 static int batch_send(struct export *export, struct export_batch *batch, uint64_t now_ns)
@@ -344,12 +113,15 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	bool limited = export->options.timeout_ms != EXPORT_TIMEOUT_NONE;
 	struct transport *transport = &export->transport.of;
 	struct transport_request request = {
-		.framed = batch_form(export, batch),
-		.compression = batch->compression,
 		.timeout_ns = limited ? export->options.timeout_ms * NS_PER_MS : 0,
 	};
-	int r;
+	int r = batch_form(export, batch);
 
+	if (r < 0)
+		return r;
+	request.compression = batch->compression;
+	request.framed =
+		batch->compression == COMPRESSION_NONE ? batch->plain : buf_bytes(&batch->wire);
 	r = transport->ops->begin(transport, batch, &request);
 	if (r < 0)
 		return r;
@@ -359,7 +131,8 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	export->in_flight++;
 	export->counters.requests++;
 	export->counters.retries += batch->attempts++ ? 1 : 0;
-	export->counters.bytes += batch->batch.framed.len;
+	export->counters.isolation_requests += batch->isolation.on;
+	export->counters.bytes += batch->plain.len;
 	export->counters.wire_bytes += request.framed.len;
 	return 0;
 }
@@ -515,7 +288,7 @@ static void note_lost(struct export *export, uint64_t number)
 
 	export->counters.dropped_lost += lost.dropped_lost;
 	if (lost.dropped_lost)
-		outcome_settle(export, number, &lost);
+		export_settle(export, number, &lost);
 }
 
 static void drop_too_large(struct export *export, const struct finished_span *span)
@@ -525,10 +298,11 @@ static void drop_too_large(struct export *export, const struct finished_span *sp
 	note_lost(export, span->number);
 	export->counters.pushed++;
 	export->counters.dropped_too_large++;
-	outcome_settle(export, span->number, &dropped);
+	export_settle(export, span->number, &dropped);
 	export->last_number = span->number;
-	say(export, PRIORITY_ERROR,
-	    "a span of %zu bytes is larger than the largest request, dropped", span->span.len);
+	export_say(export, PRIORITY_ERROR,
+		   "a span of %zu bytes is larger than the largest request, dropped",
+		   span->span.len);
 }
 
 int export_push(struct export *export, const struct finished_span *span)
@@ -564,7 +338,7 @@ void export_give_up(struct export *export, uint64_t number)
 	if (number <= export->last_number)
 		return;
 	export->counters.dropped_backlog += given_up.dropped_backlog;
-	outcome_settle(export, number, &given_up);
+	export_settle(export, number, &given_up);
 	export->last_number = number;
 }
 
@@ -616,8 +390,8 @@ static void transport_begin(struct export *export)
 				  : STREAMS_FIRST;
 	export->streams_streak = 0;
 	export->streams_cut_ns = 0;
-	grpc_transport_init(&export->transport.grpc, export->env, &export->options, &news,
-			    export);
+	grpc_transport_init(&export->transport.grpc, export->env, &export->options,
+			    &export_news, export);
 }
 
 static void transport_end(struct export *export)
@@ -698,6 +472,7 @@ void export_fini(struct export *export)
 	for (size_t i = 0; i < export->batches_n; i++) {
 		batch_fini(&export->batches[i].batch);
 		buf_fini(&export->batches[i].wire);
+		buf_fini(&export->batches[i].part);
 	}
 	export->batches_n = 0;
 	squeeze_fini(&export->squeeze);

@@ -19,6 +19,7 @@
 #include "base/finished_span.h"
 #include "export/batch.h"
 #include "export/grpc_transport.h"
+#include "export/isolate.h"
 #include "export/options.h"
 #include "export/retry.h"
 #include "export/squeeze.h"
@@ -49,12 +50,16 @@ struct export_batch {
 	struct export_outcome behind;
 	enum export_batch_state state;
 	bool formed;		      /* it was decided how it goes */
-	enum compression compression; /* of `wire`; NONE: the batch's own bytes go */
+	enum compression compression; /* of `wire`; NONE: `plain` goes */
+	struct bytes plain;	      /* the batch's own bytes, or its part's */
 	struct buf wire;
-	uint64_t opened_ns;   /* its first span came */
-	uint64_t due_ns;      /* WAITING: not before */
-	uint64_t sent_ns;     /* SENT: this attempt began */
-	uint64_t deadline_ns; /* SENT */
+	struct isolation isolation;	/* of what the peer refused; else off */
+	struct buf part;		/* the part that is asked for */
+	struct export_outcome isolated; /* of the parts that are over */
+	uint64_t opened_ns;		/* its first span came */
+	uint64_t due_ns;		/* WAITING: not before */
+	uint64_t sent_ns;		/* SENT: this attempt began */
+	uint64_t deadline_ns;		/* SENT */
 	uint64_t attempts;
 	struct backoff backoff;
 };
@@ -75,7 +80,11 @@ struct export_counters {
 	uint64_t wire_bytes;	    /* of these, compressed as they were sent */
 	uint64_t connects;	    /* connections established */
 	uint64_t connect_failures;
-	uint64_t warnings; /* partial successes that refuse nothing */
+	uint64_t warnings;	     /* partial successes that refuse nothing */
+	uint64_t isolation_requests; /* of the requests, for parts of a refused one */
+	uint64_t not_isolated;	     /* spans refused together: the limit was reached */
+	uint64_t parked;	     /* spans refused alone, and kept */
+	uint64_t park_failures;	     /* that could not be kept */
 };
 
 struct export
@@ -106,7 +115,9 @@ struct export
 	/* Of all spans up to export_acked(): what a cursor says together with
 	 * its number, so that no life of the agent counts a span twice. */
 	struct export_outcome settled;
-	uint64_t failures; /* in a row, of requests or connections */
+	uint64_t failures;   /* in a row, of requests or connections */
+	uint64_t halving_ns; /* the minute in which `halvings` were made began */
+	unsigned halvings;
 
 	struct export_counters counters;
 	char last_error[256]; /* the newest failure, "STATUS: words", for `status` */

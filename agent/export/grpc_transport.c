@@ -40,6 +40,7 @@ static void on_done(void *arg, void *tag, const struct grpc_result *result)
 	struct transport_answer answer = {
 		.verdict = again ? TRANSPORT_RETRY : TRANSPORT_REFUSED,
 		.delay_ns = again ? result->retry_delay_ns : 0,
+		.content_refused = result->status == GRPC_INVALID_ARGUMENT,
 		.form_refused = result->status == GRPC_UNIMPLEMENTED,
 		.compressions_known = result->compressions_known,
 		.status = grpc_status_name(result->status),

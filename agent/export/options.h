@@ -23,6 +23,8 @@
 #define EXPORT_MEMORY_MAX (24u << 20)
 #define EXPORT_TIMEOUT_NONE UINT64_MAX
 #define EXPORT_HEADERS_MAX 32
+/* Of refused requests and their parts. Each makes two requests of one. */
+#define EXPORT_HALVINGS_PER_MINUTE 300
 #define EXPORT_MS_MAX 31536000000u /* a year: no time computed from it overflows */
 
 #ifndef SPANRING_VERSION
@@ -47,6 +49,11 @@ enum export_protocol {
 	EXPORT_GRPC,
 };
 
+/* A span the peer refused alone, as a whole ExportTraceServiceRequest, with what it
+ * said. 0, or -errno when it could not be kept. */
+typedef int export_park_fn(void *arg, struct bytes request, const char *status,
+			   const char *message);
+
 struct export_options {
 	enum export_protocol protocol;
 	struct endpoint endpoint; /* host "" means http://localhost:4317 */
@@ -55,6 +62,7 @@ struct export_options {
 	const struct export_header *headers;
 	size_t headers_n; /* at most EXPORT_HEADERS_MAX */
 	enum compression compression;
+	bool keep_together; /* a request that is refused for its content is not halved */
 	const char *user_agent;
 
 	uint64_t timeout_ms;	   /* one attempt of one request; EXPORT_TIMEOUT_NONE */
@@ -66,8 +74,9 @@ struct export_options {
 	size_t response_bytes_max; /* a larger answer is a permanent refusal */
 	size_t memory_max;	   /* bytes of spans held; more are refused by push */
 
-	export_log_fn *log; /* may be NULL */
-	void *log_arg;
+	export_log_fn *log;   /* may be NULL */
+	export_park_fn *park; /* may be NULL */
+	void *log_arg;	      /* of both */
 };
 
 /* Puts the defaults in and checks the rest. -EINVAL: out of range, or a header

@@ -56,7 +56,8 @@ struct transport_answer {
 	enum transport_verdict verdict;
 	uint64_t rejected; /* of an accepted request, by its partial success */
 	uint64_t delay_ns; /* the whole destination is to be left alone so long; 0: not said */
-	bool form_refused; /* perhaps only because the peer does not know the compression */
+	bool content_refused; /* REFUSED for what is in it: a part may be taken */
+	bool form_refused;    /* perhaps only because the peer does not know the compression */
 	/* What it says it knows, in bits 1 << enum compression; 0: it does not say. */
 	unsigned compressions_known;
 	const char *status;  /* the protocol's own word: "UNAVAILABLE", "HTTP 503" */

@@ -20,6 +20,7 @@ on the end of stdin or on SIGTERM/SIGINT; it then prints one line
   --tls CERT,KEY    speak TLS with these PEM files
   --client-ca FILE  and ask every client for a certificate of this authority
   --unix PATH       listen on a unix socket instead; the port printed is 0
+  --refuse NAME     answer INVALID_ARGUMENT to requests with a span of this name
   --gzip            compress the answers
   --threads N       calls served at the same time (default 8)
   --answer SPEC     may be repeated: how to answer the first calls, in order;
@@ -131,6 +132,10 @@ class Server:
         answer = self.next_answer()
         self.keep_metadata(context)
         time.sleep((answer["delay-ms"] or self.options.delay_ms) / 1000)
+        if self.options.refuse in (span.name for resource in request.resource_spans
+                                   for scope in resource.scope_spans for span in scope.spans):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT,
+                          f"no span may be called {self.options.refuse}")
         accepted = answer["kind"] in ("OK", "partial")
         if accepted or self.options.all:
             self.keep(raw, request)
@@ -190,6 +195,7 @@ def arguments():
     parser.add_argument("--tls")
     parser.add_argument("--client-ca")
     parser.add_argument("--unix")
+    parser.add_argument("--refuse")
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--answer", type=parse_answer, action="append", default=[])

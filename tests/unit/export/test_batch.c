@@ -63,10 +63,9 @@ static void add(struct batch *batch, struct maker *maker, const char *resource,
 	assert_int_equal(batch_add(batch, &span, SIZE_MAX), 0);
 }
 
-/* Writes "resource{scope[span,span]}" for everything in the sealed batch. */
-static void describe(const struct batch *batch, char *text)
+/* Writes "resource{scope[span,span]}" for everything in the framed request. */
+static void describe_framed(const struct batch *batch, struct bytes framed, char *text)
 {
-	struct bytes framed = batch->framed;
 	request_message *request;
 
 	assert_int_equal(framed.at[0], 0);
@@ -98,6 +97,11 @@ static void describe(const struct batch *batch, char *text)
 		text += sprintf(text, "}");
 	}
 	request_free(request, NULL);
+}
+
+static void describe(const struct batch *batch, char *text)
+{
+	describe_framed(batch, batch->framed, text);
 }
 
 static void one_resource_and_scope_make_one_envelope(void **state)
@@ -287,6 +291,56 @@ static void an_empty_span_message_is_still_a_span(void **state)
 	buf_fini(&spare);
 }
 
+static void add_nth(struct batch *batch, struct maker *maker, uint32_t i, bool mixed)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "s%u", i);
+	add(batch, maker, mixed && i % 3 == 1 ? "b" : "a", mixed && i % 2 ? "y" : "x", name);
+}
+
+static void a_part_is_what_a_batch_of_these_spans_would_be(void **state)
+{
+	enum { SPANS = 11 };
+	struct buf spare = BUF_INIT, part = BUF_INIT;
+	char of_part[1024], alone[1024];
+
+	(void)state;
+	for (uint32_t first = 0; first < SPANS; first++) {
+		for (uint32_t n = 1; first + n <= SPANS; n++) {
+			struct maker maker = {0}, other_maker = {0};
+			struct batch batch, other;
+			bool mixed = (first + n) % 2;
+
+			assert_int_equal(batch_init(&batch, SPANS), 0);
+			assert_int_equal(batch_init(&other, SPANS), 0);
+			for (uint32_t i = 0; i < SPANS; i++)
+				add_nth(&batch, &maker, i, mixed);
+			for (uint32_t i = first; i < first + n; i++)
+				add_nth(&other, &other_maker, i, mixed);
+			assert_int_equal(batch_seal(&batch, &spare), 0);
+			assert_int_equal(batch_seal(&other, &spare), 0);
+			assert_int_equal(batch_part(&batch, first, n, &part), 0);
+			describe_framed(&batch, buf_bytes(&part), of_part);
+			describe(&other, alone);
+			/* Groups keep the order of the whole. */
+			assert_int_equal(strlen(of_part), strlen(alone));
+			if (!mixed)
+				assert_string_equal(of_part, alone);
+			for (uint32_t i = first; i < first + n; i++) {
+				char name[16];
+
+				(void)snprintf(name, sizeof(name), "s%u", i);
+				assert_non_null(strstr(of_part, name));
+			}
+			batch_fini(&batch);
+			batch_fini(&other);
+		}
+	}
+	buf_fini(&part);
+	buf_fini(&spare);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_batch_takes_no_more_spans_than_its_count),
 		cmocka_unit_test(a_batch_stays_below_its_size_but_takes_one_span_of_any),
 		cmocka_unit_test(an_empty_span_message_is_still_a_span),
+		cmocka_unit_test(a_part_is_what_a_batch_of_these_spans_would_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,8 @@ struct scene {
 	struct grpc_peer peer;
 	bool deaf; /* the peer accepts and then does nothing */
 	unsigned accepted;
+	void (*on_request)(void *arg, struct bytes body, struct grpc_peer_reply *reply);
+	void *on_request_arg;
 	uint64_t number;
 	char log[8192];
 };
@@ -122,6 +124,7 @@ static void peer_accept(struct scene *scene)
 {
 	struct grpc_peer_reply replies[GRPC_PEER_REPLIES];
 	size_t n = scene->peer.replies_n;
+	bool forever = scene->peer.forever;
 	int fd = scene->listener < 0 ? -1 : accept4(scene->listener, NULL, NULL, SOCK_NONBLOCK);
 	int one = 1;
 
@@ -134,6 +137,9 @@ static void peer_accept(struct scene *scene)
 	grpc_peer_init(&scene->peer, 0, 100);
 	memcpy(scene->peer.replies, replies, sizeof(replies));
 	scene->peer.replies_n = n;
+	scene->peer.forever = forever;
+	scene->peer.request = scene->on_request;
+	scene->peer.request_arg = scene->on_request_arg;
 	scene->socket = fd;
 	scene->accepted++;
 }
@@ -577,6 +583,161 @@ static void what_the_peer_says_stays_on_one_line_of_the_log(void **state)
 	scene_end(scene);
 }
 
+/* --- what the peer refuses for what is in it -------------------------------- */
+
+#define BAD_MARK 0x5a
+
+static unsigned parked;
+static char parked_words[128];
+static int park_result;
+
+static int keep_parked(void *arg, struct bytes request, const char *status, const char *message)
+{
+	(void)arg;
+	assert_non_null(memchr(request.at, BAD_MARK, request.len));
+	(void)snprintf(parked_words, sizeof(parked_words), "%s: %s", status, message);
+	parked++;
+	return park_result;
+}
+
+static int push_marked(struct scene *scene, bool bad)
+{
+	uint8_t bytes[40] = {0x2a, 38};
+	const struct finished_span span = {.number = scene->number + 1,
+					   .span = {bytes, sizeof(bytes)}};
+	int r;
+
+	bytes[20] = bad ? BAD_MARK : 'x';
+	r = export_push(&scene->export, &span);
+	if (r == 0)
+		scene->number++;
+	return r;
+}
+
+/* A collector that wants no span with the mark. */
+static void refuse_marked(void *arg, struct bytes body, struct grpc_peer_reply *reply)
+{
+	static const struct grpc_peer_reply refusal = {
+		.headers = {":status", "200", "content-type", "application/grpc", "grpc-status",
+			    "3", "grpc-message", "no such span"},
+		.trailers_only = true,
+	};
+	unsigned *spans = arg;
+	const uint8_t *at = body.at, *end = body.at + body.len;
+
+	if (memchr(body.at, BAD_MARK, body.len)) {
+		*reply = refusal;
+		return;
+	}
+	for (; (at = memchr(at, 'x', (size_t)(end - at))); at++)
+		++*spans;
+}
+
+static struct scene *scene_marked(unsigned *spans)
+{
+	struct scene *scene = scene_new();
+
+	parked = 0;
+	park_result = 0;
+	*spans = 0;
+	scene->options.park = keep_parked;
+	scene->on_request = refuse_marked;
+	scene->on_request_arg = spans;
+	scene->options.streams_max = 1;
+	return scene;
+}
+
+static void a_refused_span_is_found_and_the_others_arrive(void **state)
+{
+	unsigned spans;
+	struct scene *scene = scene_marked(&spans);
+
+	(void)state;
+	scene_begin(scene);
+	for (int i = 0; i < 512; i++)
+		assert_int_equal(push_marked(scene, i == 300), 0);
+	scene_rounds(scene, 60);
+	assert_int_equal(scene->export.counters.sent, 511);
+	assert_int_equal(spans, 511);
+	assert_int_equal(scene->export.counters.rejected_status, 1);
+	assert_int_equal(scene->export.counters.parked, 1);
+	assert_int_equal(parked, 1);
+	assert_string_equal(parked_words, "INVALID_ARGUMENT: no such span");
+	assert_true(scene->export.counters.requests <= 2 * 9 + 2);
+	assert_int_equal(scene->export.counters.isolation_requests,
+			 scene->export.counters.requests - 1);
+	assert_true(export_idle(&scene->export));
+	assert_int_equal(export_acked(&scene->export), 512);
+	assert_int_equal(scene->export.settled.sent, 511);
+	scene_end(scene);
+}
+
+static void a_refused_span_that_cannot_be_kept_is_counted(void **state)
+{
+	unsigned spans;
+	struct scene *scene = scene_marked(&spans);
+
+	(void)state;
+	scene_begin(scene);
+	park_result = -ENOSPC;
+	assert_int_equal(push_marked(scene, true), 0);
+	export_flush(&scene->export);
+	scene_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.park_failures, 1);
+	assert_int_equal(scene->export.counters.parked, 0);
+	assert_int_equal(scene->export.counters.rejected_status, 1);
+	scene_end(scene);
+}
+
+static void a_peer_that_refuses_everything_is_asked_so_often_a_minute(void **state)
+{
+	unsigned spans;
+	struct scene *scene = scene_marked(&spans);
+	uint64_t parked_first;
+
+	(void)state;
+	scene_begin(scene);
+	for (int i = 0; i < 5000; i++) {
+		while (push_marked(scene, true) < 0)
+			scene_round(scene);
+	}
+	export_flush(&scene->export);
+	for (int i = 0; i < 3000 && !export_idle(&scene->export); i++)
+		scene_round(scene);
+	assert_true(export_idle(&scene->export));
+	assert_int_equal(scene->export.counters.rejected_status, 5000);
+	assert_int_equal(scene->export.counters.parked + scene->export.counters.not_isolated,
+			 5000);
+	parked_first = scene->export.counters.parked;
+	assert_in_range(parked_first, 1, EXPORT_HALVINGS_PER_MINUTE + 1);
+	/* In the next minute again. */
+	test_env_advance_ms(&scene->env, 60000);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(push_marked(scene, true), 0);
+	export_flush(&scene->export);
+	for (int i = 0; i < 300 && !export_idle(&scene->export); i++)
+		scene_round(scene);
+	assert_int_equal(scene->export.counters.parked, parked_first + 10);
+	scene_end(scene);
+}
+
+static void rule_05_told_to_keep_them_together_a_refused_request_is_dropped(void **state)
+{
+	unsigned spans;
+	struct scene *scene = scene_marked(&spans);
+
+	(void)state;
+	scene->options.keep_together = true;
+	scene_begin(scene);
+	for (int i = 0; i < 512; i++)
+		assert_int_equal(push_marked(scene, i == 300), 0);
+	scene_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.requests, 1);
+	assert_int_equal(scene->export.counters.rejected_status, 512);
+	assert_int_equal(spans, 0);
+	scene_end(scene);
+}
+
 /* --- how many at once -------------------------------------------------------- */
 
 static void rule_11_requests_under_way_grow_while_the_peer_keeps_up(void **state)
@@ -815,6 +976,11 @@ int main(void)
 		cmocka_unit_test(a_peer_that_never_speaks_is_left_after_a_ping),
 		cmocka_unit_test(a_slow_peer_that_answers_pings_keeps_its_connection),
 		cmocka_unit_test(rule_26_a_hanging_server_is_pinged_once_in_five_minutes),
+		cmocka_unit_test(a_refused_span_is_found_and_the_others_arrive),
+		cmocka_unit_test(a_refused_span_that_cannot_be_kept_is_counted),
+		cmocka_unit_test(a_peer_that_refuses_everything_is_asked_so_often_a_minute),
+		cmocka_unit_test(
+			rule_05_told_to_keep_them_together_a_refused_request_is_dropped),
 		cmocka_unit_test(rule_11_requests_under_way_grow_while_the_peer_keeps_up),
 		cmocka_unit_test(a_connection_lost_with_calls_in_flight_is_made_again),
 		cmocka_unit_test(rule_24_after_goaway_new_calls_take_a_new_connection),

@@ -249,6 +249,7 @@ static void rule_05_invalid_argument_is_dropped_and_counted(void **state)
 	struct scene *scene = scene_new(args);
 
 	(void)state;
+	scene->options.keep_together = true;
 	scene_begin(scene);
 	push_all(scene, 3, 10);
 	export_flush(&scene->export);

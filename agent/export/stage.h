@@ -1,0 +1,32 @@
+/* Between the export stage's own files: export.c takes spans and sends requests,
+ * answers.c knows what becomes of them. */
+#ifndef EXPORT_STAGE_H
+#define EXPORT_STAGE_H
+
+#include "export/export.h"
+
+/* Memory a batch keeps from one request to the next. */
+#define BATCH_KEEP (512u << 10)
+
+enum { PRIORITY_ERROR = 3, PRIORITY_WARNING = 4, PRIORITY_INFO = 6 };
+
+void export_say(struct export *export, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static inline uint64_t export_now(const struct export *export)
+{
+	return export->env->ops->mono_ns(export->env);
+}
+
+/* What became of spans, the last of which has this number. */
+void export_settle(struct export *export, uint64_t number,
+		   const struct export_outcome *outcome);
+
+/* The request that is under way for this batch is over. */
+void export_answered(struct export *export, struct export_batch *batch,
+		     const struct transport_answer *answer);
+
+/* What a transport tells. `arg` is the export. */
+extern const struct transport_news export_news;
+
+#endif
