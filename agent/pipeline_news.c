@@ -247,6 +247,8 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 	if (sequence > p->last_sequence)
 		p->last_sequence = sequence;
 	*ret_number = span->number;
+	if (p->receive)
+		receive_note(p->receive, span);
 	return 0;
 }
 

@@ -75,6 +75,8 @@ static int recover_span(struct recovery *recovery, const struct wal_entry *entry
 		return -EBADMSG;
 	memcpy(&head, entry->payload.at, sizeof head);
 	pipeline_note_recovered(recovery->pipeline, &entry->span);
+	if (recovery->pipeline->receive)
+		receive_note(recovery->pipeline->receive, &entry->span);
 	assemble_recover_span(recovery->pipeline->assemble, &entry->span, head.instance,
 			      head.span_id);
 	return 0;

@@ -448,11 +448,11 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	if (r == 0)
 		r = start_destinations(p);
 	if (r == 0)
+		r = start_receive(p);
+	if (r == 0)
 		r = pipeline_recover(p);
 	if (r == 0)
 		r = start_readers(p);
-	if (r == 0)
-		r = start_receive(p);
 	return r;
 }
 

@@ -13,14 +13,13 @@
 /* Field numbers; in ResourceSpans and ScopeSpans the same ones. */
 enum { REQUEST_RESOURCE_SPANS = 1 };
 enum { HEAD = 1, CONTENT = 2, SCHEMA_URL = 3 };
-enum { SPAN_TRACE_ID = 1, SPAN_ID = 2, SPAN_PARENT_ID = 4 };
 
 /* A request on its way. */
 struct intake {
 	struct receive *stage;
 	struct finished_span span; /* as far as it is known */
 	struct buf joined[2];	   /* a resource or scope that came in pieces */
-	uint64_t seen, spans, rejected_ids, rejected_limit, rejected_size;
+	uint64_t seen, spans, repeated, rejected_ids, rejected_limit, rejected_size;
 };
 
 /* What spans hang under: a message, and the text of its schema. Readers must take
@@ -51,29 +50,6 @@ static int read_head(struct bytes message, struct buf *joined, struct bytes *ret
 	return buf_failed(joined) ? -ENOMEM : 0;
 }
 
-struct span_ids {
-	struct bytes trace_id, span_id, parent_id;
-};
-
-static struct span_ids read_ids(struct bytes span)
-{
-	struct pb_reader reader = pb_read(span);
-	struct span_ids ids = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0) {
-		if (field.wire != PB_BYTES)
-			continue;
-		if (field.number == SPAN_TRACE_ID)
-			ids.trace_id = field.bytes;
-		else if (field.number == SPAN_ID)
-			ids.span_id = field.bytes;
-		else if (field.number == SPAN_PARENT_ID)
-			ids.parent_id = field.bytes;
-	}
-	return ids;
-}
-
 static bool is_id(struct bytes id, size_t len)
 {
 	uint8_t any = 0;
@@ -83,23 +59,44 @@ static bool is_id(struct bytes id, size_t len)
 	return id.len == len && any;
 }
 
-/* 0: it is done with, in whatever way. -ENOBUFS, -ENOMEM: not now. */
-static int take_span(struct intake *intake, struct bytes span)
+static bool ids_are_valid(const struct span_view *view)
 {
-	const struct receive_ops *ops = &intake->stage->ops;
-	struct span_ids ids = read_ids(span);
+	return is_id(view->trace_id, 16) && is_id(view->span_id, 8) &&
+	       (view->parent_id.len == 0 || view->parent_id.len == 8);
+}
+
+/* -errno as of ops.span. */
+static int hand_on(struct intake *intake, struct bytes span, const struct span_view *view)
+{
+	struct receive *stage = intake->stage;
+	uint64_t key = recent_key(&stage->recent, view);
 	int r;
 
-	intake->seen++;
-	if (!is_id(ids.trace_id, 16) || !is_id(ids.span_id, 8) ||
-	    (ids.parent_id.len && ids.parent_id.len != 8)) {
-		intake->rejected_ids++;
+	if (recent_has(&stage->recent, key)) {
+		intake->repeated++;
 		return 0;
 	}
 	intake->span.span = span;
-	memcpy(intake->span.trace_id, ids.trace_id.at, 16);
-	r = ops->span(ops->arg, &intake->span);
+	memcpy(intake->span.trace_id, view->trace_id.at, 16);
+	r = stage->ops.span(stage->ops.arg, &intake->span);
+	if (r == 0)
+		recent_add(&stage->recent, key);
 	intake->spans += r == 0;
+	return r;
+}
+
+/* 0: it is done with, in whatever way. -ENOBUFS, -ENOMEM: not now. */
+static int take_span(struct intake *intake, struct bytes span)
+{
+	struct span_view view = span_view_of(span);
+	int r;
+
+	intake->seen++;
+	if (!ids_are_valid(&view)) {
+		intake->rejected_ids++;
+		return 0;
+	}
+	r = hand_on(intake, span, &view);
 	intake->rejected_limit += r == -EDQUOT;
 	intake->rejected_size += r == -E2BIG;
 	return r == -EDQUOT || r == -E2BIG ? 0 : r;
@@ -184,11 +181,13 @@ static void count_spans(struct receive *stage, const struct intake *intake)
 {
 	stage->counters.seen_spans += intake->seen;
 	stage->counters.spans += intake->spans;
+	stage->counters.repeated_spans += intake->repeated;
 	stage->counters.rejected_ids += intake->rejected_ids;
 	stage->counters.rejected_limit += intake->rejected_limit;
 	stage->counters.rejected_size += intake->rejected_size;
-	stage->counters.refused_spans += intake->seen - intake->spans - intake->rejected_ids -
-					 intake->rejected_limit - intake->rejected_size;
+	stage->counters.refused_spans += intake->seen - intake->spans - intake->repeated -
+					 intake->rejected_ids - intake->rejected_limit -
+					 intake->rejected_size;
 }
 
 /* One sentence for each reason. */
@@ -249,7 +248,7 @@ void intake(struct receive *stage, struct bytes message, struct answer *ret_answ
 		explain_failure(stage, ret_answer, r);
 	else
 		explain(ret_answer, &intake, &faults);
-	*ret_spans = intake.spans;
+	*ret_spans = intake.spans + intake.repeated;
 	buf_fini(&intake.joined[0]);
 	buf_fini(&intake.joined[1]);
 }

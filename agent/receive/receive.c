@@ -189,9 +189,12 @@ void stage_ports_open(struct receive *stage)
 
 /* ---- life ------------------------------------------------------------------ */
 
-void stage_init(struct receive *stage, struct env *env, const struct receive_options *options,
-		const struct receive_ops *ops)
+int stage_init(struct receive *stage, struct env *env, const struct receive_options *options,
+	       const struct receive_ops *ops)
 {
+	uint64_t seed[2];
+	int r;
+
 	memset(stage, 0, sizeof *stage);
 	stage->env = env;
 	stage->options = *options;
@@ -199,11 +202,14 @@ void stage_init(struct receive *stage, struct env *env, const struct receive_opt
 	stage->memory.bytes_max = options->memory_bytes_max;
 	list_init(&stage->waiting);
 	buf_init(&stage->scratch);
+	r = env->ops->random(env, seed, sizeof seed);
+	return r < 0 ? r : recent_init(&stage->recent, seed);
 }
 
 void stage_fini(struct receive *stage)
 {
 	buf_fini(&stage->scratch);
+	recent_fini(&stage->recent);
 }
 
 int receive_new(struct receive **ret_receive, struct env *env,
@@ -214,15 +220,15 @@ int receive_new(struct receive **ret_receive, struct env *env,
 
 	if (!stage)
 		return -ENOMEM;
-	stage_init(stage, env, options, ops);
-	r = grpc_port_new(&stage->grpc, stage);
+	r = stage_init(stage, env, options, ops);
+	if (r == 0)
+		r = grpc_port_new(&stage->grpc, stage);
 	if (r == 0)
 		r = http_port_new(&stage->http, stage);
 	if (r < 0) {
 		receive_free(stage);
 		return r;
 	}
-	(void)receive_tick(stage, env->ops->mono_ns(env));
 	*ret_receive = stage;
 	return 0;
 }
@@ -235,6 +241,14 @@ void receive_free(struct receive *stage)
 	http_port_free(stage->http);
 	stage_fini(stage);
 	free(stage);
+}
+
+void receive_note(struct receive *stage, const struct finished_span *span)
+{
+	struct span_view view = span_view_of(span->span);
+
+	if (view.trace_id.len == 16 && view.span_id.len == 8)
+		recent_add(&stage->recent, recent_key(&stage->recent, &view));
 }
 
 int receive_tick(struct receive *stage, uint64_t now_ns)

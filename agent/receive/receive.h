@@ -17,10 +17,12 @@
  *   another service, method, path             UNIMPLEMENTED, 404, 405
  *   another content type or encoding          415, UNIMPLEMENTED
  *
- * A sender that did not hear the answer sends again, and the log gets a span
- * twice; the archive's file has it once, the other is counted there
- * (dropped_superseded). A request that the log took in part only, because it got
- * full meanwhile, is refused whole and ends likewise.
+ * A sender that did not hear the answer sends again. What the log was given lately is
+ * known by its ids and times (recent.h) and not taken twice: answered OK and counted
+ * (repeated_spans); so is what comes back by way of a collector. What was given it long
+ * ago is in the log twice and in the archive's file once, the other counted there
+ * (dropped_superseded). A request that the log took in part only, because it got full
+ * meanwhile, is refused whole, and its rest is taken when it comes again.
  *
  * Everything a sender can make grow has a limit in the options and a counter.
  * Nothing here waits, so no sender can hold up the rings.
@@ -29,6 +31,7 @@
  *   address.c        where to listen
  *   body.c           a request's bytes as they come, within the limits
  *   intake.c         from a request to spans
+ *   recent.c         spans that were taken before
  *   answer.c         what is said, as protobuf and JSON
  *   grpc_session.c   one HTTP/2 connection: bytes in, bytes out (nghttp2)
  *   grpc_port.c      its sockets
@@ -82,8 +85,9 @@ struct receive_counters {
 	uint64_t connections;			     /* now */
 	uint64_t requests_grpc, requests_http;	     /* whole ones */
 	uint64_t bytes, request_bytes;		     /* as they came; decompressed */
-	/* Spans of whole requests: seen = spans + rejected_* + refused_spans. */
+	/* Spans of whole requests: seen = spans + repeated + rejected_* + refused. */
 	uint64_t seen_spans, spans;
+	uint64_t repeated_spans; /* the log had them already */
 	uint64_t rejected_ids, rejected_limit, rejected_size;
 	uint64_t refused_spans; /* their request was refused: the sender has them */
 	/* Requests refused, by reason. */
@@ -104,11 +108,15 @@ extern const struct counter_table receive_counter_table;
 
 struct receive; /* opaque: receive_new() owns its heap */
 
-/* Opens the ports. One that cannot be opened is no failure: a condition says so,
- * and it is tried again. -ENOMEM. */
+/* Opens no port yet: the first tick does. One that cannot be opened is no failure: a
+ * condition says so, and it is tried again. -ENOMEM. */
 int receive_new(struct receive **ret_receive, struct env *env,
 		const struct receive_options *options, const struct receive_ops *ops);
 void receive_free(struct receive *receive);
+
+/* The log has this span by another way, now or from an earlier life: it is known if it
+ * comes back. */
+void receive_note(struct receive *receive, const struct finished_span *span);
 
 /* The log is safe up to here: answers what waited for it. */
 void receive_logged(struct receive *receive, uint64_t sequence);

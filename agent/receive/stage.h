@@ -5,6 +5,7 @@
 #include "receive/body.h"
 #include "receive/call.h"
 #include "receive/receive.h"
+#include "receive/recent.h"
 
 #define RECEIVE_READ_BYTES (64u << 10)
 
@@ -18,7 +19,8 @@ struct receive {
 	struct receive_counters counters;
 	struct body_memory memory;
 	struct list waiting; /* calls, by sequence */
-	struct buf scratch;  /* of repaired requests */
+	struct recent recent;
+	struct buf scratch; /* of repaired requests */
 	struct grpc_port *grpc;
 	struct http_port *http;
 	bool stopping;
@@ -26,9 +28,10 @@ struct receive {
 	uint8_t read[RECEIVE_READ_BYTES];
 };
 
-/* The inside without its ports, for tests that speak for the sockets. */
-void stage_init(struct receive *stage, struct env *env, const struct receive_options *options,
-		const struct receive_ops *ops);
+/* The inside without its ports, for tests that speak for the sockets.
+ * -ENOMEM. */
+int stage_init(struct receive *stage, struct env *env, const struct receive_options *options,
+	       const struct receive_ops *ops);
 void stage_fini(struct receive *stage);
 
 void stage_say(struct receive *stage, int priority, const char *format, ...)
@@ -52,7 +55,7 @@ void stage_refuse_body(struct receive *stage, int error, struct answer *ret_answ
 void stage_refuse_looped(struct receive *stage, struct answer *ret_answer);
 
 /* intake.c: hands every span on. `answer` says what became of them; *ret_spans: how
- * many the log has, also of a request that is refused then. */
+ * many the log has, also of a request that is refused then, and from before. */
 void intake(struct receive *stage, struct bytes message, struct answer *ret_answer,
 	    uint64_t *ret_spans);
 

@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 
 	sequence = 0;
 	file_env_init(&world, 1);
-	stage_init(&stage, &world.env, &options, &ops);
+	FUZZ_CHECK(stage_init(&stage, &world.env, &options, &ops) == 0);
 	FUZZ_CHECK(grpc_session_init(&session, &stage, SECOND) == 0);
 	if (fuzz_u8(&input) & 1)
 		(void)grpc_session_recv(

@@ -119,15 +119,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 	struct bytes bytes = {input.at, input.left};
 
 	file_env_init(&world, 1);
-	stage_init(&stage, &world.env, &options, &ops);
+	FUZZ_CHECK(stage_init(&stage, &world.env, &options, &ops) == 0);
 	if (form & 2)
 		try_gzip(&stage, bytes, form & 1);
 	else
 		try_bytes(&stage, bytes, form & 1);
 	FUZZ_CHECK(stage.counters.spans == spans);
-	FUZZ_CHECK(stage.counters.seen_spans == stage.counters.spans +
-							stage.counters.rejected_ids +
-							stage.counters.refused_spans);
+	FUZZ_CHECK(stage.counters.seen_spans ==
+		   stage.counters.spans + stage.counters.rejected_ids +
+			   stage.counters.repeated_spans + stage.counters.refused_spans);
 	FUZZ_CHECK(list_empty(&stage.waiting));
 	stage_fini(&stage);
 	return 0;

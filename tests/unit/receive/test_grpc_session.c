@@ -211,7 +211,7 @@ static int setup(void **state)
 	memset(heard, 0, sizeof heard);
 	memset(uploads, 0, sizeof uploads);
 	assert_int_equal(test_env_init(&env), 0);
-	stage_init(&stage, &env.env, &options, &ops);
+	assert_int_equal(stage_init(&stage, &env.env, &options, &ops), 0);
 	assert_int_equal(grpc_session_init(&session, &stage, now()), 0);
 	client_open();
 	talk();
@@ -259,16 +259,19 @@ static int32_t call(const char *const *fields, struct bytes body, bool ends)
 	return id;
 }
 
-/* A framed request with so many spans. */
+/* A framed request with so many spans, of which no two requests have the same. */
 static struct buf framed(unsigned count)
 {
+	static uint32_t newest;
 	struct buf message = BUF_INIT, out = BUF_INIT;
 	struct pb_nested resource = pb_open(&message, 1, 100), scope = pb_open(&message, 2, 90);
 
 	for (unsigned i = 1; i <= count; i++) {
 		struct pb_nested span = pb_open(&message, 2, 60);
-		uint8_t id[16] = {(uint8_t)i, 1};
+		uint8_t id[16] = {1};
 
+		newest++;
+		memcpy(id + 4, &newest, 4);
 		(void)pb_bytes(&message, 1, (struct bytes){id, 16});
 		(void)pb_bytes(&message, 2, (struct bytes){id, 8});
 		(void)pb_close(&message, span);
@@ -342,10 +345,30 @@ static void rule_33_the_disk_refuses_and_the_sender_is_told_to_come_again(void *
 	assert_int_equal(spans, 1);
 	ready_error = 0;
 	span_error = -ENOBUFS;
+	buf_fini(&body);
+	body = framed(1);
 	id = call(NULL, buf_bytes(&body), true);
 	assert_said(id, "grpc-status: 14");
 	assert_int_equal(stage.counters.refused_log, 3);
 	assert_int_equal(stage.counters.refused_spans, 1);
+	buf_fini(&body);
+}
+
+static void what_comes_again_is_answered_and_not_taken_twice(void **state)
+{
+	struct buf body = framed(2);
+	int32_t first = call(NULL, buf_bytes(&body), true), again;
+
+	(void)state;
+	/* Its sender did not wait; the log has it no more than before. */
+	again = call(NULL, buf_bytes(&body), true);
+	assert_int_equal(spans, 2);
+	assert_int_equal(stage.counters.repeated_spans, 2);
+	assert_string_equal(heard[again].text, "");
+	logged(2);
+	talk();
+	assert_said(first, "grpc-status: 0");
+	assert_said(again, "grpc-status: 0");
 	buf_fini(&body);
 }
 
@@ -637,6 +660,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_call_is_answered_when_the_log_has_it_and_not_before),
 		TEST(rule_33_the_disk_refuses_and_the_sender_is_told_to_come_again),
+		TEST(what_comes_again_is_answered_and_not_taken_twice),
 		TEST(rule_19_a_message_is_taken_however_its_bytes_come),
 		TEST(rule_19_bad_framing_is_refused),
 		TEST(what_is_no_call_of_ours_is_told_so),
