@@ -311,19 +311,19 @@ static int room_for_span(struct wal *wal, const struct finished_span *span, bool
 {
 	uint64_t scope = frame_chain_bytes(scope_bytes(span));
 	uint64_t need = frame_chain_bytes(sizeof(struct wal_span) + span->span.len);
+	const struct wal_segment *segment = wal_writing(wal);
+	uint32_t known = segment ? scopes_find(&wal->scopes, span) : 0;
 	int r;
 
 	if (scope_bytes(span) > WAL_CHAIN_BYTES_MAX ||
 	    sizeof(struct wal_span) + span->span.len > WAL_CHAIN_BYTES_MAX)
 		return -E2BIG;
-	if (wal->writing && scopes_find(&wal->scopes, span))
+	if (known && segment_end(segment) + need <= segment->capacity)
 		scope = 0;
-	if (scope == 0 && segment_end(wal_writing(wal)) + need > wal_writing(wal)->capacity)
-		scope = frame_chain_bytes(scope_bytes(span));
 	r = room_for(wal, fresh, scope + need);
 	if (r < 0)
 		return r;
-	*ret_scope = scopes_find(&wal->scopes, span);
+	*ret_scope = wal_writing(wal) == segment ? known : 0;
 	return *ret_scope ? 0 : scopes_reserve(&wal->scopes, span);
 }
 
