@@ -39,7 +39,7 @@ const struct setting settings[] = {
 	{"ring.turn_size",
 	 TYPE_SIZE,
 	 AT(ring_turn_bytes),
-	 "1MiB",
+	 "256KiB",
 	 {NULL},
 	 "bytes of one ring that are read before the next one's turn comes",
 	 LIVE},
