@@ -18,6 +18,8 @@ static const struct counter drain_rows[] = {
 	    "Turns that ended before all of a ring was read, so that others had theirs."),
 	ROW(junk_names, COUNTER_NOW, "spanring_ring_dir_junk_names",
 	    "Names in the ring directory that are not ours."),
+	ROW(rings_unreadable, COUNTER_NOW, "spanring_rings_unreadable",
+	    "Files under a ring's name that this version cannot read. They stay."),
 	ROW(blocks_returned, COUNTER_TOTAL, "spanring_ring_blocks_returned",
 	    "Blocks given back to their process."),
 	ROW(bytes, COUNTER_TOTAL, "spanring_drained_bytes", "Bytes of records drained."),

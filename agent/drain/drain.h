@@ -100,6 +100,9 @@ struct drain_counters {
 	uint64_t rings_refused; /* looks at one that had to wait: too many of all, or of a user */
 	uint64_t turns_cut;	/* a ring had more than one turn may read */
 	uint64_t junk_names;	/* now: in the directory, and not ours */
+	/* Now (of the last listing, and of the news since): under a ring's name, and
+	 * no ring that this version reads. */
+	uint64_t rings_unreadable;
 	uint64_t blocks_returned, bytes;
 	uint64_t refused[16]; /* as drain_ring_counters, of the rings that died */
 };

@@ -82,8 +82,10 @@ static int open_file(struct drain *drain, struct ring_map *map, const char *name
 		reason = "its name is not its id";
 		r = -EPROTO;
 	}
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT) {
+		drain->counters.rings_unreadable++;
 		stage_ignore(drain, name, r == -ELOOP ? "a symbolic link" : reason);
+	}
 	return r;
 }
 
@@ -282,6 +284,9 @@ int find_all(struct drain *drain)
 	struct walk walk = {.drain = drain, .all = true};
 	int r;
 
+	/* They stay: an agent of another version, or `spanring recover` of it, can
+	 * read what we cannot, and no look at a file tells that nobody will. */
+	drain->counters.rings_unreadable = 0;
 	stage_ignore_begin(drain);
 	r = ring_dir_list(drain->directory, name_seen, &walk);
 	stage_ignore_end(drain);
