@@ -1,6 +1,7 @@
 /* What an archive says, against what the modules wrote (sim_world.h). */
 #include <dirent.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -385,6 +386,19 @@ static bool archive_may_stay(const char *name)
 static bool aside_may_stay(const char *name)
 {
 	return archive_may_stay(name) || strstr(name, ".kept-");
+}
+
+bool sim_spools_are_left(const struct sim_world *world)
+{
+	char pattern[SIM_PATH_BYTES];
+	glob_t found;
+	int r;
+
+	sim_path(world, "disk/archive/*.partial", pattern);
+	r = glob(pattern, GLOB_NOSORT, NULL, &found);
+	if (r == 0)
+		globfree(&found);
+	return r == 0;
 }
 
 bool sim_check_left(const struct sim_world *world, bool damaged)

@@ -527,7 +527,8 @@ bool sim_world_settle(struct sim_world *world, struct pipeline *pipeline, uint64
 		sim_module_die(&world->modules[i]);
 	do
 		agent_turn(world, pipeline);
-	while (!rests(pipeline) && world->env.passed_ns < until_ns);
+	while ((!rests(pipeline) || sim_spools_are_left(world)) &&
+	       world->env.passed_ns < until_ns);
 	return rests(pipeline);
 }
 

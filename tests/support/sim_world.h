@@ -156,6 +156,8 @@ bool sim_check_ledgers(struct pipeline *pipeline);
 /* I10: no ring, no spool, no temporary file is left; of a disk that lost power,
  * what cannot be read is kept aside. */
 bool sim_check_left(const struct sim_world *world, bool damaged);
+/* Whether there is one, of a run that is open or one that could not be removed. */
+bool sim_spools_are_left(const struct sim_world *world);
 /* How many spans of the archive have this attribute, and an integer of it. */
 uint64_t sim_count_marks(const struct sim_world *world, const char *key, int64_t value);
 
