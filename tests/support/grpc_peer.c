@@ -88,6 +88,10 @@ static void answer(struct grpc_peer *peer, struct grpc_peer_stream *stream)
 		(void)nghttp2_submit_response(peer->session, stream->id, nv,
 					      pairs(nv, reply->headers),
 					      reply->trailers_only ? NULL : &provider);
+	/* With a body it comes behind that. */
+	if (reply->has_reset && reply->headers[0] && !reply->body.len)
+		(void)nghttp2_submit_rst_stream(peer->session, 0, stream->id,
+						(uint32_t)reply->reset);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)

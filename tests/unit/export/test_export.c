@@ -7,487 +7,308 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "export/export.h"
-#include "grpc_peer.h"
-#include "test_env.h"
-
-struct scene {
-	struct test_env env;
-	struct export_options options;
-	struct export export;
-	int listener;
-	int socket; /* accepted, or -1 */
-	struct grpc_peer peer;
-	bool deaf; /* the peer accepts and then does nothing */
-	unsigned accepted;
-	void (*on_request)(void *arg, struct bytes body, struct grpc_peer_reply *reply);
-	void *on_request_arg;
-	uint64_t number;
-	char log[8192];
-};
-
-static void keep_line(void *arg, int priority, const char *line)
-{
-	struct scene *scene = arg;
-	size_t len = strlen(scene->log);
-
-	(void)snprintf(scene->log + len, sizeof(scene->log) - len, "<%d>%s\n", priority, line);
-}
-
-static int listen_on(int family, uint16_t *port)
-{
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-				  .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-				  .sin6_port = htons(*port)};
-	struct sockaddr_in v4 = {.sin_family = AF_INET,
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-				 .sin_port = htons(*port)};
-	struct sockaddr *addr =
-		family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
-	socklen_t len = family == AF_INET ? sizeof(v4) : sizeof(v6);
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-
-	if (fd < 0)
-		return -1;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, addr, len) < 0 || listen(fd, 8) < 0 || getsockname(fd, addr, &len) < 0) {
-		close(fd);
-		return -1;
-	}
-	*port = ntohs(family == AF_INET ? v4.sin_port : v6.sin6_port);
-	return fd;
-}
-
-static struct scene *scene_new_on(int family, const char *host)
-{
-	struct scene *scene = calloc(1, sizeof(*scene));
-	uint16_t port = 0;
-	char text[64];
-
-	assert_non_null(scene);
-	assert_int_equal(test_env_init(&scene->env), 0);
-	scene->socket = -1;
-	scene->listener = listen_on(family, &port);
-	if (scene->listener < 0)
-		skip();
-	(void)snprintf(text, sizeof(text), "http://%s:%d", host, port);
-	assert_int_equal(endpoint_parse(&scene->options.endpoint, text, NULL, 0), 0);
-	scene->options.log = keep_line;
-	scene->options.log_arg = scene;
-	return scene;
-}
-
-static struct scene *scene_new(void)
-{
-	return scene_new_on(AF_INET, "127.0.0.1");
-}
-
-static void scene_begin(struct scene *scene)
-{
-	assert_int_equal(export_init(&scene->export, &scene->env.env, &scene->options, 1), 0);
-}
-
-static void peer_hang_up(struct scene *scene)
-{
-	if (scene->socket < 0)
-		return;
-	close(scene->socket);
-	scene->socket = -1;
-	grpc_peer_fini(&scene->peer);
-}
-
-static void scene_end(struct scene *scene)
-{
-	const struct export_counters *n = &scene->export.counters;
-
-	assert_int_equal(n->pushed, n->sent + export_waiting(&scene->export) +
-					    n->rejected_partial + n->rejected_status +
-					    n->dropped_too_large);
-	peer_hang_up(scene);
-	export_fini(&scene->export);
-	test_env_fini(&scene->env);
-	if (scene->listener >= 0)
-		close(scene->listener);
-	free(scene);
-}
-
-static void peer_accept(struct scene *scene)
-{
-	struct grpc_peer_reply replies[GRPC_PEER_REPLIES];
-	size_t n = scene->peer.replies_n;
-	bool forever = scene->peer.forever;
-	int fd = scene->listener < 0 ? -1 : accept4(scene->listener, NULL, NULL, SOCK_NONBLOCK);
-	int one = 1;
-
-	if (fd < 0)
-		return;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	peer_hang_up(scene);
-	/* A script that was written before the connection came stays. */
-	memcpy(replies, scene->peer.replies, sizeof(replies));
-	grpc_peer_init(&scene->peer, 0, 100);
-	memcpy(scene->peer.replies, replies, sizeof(replies));
-	scene->peer.replies_n = n;
-	scene->peer.forever = forever;
-	scene->peer.request = scene->on_request;
-	scene->peer.request_arg = scene->on_request_arg;
-	scene->socket = fd;
-	scene->accepted++;
-}
-
-static void peer_serve(struct scene *scene)
-{
-	uint8_t bytes[65536];
-	struct buf out = BUF_INIT;
-	ssize_t n;
-
-	peer_accept(scene);
-	if (scene->socket < 0 || scene->deaf)
-		return;
-	while ((n = recv(scene->socket, bytes, sizeof(bytes), 0)) > 0)
-		assert_int_equal(grpc_peer_recv(&scene->peer, bytes, (size_t)n), 0);
-	grpc_peer_send(&scene->peer, &out);
-	if (out.len)
-		assert_int_equal(send(scene->socket, out.at, out.len, MSG_NOSIGNAL), out.len);
-	buf_fini(&out);
-}
-
-static void scene_round(struct scene *scene)
-{
-	(void)export_tick(&scene->export, scene->env.mono_ns);
-	(void)scene->env.env.ops->wait(&scene->env.env, 1000000);
-	peer_serve(scene);
-}
-
-static void scene_rounds(struct scene *scene, int n)
-{
-	while (n--)
-		scene_round(scene);
-}
-
-static int push_sized(struct scene *scene, size_t len)
-{
-	static uint8_t bytes[8 << 20];
-	const struct finished_span span = {
-		.number = scene->number + 1,
-		.span = {bytes, len},
-	};
-	int r = export_push(&scene->export, &span);
-
-	if (r == 0)
-		scene->number++;
-	return r;
-}
-
-static void push(struct scene *scene, unsigned n)
-{
-	while (n--)
-		assert_int_equal(push_sized(scene, 100), 0);
-}
+#include "collector_scene.h"
 
 /* --- time ----------------------------------------------------------------- */
 
 static void spans_wait_for_the_delay_and_not_longer(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	uint64_t begin;
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns), UINT64_MAX);
 	begin = scene->env.mono_ns;
-	push(scene, 1);
+	collector_push(scene, 1);
 	assert_int_equal(export_next_due(&scene->export, begin), begin + 1000000000);
 	test_env_advance_ms(&scene->env, 999);
-	scene_rounds(scene, 10);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->accepted, 0);
 	test_env_advance_ms(&scene->env, 1);
 	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns),
 			 scene->env.mono_ns);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 1);
 	assert_true(export_idle(&scene->export));
 	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns), UINT64_MAX);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_full_batch_and_a_flush_do_not_wait(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 5;
-	scene_begin(scene);
-	push(scene, 7);
-	scene_rounds(scene, 20);
+	collector_begin(scene);
+	collector_push(scene, 7);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 5);
 	assert_int_equal(export_acked(&scene->export), 5);
 	export_flush(&scene->export);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 7);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- memory --------------------------------------------------------------- */
 
 static void push_refuses_when_its_batches_are_full(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 10;
 	scene->options.streams_max = 2;
-	scene_begin(scene);
-	push(scene, 40); /* two in flight and two more */
-	assert_int_equal(push_sized(scene, 100), -ENOBUFS);
+	collector_begin(scene);
+	collector_push(scene, 40); /* two in flight and two more */
+	assert_int_equal(collector_push_sized(scene, 100), -ENOBUFS);
 	assert_int_equal(export_waiting(&scene->export), 40);
 	assert_int_equal(scene->export.counters.pushed, 40);
-	scene_rounds(scene, 20);
-	assert_int_equal(push_sized(scene, 100), 0);
-	scene_end(scene);
+	collector_rounds(scene, 20);
+	assert_int_equal(collector_push_sized(scene, 100), 0);
+	collector_end(scene);
 }
 
 static void push_refuses_more_bytes_than_its_memory(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.memory_max = 1000000;
-	scene_begin(scene);
-	assert_int_equal(push_sized(scene, 3 << 20), 0); /* alone: any size */
-	assert_int_equal(push_sized(scene, 100), -ENOBUFS);
+	collector_begin(scene);
+	assert_int_equal(collector_push_sized(scene, 3 << 20), 0); /* alone: any size */
+	assert_int_equal(collector_push_sized(scene, 100), -ENOBUFS);
 	export_flush(&scene->export);
 	for (int i = 0; i < 3000 && !export_idle(&scene->export); i++)
-		scene_round(scene);
-	assert_int_equal(push_sized(scene, 400000), 0);
-	assert_int_equal(push_sized(scene, 400000), 0);
-	assert_int_equal(push_sized(scene, 400000), -ENOBUFS);
+		collector_round(scene);
+	assert_int_equal(collector_push_sized(scene, 400000), 0);
+	assert_int_equal(collector_push_sized(scene, 400000), 0);
+	assert_int_equal(collector_push_sized(scene, 400000), -ENOBUFS);
 	assert_true(scene->export.memory < 1000000);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void rule_09_a_span_over_the_request_limit_is_dropped_and_counted(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.request_bytes_max = 10000;
-	scene_begin(scene);
-	assert_int_equal(push_sized(scene, 10001), 0);
+	collector_begin(scene);
+	assert_int_equal(collector_push_sized(scene, 10001), 0);
 	assert_int_equal(scene->export.counters.dropped_too_large, 1);
 	assert_int_equal(scene->export.counters.pushed, 1);
 	assert_int_equal(export_acked(&scene->export), 1);
 	assert_true(export_idle(&scene->export));
-	assert_int_equal(push_sized(scene, 9000), 0);
+	assert_int_equal(collector_push_sized(scene, 9000), 0);
 	assert_int_equal(export_acked(&scene->export), 1);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- what is finished with ------------------------------------------------ */
 
 static void acked_is_the_last_before_the_oldest_unfinished(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 2;
-	scene_begin(scene);
+	collector_begin(scene);
 	assert_int_equal(export_acked(&scene->export), 0);
 	grpc_peer_expect(&scene->peer)->silent = true;
-	push(scene, 2); /* 1 and 2 hang */
+	collector_push(scene, 2); /* 1 and 2 hang */
 	scene->number = 9;
-	push(scene, 4); /* 10 to 13 do not */
-	scene_rounds(scene, 20);
+	collector_push(scene, 4); /* 10 to 13 do not */
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 4);
 	assert_int_equal(export_acked(&scene->export), 0);
 	test_env_advance_ms(&scene->env, 10000);
-	scene_rounds(scene, 3);
+	collector_rounds(scene, 3);
 	test_env_advance_ms(&scene->env, 1200);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 6);
 	assert_int_equal(export_acked(&scene->export), 13);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_cursor_begins_where_it_is_told(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	assert_int_equal(export_init(&scene->export, &scene->env.env, &scene->options, 1000),
 			 0);
 	assert_int_equal(export_acked(&scene->export), 999);
 	scene->number = 1004;
-	push(scene, 1);
+	collector_push(scene, 1);
 	assert_int_equal(export_acked(&scene->export), 1004);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- connections ---------------------------------------------------------- */
 
 static void a_refused_connection_is_tried_again_with_growing_waits(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	uint64_t wait;
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	close(scene->listener);
 	scene->listener = -1;
-	push(scene, 1);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->env.connects, 1);
 	assert_non_null(strstr(scene->log, "Connection refused"));
 	wait = export_next_due(&scene->export, scene->env.mono_ns) - scene->env.mono_ns;
 	assert_in_range(wait, 800000000, 1200000000);
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->env.connects, 1);
 	test_env_advance(&scene->env, wait);
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->env.connects, 2);
 	wait = export_next_due(&scene->export, scene->env.mono_ns) - scene->env.mono_ns;
 	assert_in_range(wait, 1280000000, 1920000000);
 	assert_int_equal(scene->export.counters.connect_failures, 2);
 	assert_memory_equal(scene->export.last_error,
 			    "UNAVAILABLE:", sizeof("UNAVAILABLE:") - 1);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void localhost_is_tried_on_both_loopbacks(void **state)
 {
-	struct scene *scene = scene_new_on(AF_INET6, "localhost");
+	struct collector_scene *scene = collector_new_on(AF_INET6, "localhost");
 
 	(void)state;
-	scene_begin(scene);
-	push(scene, 1);
+	collector_begin(scene);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
-	scene_rounds(scene, 30);
+	collector_rounds(scene, 30);
 	assert_int_equal(scene->export.counters.sent, 1);
 	assert_int_equal(scene->export.counters.connect_failures, 0);
 	assert_string_equal(scene->log, "");
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_name_that_does_not_resolve_is_said_so(void **state)
 {
-	struct scene *scene = scene_new_on(AF_INET, "no-such-host.invalid");
+	struct collector_scene *scene = collector_new_on(AF_INET, "no-such-host.invalid");
 
 	(void)state;
-	scene_begin(scene);
-	push(scene, 1);
+	collector_begin(scene);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	assert_non_null(strstr(scene->log, "cannot resolve no-such-host.invalid:"));
 	assert_non_null(strstr(scene->log, "no such host, trying again in "));
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_peer_that_never_speaks_is_left_after_a_ping(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->deaf = true;
-	scene_begin(scene);
-	push(scene, 1);
+	collector_begin(scene);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
-	scene_rounds(scene, 10);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->export.in_flight, 1);
 	test_env_advance_ms(&scene->env, 10000);
-	scene_rounds(scene, 3);
+	collector_rounds(scene, 3);
 	assert_true(export_connected(&scene->export));
 	assert_memory_equal(scene->export.last_error,
 			    "DEADLINE_EXCEEDED:", sizeof("DEADLINE_EXCEEDED:") - 1);
 	test_env_advance_ms(&scene->env, 20000);
-	scene_rounds(scene, 1);
+	collector_rounds(scene, 1);
 	assert_false(export_connected(&scene->export));
 	assert_non_null(strstr(scene->log, "the peer does not answer"));
 	scene->deaf = false;
 	for (int i = 0; i < 10 && !export_idle(&scene->export); i++) {
 		test_env_advance_ms(&scene->env, 1000);
-		scene_rounds(scene, 5);
+		collector_rounds(scene, 5);
 	}
 	assert_int_equal(scene->accepted, 2);
 	assert_int_equal(scene->export.counters.sent, 1);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* Ten minutes of a server that never answers, but answers pings. */
 static void rule_26_a_hanging_server_is_pinged_once_in_five_minutes(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.streams_max = 1;
-	scene_begin(scene);
+	collector_begin(scene);
 	for (int i = 0; i < GRPC_PEER_REPLIES; i++)
 		grpc_peer_expect(&scene->peer)->silent = true;
 	scene->peer.forever = true;
-	push(scene, 1);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
 	for (int i = 0; i < 600; i++) {
-		scene_rounds(scene, 3);
+		collector_rounds(scene, 3);
 		test_env_advance_ms(&scene->env, 1000);
 	}
 	assert_true(scene->export.counters.requests > 10);
 	assert_int_equal(scene->accepted, 1);
 	assert_true(export_connected(&scene->export));
 	assert_in_range(scene->peer.pings, 1, 2);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_slow_peer_that_answers_pings_keeps_its_connection(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.streams_max = 1;
 	scene->options.batch_spans_max = 1;
-	scene_begin(scene);
-	push(scene, 1);
-	scene_rounds(scene, 10);
+	collector_begin(scene);
+	collector_push(scene, 1);
+	collector_rounds(scene, 10);
 	for (int i = 0; i < 3; i++)
 		grpc_peer_expect(&scene->peer)->silent = true;
 	test_env_advance_ms(&scene->env, 1000);
-	push(scene, 1);
-	scene_rounds(scene, 5);
+	collector_push(scene, 1);
+	collector_rounds(scene, 5);
 	for (int i = 0; i < 40; i++) {
 		test_env_advance_ms(&scene->env, 1000);
-		scene_rounds(scene, 3);
+		collector_rounds(scene, 3);
 	}
 	assert_int_equal(scene->accepted, 1);
 	assert_true(scene->peer.pings >= 1);
 	assert_int_equal(scene->export.counters.sent, 2);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_connection_lost_with_calls_in_flight_is_made_again(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 1;
-	scene_begin(scene);
-	push(scene, 1);
-	scene_rounds(scene, 10);
+	collector_begin(scene);
+	collector_push(scene, 1);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->export.counters.sent, 1);
 	grpc_peer_expect(&scene->peer);
 	grpc_peer_expect(&scene->peer)->silent = true;
-	push(scene, 1);
-	scene_rounds(scene, 5);
+	collector_push(scene, 1);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->export.in_flight, 1);
-	peer_hang_up(scene);
-	scene_rounds(scene, 5);
+	collector_hang_up(scene);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->export.in_flight, 0);
 	assert_memory_equal(scene->export.last_error,
 			    "UNAVAILABLE:", sizeof("UNAVAILABLE:") - 1);
@@ -495,92 +316,92 @@ static void a_connection_lost_with_calls_in_flight_is_made_again(void **state)
 	assert_int_equal(scene->accepted, 2);
 	scene->peer.replies_n = 0;
 	test_env_advance_ms(&scene->env, 1200);
-	scene_rounds(scene, 10);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->export.counters.sent, 2);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void rule_24_after_goaway_new_calls_take_a_new_connection(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 1;
-	scene_begin(scene);
-	push(scene, 1);
-	scene_rounds(scene, 10);
+	collector_begin(scene);
+	collector_push(scene, 1);
+	collector_rounds(scene, 10);
 	assert_int_equal(nghttp2_submit_goaway(scene->peer.session, 0, scene->peer.last_stream,
 					       NGHTTP2_NO_ERROR, NULL, 0),
 			 0);
-	scene_rounds(scene, 3);
+	collector_rounds(scene, 3);
 	assert_false(export_connected(&scene->export));
 	/* An orderly end of an idle connection is nobody's failure. */
 	assert_string_equal(scene->log, "");
-	push(scene, 1);
-	scene_rounds(scene, 10);
+	collector_push(scene, 1);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->accepted, 2);
 	assert_int_equal(scene->export.counters.sent, 2);
 	assert_int_equal(scene->export.counters.retries, 0);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void an_idle_connection_that_ends_is_not_made_again_for_nothing(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 1;
-	scene_begin(scene);
-	push(scene, 1);
-	scene_rounds(scene, 10);
-	peer_hang_up(scene);
+	collector_begin(scene);
+	collector_push(scene, 1);
+	collector_rounds(scene, 10);
+	collector_hang_up(scene);
 	test_env_advance_ms(&scene->env, 5000);
-	scene_rounds(scene, 10);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->accepted, 1);
 	assert_int_equal(export_next_due(&scene->export, scene->env.mono_ns), UINT64_MAX);
 	assert_string_equal(scene->log, "");
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void an_answer_that_is_no_response_is_a_permanent_refusal(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	*grpc_peer_expect(&scene->peer) = (struct grpc_peer_reply){
 		.headers = {":status", "200", "content-type", "application/grpc"},
 		.body = {(const uint8_t *)"\0\0\0\0\2\x0a\x7f", 7},
 		.trailers = {"grpc-status", "0"},
 	};
-	push(scene, 3);
+	collector_push(scene, 3);
 	export_flush(&scene->export);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.rejected_status, 3);
 	assert_memory_equal(scene->export.last_error, "INTERNAL:", sizeof("INTERNAL:") - 1);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void what_the_peer_says_stays_on_one_line_of_the_log(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	unsigned lines = 0;
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	*grpc_peer_expect(&scene->peer) = (struct grpc_peer_reply){
 		.headers = {":status", "200", "content-type", "application/grpc", "grpc-status",
 			    "3", "grpc-message", "a%0Ab%1B[31m"},
 		.trailers_only = true,
 	};
-	push(scene, 1);
+	collector_push(scene, 1);
 	export_flush(&scene->export);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	for (const char *c = scene->log; *c; c++)
 		lines += *c == '\n';
 	assert_int_equal(lines, 1);
 	assert_non_null(strstr(scene->log, "INVALID_ARGUMENT: a b [31m"));
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- what the peer refuses for what is in it -------------------------------- */
@@ -600,7 +421,7 @@ static int keep_parked(void *arg, struct bytes request, const char *status, cons
 	return park_result;
 }
 
-static int push_marked(struct scene *scene, bool bad)
+static int push_marked(struct collector_scene *scene, bool bad)
 {
 	uint8_t bytes[40] = {0x2a, 38};
 	const struct finished_span span = {.number = scene->number + 1,
@@ -633,9 +454,9 @@ static void refuse_marked(void *arg, struct bytes body, struct grpc_peer_reply *
 		++*spans;
 }
 
-static struct scene *scene_marked(unsigned *spans)
+static struct collector_scene *scene_marked(unsigned *spans)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	parked = 0;
 	park_result = 0;
@@ -650,13 +471,13 @@ static struct scene *scene_marked(unsigned *spans)
 static void a_refused_span_is_found_and_the_others_arrive(void **state)
 {
 	unsigned spans;
-	struct scene *scene = scene_marked(&spans);
+	struct collector_scene *scene = scene_marked(&spans);
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	for (int i = 0; i < 512; i++)
 		assert_int_equal(push_marked(scene, i == 300), 0);
-	scene_rounds(scene, 60);
+	collector_rounds(scene, 60);
 	assert_int_equal(scene->export.counters.sent, 511);
 	assert_int_equal(spans, 511);
 	assert_int_equal(scene->export.counters.rejected_status, 1);
@@ -669,41 +490,41 @@ static void a_refused_span_is_found_and_the_others_arrive(void **state)
 	assert_true(export_idle(&scene->export));
 	assert_int_equal(export_acked(&scene->export), 512);
 	assert_int_equal(scene->export.settled.sent, 511);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_refused_span_that_cannot_be_kept_is_counted(void **state)
 {
 	unsigned spans;
-	struct scene *scene = scene_marked(&spans);
+	struct collector_scene *scene = scene_marked(&spans);
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	park_result = -ENOSPC;
 	assert_int_equal(push_marked(scene, true), 0);
 	export_flush(&scene->export);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.park_failures, 1);
 	assert_int_equal(scene->export.counters.parked, 0);
 	assert_int_equal(scene->export.counters.rejected_status, 1);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_peer_that_refuses_everything_is_asked_so_often_a_minute(void **state)
 {
 	unsigned spans;
-	struct scene *scene = scene_marked(&spans);
+	struct collector_scene *scene = scene_marked(&spans);
 	uint64_t parked_first;
 
 	(void)state;
-	scene_begin(scene);
+	collector_begin(scene);
 	for (int i = 0; i < 5000; i++) {
 		while (push_marked(scene, true) < 0)
-			scene_round(scene);
+			collector_round(scene);
 	}
 	export_flush(&scene->export);
 	for (int i = 0; i < 3000 && !export_idle(&scene->export); i++)
-		scene_round(scene);
+		collector_round(scene);
 	assert_true(export_idle(&scene->export));
 	assert_int_equal(scene->export.counters.rejected_status, 5000);
 	assert_int_equal(scene->export.counters.parked + scene->export.counters.not_isolated,
@@ -716,62 +537,62 @@ static void a_peer_that_refuses_everything_is_asked_so_often_a_minute(void **sta
 		assert_int_equal(push_marked(scene, true), 0);
 	export_flush(&scene->export);
 	for (int i = 0; i < 300 && !export_idle(&scene->export); i++)
-		scene_round(scene);
+		collector_round(scene);
 	assert_int_equal(scene->export.counters.parked, parked_first + 10);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void rule_05_told_to_keep_them_together_a_refused_request_is_dropped(void **state)
 {
 	unsigned spans;
-	struct scene *scene = scene_marked(&spans);
+	struct collector_scene *scene = scene_marked(&spans);
 
 	(void)state;
 	scene->options.keep_together = true;
-	scene_begin(scene);
+	collector_begin(scene);
 	for (int i = 0; i < 512; i++)
 		assert_int_equal(push_marked(scene, i == 300), 0);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.requests, 1);
 	assert_int_equal(scene->export.counters.rejected_status, 512);
 	assert_int_equal(spans, 0);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- how many at once -------------------------------------------------------- */
 
 static void rule_11_requests_under_way_grow_while_the_peer_keeps_up(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	size_t most = 0;
 
 	(void)state;
 	scene->options.batch_spans_max = 1;
-	scene_begin(scene);
+	collector_begin(scene);
 	assert_int_equal(scene->export.streams, 2);
 	for (int i = 0; i < 200; i++) {
-		while (push_sized(scene, 100) == 0)
+		while (collector_push_sized(scene, 100) == 0)
 			;
 		(void)export_tick(&scene->export, scene->env.mono_ns);
 		most = scene->export.in_flight > most ? scene->export.in_flight : most;
-		scene_round(scene);
+		collector_round(scene);
 	}
 	assert_int_equal(scene->export.streams, EXPORT_STREAMS_LIMIT);
 	assert_int_equal(most, EXPORT_STREAMS_LIMIT);
 	/* All that are under way fail for one reason: it halves once. */
 	for (unsigned i = 0; i < EXPORT_STREAMS_LIMIT; i++)
-		while (push_sized(scene, 100) == 0)
+		while (collector_push_sized(scene, 100) == 0)
 			;
 	(void)export_tick(&scene->export, scene->env.mono_ns);
 	assert_int_equal(scene->export.in_flight, EXPORT_STREAMS_LIMIT);
 	test_env_advance_ms(&scene->env, 1);
-	peer_hang_up(scene);
+	collector_hang_up(scene);
 	close(scene->listener);
 	scene->listener = -1;
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	assert_int_equal(scene->export.in_flight, 0);
 	assert_int_equal(scene->export.streams, EXPORT_STREAMS_LIMIT / 2);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 /* --- compression ----------------------------------------------------------- */
@@ -781,15 +602,15 @@ static const struct grpc_peer_reply unimplemented = {
 	.trailers_only = true,
 };
 
-static void one_request(struct scene *scene)
+static void one_request(struct collector_scene *scene)
 {
-	push(scene, 50);
+	collector_push(scene, 50);
 	export_flush(&scene->export);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	(void)buf_append_byte(&scene->peer.headers, 0);
 }
 
-static unsigned encoded(const struct scene *scene, const char *header)
+static unsigned encoded(const struct collector_scene *scene, const char *header)
 {
 	unsigned n = 0;
 
@@ -800,11 +621,11 @@ static unsigned encoded(const struct scene *scene, const char *header)
 
 static void rule_17_a_compression_that_is_refused_costs_no_span(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.compression = COMPRESSION_ZSTD;
-	scene_begin(scene);
+	collector_begin(scene);
 	one_request(scene); /* answered without a list */
 	scene->peer.headers.len--;
 	scene->peer.replies[1] = unimplemented;
@@ -817,30 +638,30 @@ static void rule_17_a_compression_that_is_refused_costs_no_span(void **state)
 	assert_int_equal(scene->export.counters.sent, 100);
 	assert_int_equal(scene->export.counters.requests, 3);
 	assert_int_equal(scene->export.counters.rejected_status, 0);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void
 rule_05_a_service_that_is_not_there_is_asked_once_more_without_compression(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.compression = COMPRESSION_GZIP;
-	scene_begin(scene);
+	collector_begin(scene);
 	*grpc_peer_expect(&scene->peer) = unimplemented;
 	*grpc_peer_expect(&scene->peer) = unimplemented;
 	one_request(scene);
 	assert_int_equal(encoded(scene, "grpc-encoding: gzip\n"), 1);
 	assert_int_equal(scene->export.counters.requests, 2);
 	assert_int_equal(scene->export.counters.rejected_status, 50);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void options_out_of_range_are_refused(void **state)
 {
 	static const struct export_header bad = {"grpc-x", "y"};
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	struct export_options options = {.streams_max = EXPORT_STREAMS_LIMIT + 1};
 	struct export *export = &scene->export;
 
@@ -854,21 +675,21 @@ static void options_out_of_range_are_refused(void **state)
 	assert_int_equal(export_init(export, &scene->env.env, &options, 1), 0);
 	assert_string_equal(export->options.endpoint.authority, "localhost:4317");
 	assert_int_equal(export->options.timeout_ms, 10000);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	struct export_options options;
 
 	(void)state;
 	scene->options.batch_spans_max = 2;
 	scene->options.streams_max = 1;
-	scene_begin(scene);
+	collector_begin(scene);
 	grpc_peer_expect(&scene->peer)->silent = true;
-	push(scene, 5);
-	scene_rounds(scene, 10);
+	collector_push(scene, 5);
+	collector_rounds(scene, 10);
 	assert_int_equal(scene->export.in_flight, 1);
 	options = scene->options;
 	options.streams_max = 4;
@@ -878,9 +699,9 @@ static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **s
 	assert_int_equal(scene->export.in_flight, 0);
 	assert_int_equal(export_waiting(&scene->export), 5);
 	scene->peer.replies_n = 0;
-	push(scene, 120);
+	collector_push(scene, 120);
 	export_flush(&scene->export);
-	scene_rounds(scene, 30);
+	collector_rounds(scene, 30);
 	assert_int_equal(scene->accepted, 2);
 	assert_int_equal(scene->export.counters.sent, 125);
 	assert_int_equal(export_acked(&scene->export), 125);
@@ -891,10 +712,10 @@ static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **s
 	assert_int_equal(export_reload(&scene->export, &options), -EINVAL);
 	assert_int_equal(scene->export.options.streams_max, 4);
 	assert_true(export_connected(&scene->export));
-	scene_end(scene);
+	collector_end(scene);
 }
 
-static uint64_t settled(const struct scene *scene)
+static uint64_t settled(const struct collector_scene *scene)
 {
 	const struct export_outcome *outcome = &scene->export.settled;
 
@@ -906,44 +727,44 @@ static uint64_t settled(const struct scene *scene)
  * pushes the rest again must count every span once. */
 static void what_is_settled_is_just_what_lies_in_front_of_the_cursor(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 
 	(void)state;
 	scene->options.batch_spans_max = 2;
 	scene->options.request_bytes_max = 10000;
 	scene->options.batch_bytes_max = 10000;
-	scene_begin(scene);
+	collector_begin(scene);
 	grpc_peer_expect(&scene->peer)->silent = true; /* 1 and 2 */
-	push(scene, 2);
-	scene_rounds(scene, 5);
-	push(scene, 2);
-	assert_int_equal(push_sized(scene, 20000), 0); /* 5 is too large */
-	scene->number += 3;			       /* 6 to 8 were lost */
-	push(scene, 2);
+	collector_push(scene, 2);
+	collector_rounds(scene, 5);
+	collector_push(scene, 2);
+	assert_int_equal(collector_push_sized(scene, 20000), 0); /* 5 is too large */
+	scene->number += 3;					 /* 6 to 8 were lost */
+	collector_push(scene, 2);
 	export_give_up(&scene->export, 20); /* 11 to 20 */
 	scene->number = 20;
-	push(scene, 2);
-	scene_rounds(scene, 20);
+	collector_push(scene, 2);
+	collector_rounds(scene, 20);
 	assert_int_equal(scene->export.counters.sent, 6);
 	assert_int_equal(export_acked(&scene->export), 0);
 	assert_int_equal(settled(scene), 0);
 	/* The first batch is sent again and answered: all is settled at once. */
 	test_env_advance_ms(&scene->env, 20000);
-	scene_rounds(scene, 5);
+	collector_rounds(scene, 5);
 	test_env_advance_ms(&scene->env, 20000);
-	scene_rounds(scene, 20);
+	collector_rounds(scene, 20);
 	assert_int_equal(export_acked(&scene->export), 22);
 	assert_int_equal(settled(scene), 22);
 	assert_int_equal(scene->export.settled.sent, 8);
 	assert_int_equal(scene->export.settled.dropped_too_large, 1);
 	assert_int_equal(scene->export.settled.dropped_lost, 3);
 	assert_int_equal(scene->export.settled.dropped_backlog, 10);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 static void a_next_life_goes_on_counting(void **state)
 {
-	struct scene *scene = scene_new();
+	struct collector_scene *scene = collector_new();
 	struct export_outcome before = {.sent = 7, .rejected_status = 2, .dropped_backlog = 1};
 
 	(void)state;
@@ -952,12 +773,12 @@ static void a_next_life_goes_on_counting(void **state)
 	assert_int_equal(export_acked(&scene->export), 10);
 	assert_int_equal(settled(scene), 10);
 	scene->number = 10;
-	push(scene, 3);
+	collector_push(scene, 3);
 	export_flush(&scene->export);
-	scene_rounds(scene, 10);
+	collector_rounds(scene, 10);
 	assert_int_equal(settled(scene), 13);
 	assert_int_equal(scene->export.counters.sent, 10);
-	scene_end(scene);
+	collector_end(scene);
 }
 
 int main(void)
