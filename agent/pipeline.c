@@ -39,17 +39,17 @@ static void acknowledge_flushes(struct pipeline *p, uint64_t sequence)
 }
 
 /* What was received is answered when it is where a flush would be acknowledged. */
-static void answer_senders(struct pipeline *p, uint64_t now_ns, uint64_t sequence)
+static int answer_senders(struct pipeline *p, uint64_t now_ns, uint64_t sequence)
 {
 	int r;
 
 	if (!p->receive)
-		return;
+		return 0;
 	receive_logged(p->receive, sequence);
 	r = news_receive_ready(p);
 	if (r < 0)
 		receive_log_failed(p->receive, r);
-	(void)receive_tick(p->receive, now_ns);
+	return receive_tick(p->receive, now_ns);
 }
 
 /* A dead ring goes in two steps: once assembly has ended its spans, the log is
@@ -99,7 +99,7 @@ int pipeline_step(struct pipeline *p)
 	sequence = safe_sequence(p);
 	drain_logged(p->drain, sequence);
 	acknowledge_flushes(p, sequence);
-	answer_senders(p, now_ns, sequence);
+	work += answer_senders(p, now_ns, sequence);
 	bury_dead(p, sequence);
 	work += pipeline_feed(p);
 	for (uint32_t i = 0; i < p->destination_count; i++)

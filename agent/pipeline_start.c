@@ -249,7 +249,8 @@ static int start_receive(struct pipeline *p)
 		.arg = p,
 	};
 
-	if (!settings->receive_enabled)
+	/* A private agent is there for those who know its directory. */
+	if (!settings->receive_enabled || settings->private_dir)
 		return 0;
 	memcpy(options.agent_id, p->agent_id, sizeof options.agent_id);
 	/* They were found good when the settings were read. */

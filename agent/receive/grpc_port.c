@@ -7,8 +7,8 @@
 #include "receive/grpc_session.h"
 #include "receive/listener.h"
 
-/* Of one wake-up: a sender that talks without end must not keep the rings. */
-#define READS_MAX 16
+/* Of one wake-up: senders that talk without end must not keep the rings. */
+#define READS_MAX 4
 #define ACCEPTS_MAX 64
 /* How long a port rests that has no descriptors for connections. */
 #define REST_NS UINT64_C(100000000)

@@ -12,7 +12,7 @@
  * at a time. */
 #define PIECE_BYTES (32u << 10)
 /* Its work comes in pieces; the rings are not to wait for all of it. */
-#define RUNS_MAX 64
+#define RUNS_MAX 8
 #define TICK_NS UINT64_C(50000000)
 
 /* A connection, for its deadline: of the request under way, or of the silence. */
@@ -30,6 +30,7 @@ struct http_server {
 	struct listener listener;
 	struct MHD_Daemon *daemon;
 	int epoll_fd; /* its own, watched by env */
+	bool unfinished;
 	struct list connections;
 };
 
@@ -155,17 +156,20 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 
 /* ---- the daemon ------------------------------------------------------------------ */
 
-/* Until it has nothing left that is ready: its epoll is edge-triggered inside, and
- * what it put off is not told by the descriptor. */
+/* Until it has nothing left that is ready, or the rings' turn comes: its epoll is
+ * edge-triggered inside, and what it put off is not told by the descriptor, so the next
+ * tick goes on. */
 static void run(struct http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
 
+	server->unfinished = false;
 	for (int i = 0; server->daemon && i < RUNS_MAX; i++) {
 		(void)MHD_run(server->daemon);
 		if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES || timeout_ms > 0)
 			return;
 	}
+	server->unfinished = server->daemon != NULL;
 }
 
 static void on_ready(void *arg, uint32_t events)
@@ -322,8 +326,16 @@ int http_port_tick(struct http_port *port, uint64_t now_ns)
 {
 	int work = 0;
 
-	if (!port || now_ns < port->tick_ns)
+	if (!port)
 		return 0;
+	for (uint32_t i = 0; i < port->server_count; i++) {
+		if (!port->servers[i].unfinished)
+			continue;
+		run(&port->servers[i]);
+		work++;
+	}
+	if (now_ns < port->tick_ns)
+		return work;
 	port->tick_ns = now_ns + TICK_NS;
 	for (uint32_t i = 0; i < port->server_count; i++) {
 		struct http_server *server = &port->servers[i];
