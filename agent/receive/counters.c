@@ -80,6 +80,8 @@ static const struct counter rows[] = {
 	REPAIR(repaired_deep, "values too deep", "what=\"depth\""),
 	REPAIR(repaired_parents, "parents of zeros", "what=\"parent\""),
 	REPAIR(ignored_string_indexes, "string indexes ignored", "what=\"string_index\""),
+	REPAIR(repaired_names, "spans without a name", "what=\"name\""),
+	REPAIR(repaired_keys, "keys twice", "what=\"key\""),
 	REPAIR(dropped_owned, "names of the agent's dropped", "what=\"owner\""),
 	ALIAS(spans, "otelcol_receiver_accepted_spans", NULL,
 	      "Spans taken, as the OpenTelemetry Collector names them."),

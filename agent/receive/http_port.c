@@ -98,8 +98,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 	if (!request)
 		return request_begin(arg, connection, path, method, state);
 	if (*upload_size > 0) {
-		http_request_push(request,
-				  (struct bytes){(const uint8_t *)upload, *upload_size});
+		if (!http_request_push(request,
+				       (struct bytes){(const uint8_t *)upload, *upload_size}))
+			return MHD_NO;
 		*upload_size = 0;
 		return MHD_YES;
 	}

@@ -10,6 +10,8 @@
 #define PATH "/v1/traces"
 #define PROTOBUF "application/x-protobuf"
 #define JSON "application/json"
+/* So much, at least, of a refused one is read that its sender hears why. */
+#define PASSED_OVER_BYTES (UINT64_C(1) << 20)
 
 /* ---- headers ------------------------------------------------------------------ */
 
@@ -188,20 +190,24 @@ void http_request_free(struct http_request *request)
 
 /* ---- the body ------------------------------------------------------------------ */
 
-void http_request_push(struct http_request *request, struct bytes piece)
+bool http_request_push(struct http_request *request, struct bytes piece)
 {
 	int r;
 
 	request->stage->counters.bytes += piece.len;
 	/* What comes of a refused one is passed over: most senders read no answer
-	 * before they have said everything. */
-	if (request->answered)
-		return;
+	 * before they have said everything. But not for ever. */
+	if (request->answered) {
+		request->passed_over += piece.len;
+		return request->passed_over <=
+		       request->stage->options.request_bytes_max + PASSED_OVER_BYTES;
+	}
 	r = body_push(&request->body, piece);
 	if (r < 0) {
 		refuse_body(request, r);
 		body_fini(&request->body);
 	}
+	return true;
 }
 
 static void take_json(struct http_request *request)

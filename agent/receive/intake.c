@@ -167,6 +167,8 @@ static void count_faults(struct receive *stage, const struct otlp_faults *faults
 	stage->counters.repaired_texts += faults->texts;
 	stage->counters.repaired_deep += faults->deep;
 	stage->counters.repaired_parents += faults->parents;
+	stage->counters.repaired_names += faults->names;
+	stage->counters.repaired_keys += faults->keys;
 	stage->counters.dropped_owned += faults->owned;
 	stage->counters.ignored_string_indexes += faults->strings;
 	if (!faults->strings || stage->strings_said)

@@ -101,7 +101,7 @@ struct receive_counters {
 		closed_stalled;
 	/* Put right on the way; see otlp/check.h. */
 	uint64_t repaired_texts, repaired_deep, ignored_string_indexes, repaired_parents,
-		dropped_owned;
+		repaired_names, repaired_keys, dropped_owned;
 	uint64_t memory_bytes; /* now, of requests */
 };
 extern const struct counter_table receive_counter_table;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -163,6 +164,68 @@ static void put_nested(struct buf *at, unsigned levels)
 	(void)pb_close(at, nested);
 }
 
+static void put_named(struct buf *at, const char *key, uint64_t value)
+{
+	struct pb_nested attribute = pb_open(at, 9, 20), any;
+
+	(void)pb_bytes(at, 1, bytes_of(key));
+	any = pb_open(at, 2, 4);
+	(void)pb_varint(at, 3, value);
+	(void)pb_close(at, any);
+	(void)pb_close(at, attribute);
+}
+
+static void rule_41_a_key_stands_once_with_its_last_value(void **state)
+{
+	struct buf span = BUF_INIT, expected = BUF_INIT;
+
+	(void)state;
+	put_named(&span, "a", 1);
+	put_named(&span, "b", 2);
+	put_named(&span, "a", 3);
+	(void)pb_bytes(&span, 5, bytes_of("name"));
+	put_named(&span, "a", 4);
+	put_named(&expected, "a", 4);
+	put_named(&expected, "b", 2);
+	(void)pb_bytes(&expected, 5, bytes_of("name"));
+	assert_int_equal(check(SPAN, &span).keys, 2);
+	assert_repaired(SPAN, &span, &expected);
+	buf_fini(&span);
+	buf_fini(&expected);
+}
+
+static void a_hundred_thousand_keys_are_told_apart(void **state)
+{
+	struct buf span = BUF_INIT, out = BUF_INIT;
+	char key[32];
+
+	(void)state;
+	(void)pb_bytes(&span, 5, bytes_of("name"));
+	for (int i = 0; i < 100000; i++) {
+		(void)snprintf(key, sizeof key, "key %d", i % 60000);
+		put_named(&span, key, (uint64_t)i);
+	}
+	assert_int_equal(check(SPAN, &span).keys, 40000);
+	assert_int_equal(otlp_repair(&out, SPAN, buf_bytes(&span)), 0);
+	assert_int_equal(check(SPAN, &out).keys, 0);
+	buf_fini(&span);
+	buf_fini(&out);
+}
+
+static void rule_42_a_span_has_a_name(void **state)
+{
+	struct buf span = BUF_INIT, expected = BUF_INIT;
+
+	(void)state;
+	put_named(&span, "a", 1);
+	put_named(&expected, "a", 1);
+	(void)pb_bytes(&expected, 5, bytes_of("unnamed"));
+	assert_int_equal(check(SPAN, &span).names, 1);
+	assert_repaired(SPAN, &span, &expected);
+	buf_fini(&span);
+	buf_fini(&expected);
+}
+
 static void values_deeper_than_readers_go_are_emptied(void **state)
 {
 	struct buf fits = BUF_INIT, deep = BUF_INIT, out = BUF_INIT, text = BUF_INIT;
@@ -203,6 +266,9 @@ int main(void)
 		cmocka_unit_test(rule_44_string_table_references_are_treated_as_absent),
 		cmocka_unit_test(a_parent_of_zeros_is_none),
 		cmocka_unit_test(nobody_says_himself_whose_process_he_is),
+		cmocka_unit_test(rule_41_a_key_stands_once_with_its_last_value),
+		cmocka_unit_test(a_hundred_thousand_keys_are_told_apart),
+		cmocka_unit_test(rule_42_a_span_has_a_name),
 		cmocka_unit_test(values_deeper_than_readers_go_are_emptied),
 		cmocka_unit_test(what_is_no_protobuf_is_refused_at_any_depth),
 	};
