@@ -121,10 +121,14 @@ void ring_map_close(struct ring_map *map, struct env *env)
 int ring_map_verify(const struct ring_map *map, struct env *env, const char **ret_reason)
 {
 	struct stat st;
+	int r;
 
 	if (guard_hit(&map->guard))
 		return refuse(ret_reason, -EPROTO, "it was cut while it was read");
-	if (env->ops->fstat(env, map->fd, &st) < 0 || (uint64_t)st.st_size != map->header.size)
+	r = env->ops->fstat(env, map->fd, &st);
+	if (r < 0) /* no fault of the ring's */
+		return refuse(ret_reason, r, "it cannot be looked at");
+	if ((uint64_t)st.st_size != map->header.size)
 		return refuse(ret_reason, -EPROTO, "its size changed");
 	/* The constant part, identity foremost; what follows may change. */
 	if (memcmp(map->live, &map->header, offsetof(struct wire_ring_header, reserved0)) != 0)

@@ -27,7 +27,8 @@ int ring_map_open(struct ring_map *map, struct env *env, int dirfd, const struct
 		  const char *name, const char **ret_reason);
 void ring_map_close(struct ring_map *map, struct env *env);
 
-/* The file is still what it was: its size, and no fault so far. -EPROTO. */
+/* The file is still what it was: its size, and no fault so far. -EPROTO; anything
+ * else: it cannot be looked at now. */
 int ring_map_verify(const struct ring_map *map, struct env *env, const char **ret_reason);
 
 /* How many lines may be looked at, loaded anew. Lines are only looked at where
