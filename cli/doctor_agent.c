@@ -10,8 +10,8 @@
 
 #include "agent_client.h"
 #include "agent_http.h"
+#include "base/env_kernel.h"
 #include "doctor.h"
-#include "drain/ring_dir.h"
 #include "numbers.h"
 #include "pipeline_view.h"
 #include "wire/abi.h"
@@ -28,7 +28,7 @@ static bool page_is_locked(const struct doctor *doctor)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	r = ring_dir_is_locked(fd);
+	r = env_kernel_locked(fd);
 	close(fd);
 	return r == 1;
 }

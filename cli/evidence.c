@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "archive/name.h"
+#include "base/env_kernel.h"
 #include "drain/ring_dir.h"
 #include "wal/segment.h"
 #include "wire/abi.h"
@@ -126,16 +127,14 @@ int evidence_find(struct evidence *evidence, const char *dir,
 
 /* ---- is anybody there? -------------------------------------------------------- */
 
-/* 1: somebody holds a write lock on the range; it is asked for as a reader. */
-static int is_locked(const char *path, off_t start, off_t length)
+/* 1: somebody has the file's lock. */
+static int is_locked(const char *path)
 {
-	struct flock lock = {
-		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = fcntl(fd, F_OFD_GETLK, &lock) < 0 ? -errno : lock.l_type != F_UNLCK;
+	r = env_kernel_locked(fd);
 	close(fd);
 	return r;
 }
@@ -148,7 +147,7 @@ static int agent_is_there(const struct evidence *evidence, char reason[EVIDENCE_
 	(void)snprintf(page, sizeof page, "%s/%s", evidence->ring_dir, WIRE_PAGE_NAME);
 	(void)snprintf(lock, sizeof lock, "%s/lock", evidence->wal_dir);
 	if (*evidence->ring_dir)
-		r = is_locked(page, WIRE_LOCK_OFFSET, WIRE_LOCK_LENGTH);
+		r = is_locked(page);
 	if (r == 1) {
 		(void)snprintf(reason, EVIDENCE_REASON_BYTES,
 			       "an agent serves %.700s and loses nothing by itself; stop it "
@@ -157,7 +156,7 @@ static int agent_is_there(const struct evidence *evidence, char reason[EVIDENCE_
 		return r;
 	}
 	if (r == 0 && *evidence->wal_dir)
-		r = is_locked(lock, 0, 1);
+		r = is_locked(lock);
 	if (r == 1)
 		(void)snprintf(reason, EVIDENCE_REASON_BYTES,
 			       "an agent writes the log in %.700s and loses nothing by itself; "
@@ -189,7 +188,7 @@ static int process_is_there(const struct evidence *evidence, char reason[EVIDENC
 			continue;
 		(void)snprintf(path, sizeof path, "%s/%.48s", evidence->ring_dir,
 			       entry->d_name);
-		r = is_locked(path, WIRE_LOCK_OFFSET, WIRE_LOCK_LENGTH);
+		r = is_locked(path);
 		if (r < 0)
 			r = 0; /* it cannot be read either, and is told then */
 		if (r == 1)

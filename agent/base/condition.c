@@ -110,6 +110,9 @@ const char *condition_remedy(int error)
 	case -EMFILE:
 	case -ENFILE:
 		return "raise the limit of open files";
+	case -ENOMEM:
+	case -ENOBUFS:
+		return "give the agent more memory";
 	default:
 		return "check the disk";
 	}

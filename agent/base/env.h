@@ -25,7 +25,8 @@ typedef void env_watch_fn(void *arg, uint32_t events);
 typedef void env_done_fn(void *arg, int result);
 /* Called from wait(); on success `addr` is the first usable address. */
 typedef void env_resolved_fn(void *arg, int result, const struct sockaddr *addr, socklen_t len);
-/* A non-zero return stops the listing and is handed back. */
+/* A non-zero return stops the listing and is handed back. Of news only a negative
+ * one may be returned. */
 typedef int env_name_fn(void *arg, const char *name);
 
 struct env_ops {
@@ -61,6 +62,23 @@ struct env_ops {
 	/* fdatasync in the background; `done` is called from wait(). The fd
 	 * must stay open until then. */
 	int (*sync_start)(struct env *env, int fd, env_done_fn *done, void *arg);
+
+	/* The write lock of a file's first byte: it belongs to the open file and its
+	 * mappings, and goes with the last of them. lock: -EBUSY, somebody else has
+	 * it. locked: 1 somebody else has it, 0 nobody. */
+	int (*lock)(struct env *env, int fd);
+	int (*locked)(struct env *env, int fd);
+
+	/* News of a directory: an fd to watch for EPOLLIN, and the names that came
+	 * since it was asked last. A name may be given twice. 1: some were lost.
+	 * -EMFILE, -ENOSPC: this user has no more of them. */
+	int (*news_open)(struct env *env, const char *path);
+	int (*news)(struct env *env, int fd, env_name_fn *each, void *arg);
+
+	/* Processes. The agent's own number; and of another one an fd to watch for
+	 * EPOLLIN: it is gone. -ESRCH. */
+	uint32_t (*pid)(struct env *env);
+	int (*process)(struct env *env, uint32_t pid);
 
 	/* Sockets, all non-blocking. connect gives an fd; watch it for
 	 * EPOLLOUT and ask connected(). */

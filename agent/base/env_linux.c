@@ -22,6 +22,7 @@
 
 #include "base/env_doorbell.h"
 #include "base/env_helper.h"
+#include "base/env_kernel.h"
 #include "base/env_listen.h"
 #include "base/env_loop.h"
 #include "base/env_uring.h"
@@ -309,6 +310,44 @@ static int linux_sync_start(struct env *env, int fd, env_done_fn *done, void *ar
 	return env_helper_push(&of(env)->syncs, job);
 }
 
+/* ---- locks, news, processes ------------------------------------------------- */
+
+static int linux_lock(struct env *env, int fd)
+{
+	(void)env;
+	return env_kernel_lock(fd);
+}
+
+static int linux_locked(struct env *env, int fd)
+{
+	(void)env;
+	return env_kernel_locked(fd);
+}
+
+static int linux_news_open(struct env *env, const char *path)
+{
+	(void)env;
+	return env_kernel_news_open(path);
+}
+
+static int linux_news(struct env *env, int fd, env_name_fn *each, void *arg)
+{
+	(void)env;
+	return env_kernel_news(fd, each, arg);
+}
+
+static uint32_t linux_pid(struct env *env)
+{
+	(void)env;
+	return (uint32_t)getpid();
+}
+
+static int linux_process(struct env *env, uint32_t pid)
+{
+	(void)env;
+	return env_kernel_process(pid);
+}
+
 /* ---- sockets -------------------------------------------------------------- */
 
 #define SILENCE_MS 30000
@@ -447,6 +486,12 @@ static const struct env_ops linux_ops = {
 	.space = linux_space,
 	.sync = linux_sync,
 	.sync_start = linux_sync_start,
+	.lock = linux_lock,
+	.locked = linux_locked,
+	.news_open = linux_news_open,
+	.news = linux_news,
+	.pid = linux_pid,
+	.process = linux_process,
 	.connect = linux_connect,
 	.connected = linux_connected,
 	.recv = linux_recv,

@@ -88,7 +88,7 @@ static void ring_close(struct drain *drain, struct ring *ring)
 {
 	if (ring->pidfd >= 0)
 		(void)drain->env->ops->watch(drain->env, ring->pidfd, 0, NULL, NULL);
-	liveness_end(ring);
+	liveness_end(ring, drain->env);
 	ctl_close(&ring->ctl);
 	ring_map_close(&ring->map, drain->env);
 	ring_fini(ring);
@@ -188,7 +188,7 @@ static void ask_lock(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	drain->locks_asked++;
 	ring->lock_due_ns = now_ns + lock_interval(drain, ring);
 	/* An error is no proof of death. */
-	if (liveness_locked(ring) != 0)
+	if (liveness_locked(ring, drain->env) != 0)
 		return;
 	ring->lock_free = true;
 	ring->lock_free_ns = now_ns;

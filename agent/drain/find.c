@@ -69,6 +69,22 @@ static void on_pidfd_of(struct drain *drain, struct ring *ring)
 						   EPOLLIN | EPOLLONESHOT, on_pidfd, ring) == 0;
 }
 
+/* It says nothing of the file, and may be over soon. */
+static bool is_our_fault(int error)
+{
+	switch (error) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -EAGAIN:
+	case -EINTR:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int open_file(struct drain *drain, struct ring_map *map, const char *name,
 		     const uint8_t instance[16])
 {
@@ -82,7 +98,10 @@ static int open_file(struct drain *drain, struct ring_map *map, const char *name
 		reason = "its name is not its id";
 		r = -EPROTO;
 	}
-	if (r < 0 && r != -ENOENT) {
+	if (is_our_fault(r)) {
+		drain->list_soon = true;
+		health_open_failed(drain, name, r);
+	} else if (r < 0 && r != -ENOENT) {
 		drain->counters.rings_unreadable++;
 		stage_ignore(drain, name, r == -ELOOP ? "a symbolic link" : reason);
 	}
@@ -169,7 +188,7 @@ static int ring_found(struct drain *drain, const char *name, const uint8_t insta
 	if (r < 0)
 		return r;
 	ring->phase = RING_FOUND;
-	liveness_begin(ring);
+	liveness_begin(ring, drain->env);
 	on_pidfd_of(drain, ring);
 	if (!ring->in_log)
 		identity_copy(ring, drain->options.owners_lost);
@@ -287,6 +306,7 @@ int find_all(struct drain *drain)
 	/* They stay: an agent of another version, or `spanring recover` of it, can
 	 * read what we cannot, and no look at a file tells that nobody will. */
 	drain->counters.rings_unreadable = 0;
+	drain->list_soon = false;
 	stage_ignore_begin(drain);
 	r = ring_dir_list(drain->directory, name_seen, &walk);
 	stage_ignore_end(drain);
@@ -297,6 +317,17 @@ int find_all(struct drain *drain)
 	return r < 0 ? r : walk.found;
 }
 
+/* There were none to be had, or they broke off. What came meanwhile is listed. */
+static void hear_again(struct drain *drain, uint64_t now_ns)
+{
+	if (drain->directory->news_fd >= 0 || now_ns < drain->hear_due_ns)
+		return;
+	drain->hear_due_ns = now_ns + LIST_INTERVAL_NS;
+	follow_hear(drain);
+	if (drain->directory->news_fd >= 0)
+		drain->listed = false;
+}
+
 int find_rings(struct drain *drain, uint64_t now_ns)
 {
 	struct walk walk = {.drain = drain};
@@ -304,13 +335,15 @@ int find_rings(struct drain *drain, uint64_t now_ns)
 	bool list;
 	int r;
 
-	/* No news to be had: every look is a listing, less often. */
-	interval_ns += drain->directory->inotify_fd < 0 ? drain->options.idle_interval_ns
-							: LIST_INTERVAL_NS;
+	hear_again(drain, now_ns);
+	/* No news to be had, or of no use: every look is a listing, less often. */
+	interval_ns += drain->directory->news_fd < 0 || drain->list_soon
+			       ? drain->options.idle_interval_ns
+			       : LIST_INTERVAL_NS;
 	list = now_ns >= drain->listed_ns + interval_ns || !drain->listed;
 
 	r = ring_dir_news(drain->directory, name_seen, &walk);
-	if (r == 1 && drain->directory->inotify_fd >= 0)
+	if (r == 1 && drain->directory->news_fd >= 0)
 		list = true;
 	if (list) {
 		drain->listed = true;

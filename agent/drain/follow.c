@@ -26,11 +26,22 @@ static void on_news(void *arg, uint32_t events)
 
 static void watch(struct drain *drain, struct ring_dir *directory, bool on)
 {
-	if (directory->inotify_fd < 0)
+	if (directory->news_fd < 0)
 		return;
 	/* Without the news the directory is listed. */
-	(void)drain->env->ops->watch(drain->env, directory->inotify_fd, on ? EPOLLIN : 0,
+	(void)drain->env->ops->watch(drain->env, directory->news_fd, on ? EPOLLIN : 0,
 				     on ? on_news : NULL, on ? drain : NULL);
+}
+
+static void hear(struct drain *drain, struct ring_dir *directory)
+{
+	if (ring_dir_hear(directory, drain->path) == 0)
+		watch(drain, directory, true);
+}
+
+void follow_hear(struct drain *drain)
+{
+	hear(drain, drain->directory);
 }
 
 static int open_directory(struct drain *drain, struct ring_dir **ret_directory,
@@ -47,7 +58,7 @@ static int open_directory(struct drain *drain, struct ring_dir **ret_directory,
 		free(directory);
 		return r;
 	}
-	watch(drain, directory, true);
+	hear(drain, directory);
 	if (!directory->on_tmpfs)
 		stage_log(drain, LOG_WARNING,
 			  "%s is not on tmpfs: rings will be slow, and programs may refuse it",

@@ -20,6 +20,15 @@ void health_listed(struct drain *drain, int result)
 				strerror(-result), condition_remedy(result));
 }
 
+void health_open_failed(struct drain *drain, const char *name, int error)
+{
+	drain->health.open_failed_ns = drain->env->ops->mono_ns(drain->env);
+	condition_raise(drain->options.conditions, CONDITION_RING_DIR_FAILING,
+			"%s cannot be opened: %s; what its process writes waits in it, "
+			"tried again: %s",
+			name, strerror(-error), condition_remedy(error));
+}
+
 void health_ctl_failed(struct drain *drain, const char *name, int error, uint64_t now_ns)
 {
 	if (error == -ENOSPC || error == -EDQUOT) {
@@ -78,6 +87,7 @@ void health_look(struct drain *drain, uint64_t now_ns)
 	if (!follow_look(drain))
 		return;
 	look_at_room(drain, now_ns);
-	if (!health->listing_failed && now_ns - health->ctl_failed_ns > LOOK_NS)
+	if (!health->listing_failed && now_ns - health->ctl_failed_ns > LOOK_NS &&
+	    now_ns - health->open_failed_ns > LOOK_NS)
 		condition_clear(drain->options.conditions, CONDITION_RING_DIR_FAILING);
 }

@@ -8,11 +8,9 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "drain/ring_dir.h"
 #include "wire/record.h"
 
 /* The first published size of the kernel's struct pidfd_info; our headers may
@@ -116,9 +114,9 @@ static bool is_the_process(const struct ring *ring, const struct process_stat *p
 	return process->start_time == ring->map.header.start_time;
 }
 
-int liveness_locked(const struct ring *ring)
+int liveness_locked(const struct ring *ring, struct env *env)
 {
-	return ring_dir_is_locked(ring->map.fd);
+	return env->ops->locked(env, ring->map.fd);
 }
 
 /* The last quarter is for rings: a pidfd makes a death known sooner and better,
@@ -131,7 +129,7 @@ static bool is_scarce(int fd)
 	       (rlim_t)fd >= limit.rlim_cur / 4 * 3;
 }
 
-void liveness_begin(struct ring *ring)
+void liveness_begin(struct ring *ring, struct env *env)
 {
 	const struct wire_ring_header *header = &ring->map.header;
 	struct process_stat process;
@@ -140,24 +138,26 @@ void liveness_begin(struct ring *ring)
 	ring->pid_seen = false;
 	if (!has_number_here(header))
 		return;
-	ring->pidfd = (int)syscall(SYS_pidfd_open, header->pid, 0);
-	if (ring->pidfd >= 0 && is_scarce(ring->pidfd))
-		liveness_end(ring);
+	ring->pidfd = env->ops->process(env, header->pid);
+	if (ring->pidfd < 0)
+		ring->pidfd = -1;
+	else if (is_scarce(ring->pidfd))
+		liveness_end(ring, env);
 	/* After the pidfd: were the number reused before it, the start time
 	 * would differ; were the process replaced, the lock would be free. */
 	if (!process_look(header->pid, &process) || !is_the_process(ring, &process) ||
-	    liveness_locked(ring) != 1) {
-		liveness_end(ring);
+	    liveness_locked(ring, env) != 1) {
+		liveness_end(ring, env);
 		return;
 	}
 	/* Anybody can write the number of another user's process into his ring. */
 	ring->pid_seen = runs_as(header->pid, ring->map.uid);
 }
 
-void liveness_end(struct ring *ring)
+void liveness_end(struct ring *ring, struct env *env)
 {
 	if (ring->pidfd >= 0)
-		close(ring->pidfd);
+		env->ops->close(env, ring->pidfd);
 	ring->pidfd = -1;
 }
 

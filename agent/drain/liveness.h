@@ -19,11 +19,11 @@
  * started at the header's time, and the ring's lock is still held. pid_seen: it also
  * runs as the ring's owner. Who holds the lock the kernel does not say, so among the
  * processes of one user a ring may still claim another's number. */
-void liveness_begin(struct ring *ring);
-void liveness_end(struct ring *ring);
+void liveness_begin(struct ring *ring, struct env *env);
+void liveness_end(struct ring *ring, struct env *env);
 
 /* 1 the lock is held, 0 it is free, -errno. */
-int liveness_locked(const struct ring *ring);
+int liveness_locked(const struct ring *ring, struct env *env);
 
 /* Fills ring->death as far as it can be known by now. True when that is final:
  * ask again later otherwise, at most LIVENESS_CAUSE_NS long. */

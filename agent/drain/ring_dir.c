@@ -7,7 +7,6 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -15,7 +14,6 @@
 #include "base/hex.h"
 
 #define TEMPORARY_AGE_S 60
-#define NEWS_READS_MAX 64 /* of 4 KiB, in one turn */
 
 /* ---- the directory itself -------------------------------------------------- */
 
@@ -103,35 +101,6 @@ int ring_dir_unplant(struct env *env, int dirfd, const char *name)
 
 /* ---- agent.page ------------------------------------------------------------ */
 
-int ring_dir_is_locked(int fd)
-{
-	/* Asked as a reader: a stranger's read lock is not life. */
-	struct flock lock = {
-		.l_type = F_RDLCK,
-		.l_whence = SEEK_SET,
-		.l_start = WIRE_LOCK_OFFSET,
-		.l_len = WIRE_LOCK_LENGTH,
-	};
-
-	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
-		return -errno;
-	return lock.l_type != F_UNLCK;
-}
-
-static int page_lock(int fd)
-{
-	struct flock lock = {
-		.l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = WIRE_LOCK_OFFSET,
-		.l_len = WIRE_LOCK_LENGTH,
-	};
-
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
-}
-
 static int page_open(struct ring_dir *directory)
 {
 	struct env *env = directory->env;
@@ -198,16 +167,13 @@ static int page_map(struct ring_dir *directory)
 
 /* ---- opening --------------------------------------------------------------- */
 
-static void watch_begin(struct ring_dir *directory, const char *path)
+int ring_dir_hear(struct ring_dir *directory, const char *path)
 {
-	directory->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (directory->inotify_fd < 0)
-		return;
-	if (inotify_add_watch(directory->inotify_fd, path,
-			      IN_MOVED_TO | IN_CREATE | IN_ONLYDIR) < 0) {
-		close(directory->inotify_fd);
-		directory->inotify_fd = -1;
-	}
+	int fd = directory->env->ops->news_open(directory->env, path);
+
+	if (fd >= 0)
+		directory->news_fd = fd;
+	return fd < 0 ? fd : 0;
 }
 
 int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
@@ -217,7 +183,7 @@ int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
 	int r;
 
 	*ret_reason = "";
-	*directory = (struct ring_dir){.env = env, .fd = -1, .page_fd = -1, .inotify_fd = -1};
+	*directory = (struct ring_dir){.env = env, .fd = -1, .page_fd = -1, .news_fd = -1};
 	r = ring_dir_make(env, path, &directory->fd);
 	if (r < 0)
 		return r;
@@ -233,12 +199,11 @@ int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
 	if (r < 0)
 		goto close;
 	directory->page_fd = r;
-	r = page_lock(directory->page_fd);
+	r = env->ops->lock(env, directory->page_fd);
 	if (r == 0)
 		r = page_map(directory);
 	if (r < 0)
 		goto close;
-	watch_begin(directory, path);
 	return 0;
 
 close:
@@ -255,13 +220,13 @@ void ring_dir_close(struct ring_dir *directory)
 		munmap(directory->page, WIRE_HEADER_BYTES);
 		directory->page = NULL;
 	}
-	if (directory->inotify_fd >= 0)
-		close(directory->inotify_fd);
+	if (directory->news_fd >= 0)
+		env->ops->close(env, directory->news_fd);
 	if (directory->page_fd >= 0)
 		env->ops->close(env, directory->page_fd);
 	if (directory->fd >= 0)
 		env->ops->close(env, directory->fd);
-	directory->inotify_fd = directory->page_fd = directory->fd = -1;
+	directory->news_fd = directory->page_fd = directory->fd = -1;
 }
 
 /* ---- names ----------------------------------------------------------------- */
@@ -271,36 +236,36 @@ int ring_dir_list(struct ring_dir *directory, env_name_fn *each, void *arg)
 	return directory->env->ops->list(directory->env, directory->fd, each, arg);
 }
 
+struct hearer {
+	env_name_fn *each;
+	void *arg;
+	int error;
+};
+
+static int heard(void *arg, const char *name)
+{
+	struct hearer *hearer = arg;
+
+	hearer->error = hearer->each(hearer->arg, name);
+	return hearer->error;
+}
+
 int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg)
 {
-	_Alignas(struct inotify_event) char events[4096];
-	int lost = 0, r;
+	struct hearer hearer = {.each = each, .arg = arg};
+	struct env *env = directory->env;
+	int r;
 
-	if (directory->inotify_fd < 0)
+	if (directory->news_fd < 0)
 		return 1;
-	/* Whoever makes files faster than they are looked at does not keep us. */
-	for (int reads = 0; reads < NEWS_READS_MAX; reads++) {
-		ssize_t n = read(directory->inotify_fd, events, sizeof events);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return lost;
-		for (ssize_t at = 0; at < n;) {
-			const struct inotify_event *event =
-				(const struct inotify_event *)(events + at);
-
-			at += (ssize_t)(sizeof *event + event->len);
-			if (event->mask & IN_Q_OVERFLOW)
-				lost = 1;
-			if (event->len == 0)
-				continue;
-			r = each(arg, event->name);
-			if (r < 0)
-				return r;
-		}
-	}
-	return lost;
+	r = env->ops->news(env, directory->news_fd, heard, &hearer);
+	if (r >= 0 || hearer.error < 0)
+		return r;
+	/* What it cannot say now it will not say later. */
+	(void)env->ops->watch(env, directory->news_fd, 0, NULL, NULL);
+	env->ops->close(env, directory->news_fd);
+	directory->news_fd = -1;
+	return 1;
 }
 
 bool ring_dir_parse_ring(const char *name, uint8_t ret_instance[16])
@@ -348,7 +313,7 @@ bool ring_dir_sweep(struct ring_dir *directory, const char *name)
 	if (env->ops->fstat(env, fd, &st) == 0 && S_ISREG(st.st_mode))
 		stale = env->ops->wall_ns(env) / 1000000000 >
 				(uint64_t)st.st_mtim.tv_sec + TEMPORARY_AGE_S &&
-			ring_dir_is_locked(fd) == 0;
+			env->ops->locked(env, fd) == 0;
 	env->ops->close(env, fd);
 	return stale && env->ops->unlink(env, directory->fd, name, 0) == 0;
 }

@@ -15,7 +15,7 @@ struct ring_dir {
 	int page_fd; /* holds the lock */
 	struct wire_agent_page *page;
 	struct guard guard;
-	int inotify_fd;	 /* -1: none to be had, the directory is listed instead */
+	int news_fd; /* -1: none to be had, the directory is listed instead */
 	bool on_tmpfs;
 	uint32_t rings; /* that lie in it: see follow.c */
 };
@@ -31,8 +31,12 @@ int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
 		  const char **ret_reason);
 void ring_dir_close(struct ring_dir *directory);
 
+/* Tries to have news where there are none; `path` leads to it. The caller watches news_fd, and lists
+ * once more behind it. */
+int ring_dir_hear(struct ring_dir *directory, const char *path);
+
 /* Calls `each` for every name (all of them, or those that came since). A name
- * may be given twice. 1: events were lost, list again. */
+ * may be given twice. 1: some were lost, or there are no news (any more): list. */
 int ring_dir_list(struct ring_dir *directory, env_name_fn *each, void *arg);
 int ring_dir_news(struct ring_dir *directory, env_name_fn *each, void *arg);
 
@@ -48,8 +52,5 @@ int ring_dir_unplant(struct env *env, int dirfd, const char *name);
 /* Removes a ring in the making whose maker is gone: unlocked, and older than a
  * minute. True when removed. */
 bool ring_dir_sweep(struct ring_dir *directory, const char *name);
-
-/* A write lock of somebody else lies on the first byte of `fd`. 1, 0, -errno. */
-int ring_dir_is_locked(int fd);
 
 #endif

@@ -16,6 +16,7 @@ struct health {
 	uint64_t due_ns;
 	bool listing_failed;
 	uint64_t ctl_full_ns, ctl_failed_ns; /* when answers could not be made last */
+	uint64_t open_failed_ns;	     /* when a ring could not be opened last */
 };
 
 struct drain {
@@ -36,6 +37,8 @@ struct drain {
 	bool recovered;
 	bool listed; /* once, at least */
 	uint64_t listed_ns;
+	bool list_soon;	      /* a ring is there, and could not be opened */
+	uint64_t hear_due_ns; /* while there are no news: when to ask for some again */
 	uint32_t listed_names;
 	uint32_t locks_asked; /* in this tick */
 	bool woken;
@@ -75,14 +78,17 @@ void stage_ignore_end(struct drain *drain);
 void stage_ignore(struct drain *drain, const char *name, const char *reason);
 
 /* health.c: once a second; after each look for rings; when a ring's answers cannot
- * be made. */
+ * be made; when a ring cannot be opened, for want of something of ours. */
 void health_look(struct drain *drain, uint64_t now_ns);
 void health_listed(struct drain *drain, int result);
+void health_open_failed(struct drain *drain, const char *name, int error);
 void health_ctl_failed(struct drain *drain, const char *name, int error, uint64_t now_ns);
 
 /* follow.c: the directory, its path and the rings in it. */
 int follow_begin(struct drain *drain, const char *path);
 void follow_end(struct drain *drain);
+/* Has the directory tell what comes, if it can. */
+void follow_hear(struct drain *drain);
 void follow_enter(struct drain *drain, struct ring *ring);
 void follow_leave(struct drain *drain, struct ring *ring);
 /* Serves what the path leads to. False: it cannot be, which was said. */

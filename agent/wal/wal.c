@@ -85,20 +85,17 @@ static int open_directory(struct wal *wal)
  * process can lose it by opening and closing the file. */
 static int lock_directory(struct wal *wal)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
-	int fd;
+	int fd, r;
 
 	fd = wal->env->ops->open(wal->env, wal->dir_fd, LOCK_NAME,
 				 O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fd;
 	wal->lock_fd = fd;
-	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	if (errno != EAGAIN && errno != EACCES)
-		return -errno;
-	wal_log(wal, LOG_ERR, "another agent is using %s", wal->options.dir);
-	return -EBUSY;
+	r = wal->env->ops->lock(wal->env, fd);
+	if (r == -EBUSY)
+		wal_log(wal, LOG_ERR, "another agent is using %s", wal->options.dir);
+	return r;
 }
 
 int wal_directory_renew(struct wal *wal)

@@ -9,6 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/env_kernel.h"
+#include "base/env_listen.h"
 #include "sim_disk.h"
 
 static struct file_env *world_of(struct env *env)
@@ -392,6 +394,97 @@ static void world_cancel(struct env *env, void *arg)
 	world->sync_count = kept;
 }
 
+/* ---- locks, news, processes, connections ---------------------------------------- */
+
+static int world_lock(struct env *env, int fd)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_LOCK, fd, &error);
+
+	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_lock(fd));
+}
+
+static int world_locked(struct env *env, int fd)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_LOCKED, fd, &error);
+
+	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_locked(fd));
+}
+
+/* A descriptor of this world, or nothing: whoever dies keeps none. */
+static int opened(struct env *env, enum fate fate, int fd)
+{
+	if (fd >= 0 && fate == FATE_LAST)
+		close(fd);
+	else if (fd >= 0)
+		world_of(env)->open_count++;
+	return (int)answer(env, fate, fd);
+}
+
+static int world_news_open(struct env *env, const char *path)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_NEWS_OPEN, -1, &error);
+
+	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_news_open(path));
+}
+
+struct few {
+	env_name_fn *each;
+	void *arg;
+	size_t left;
+};
+
+static int each_of_few(void *arg, const char *name)
+{
+	struct few *few = arg;
+
+	if (few->left == 0)
+		return 0;
+	few->left--;
+	return few->each(few->arg, name);
+}
+
+static int world_news(struct env *env, int fd, env_name_fn *each, void *arg)
+{
+	struct few few = {each, arg, SIZE_MAX};
+	int error, r;
+	enum fate fate = fate_of(env, FILE_ENV_NEWS, fd, &error);
+
+	if (fate == FATE_FAIL)
+		return error;
+	if (fate == FATE_SHORT)
+		few.left = world_of(env)->fault.bytes;
+	r = env_kernel_news(fd, each_of_few, &few);
+	if (fate == FATE_SHORT && r == 0)
+		r = 1; /* as after an overflow of the kernel's queue */
+	return (int)answer(env, fate, r);
+}
+
+/* The same in each run. */
+static uint32_t world_pid(struct env *env)
+{
+	(void)env;
+	return 1;
+}
+
+static int world_process(struct env *env, uint32_t pid)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_PROCESS, -1, &error);
+
+	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_process(pid));
+}
+
+static int world_accept(struct env *env, int fd)
+{
+	int error;
+	enum fate fate = fate_of(env, FILE_ENV_ACCEPT, fd, &error);
+
+	return fate == FATE_FAIL ? error : opened(env, fate, env_accept(fd));
+}
+
 static uint64_t next_answer(const struct file_env *world, uint64_t until_ns)
 {
 	for (unsigned i = 0; i < world->sync_count; i++)
@@ -433,13 +526,6 @@ static int no_connect(struct env *env, const struct sockaddr *addr, socklen_t le
 	(void)addr;
 	(void)len;
 	return -ENETUNREACH;
-}
-
-static int no_accept(struct env *env, int fd)
-{
-	(void)env;
-	(void)fd;
-	return -EAGAIN;
 }
 
 static int no_connected(struct env *env, int fd)
@@ -508,9 +594,15 @@ static const struct env_ops world_ops = {
 	.space = world_space,
 	.sync = world_sync,
 	.sync_start = world_sync_start,
+	.lock = world_lock,
+	.locked = world_locked,
+	.news_open = world_news_open,
+	.news = world_news,
+	.pid = world_pid,
+	.process = world_process,
 	.connect = no_connect,
 	.listen = no_connect,
-	.accept = no_accept,
+	.accept = world_accept,
 	.connected = no_connected,
 	.recv = no_recv,
 	.send = no_send,
@@ -562,7 +654,8 @@ const char *file_env_op_name(enum file_env_op op)
 	static const char *const names[FILE_ENV_OPS] = {
 		"any",	     "random",	 "open",       "fstat",	    "pread", "pwritev",
 		"fallocate", "truncate", "rename",     "unlink",    "mkdir", "list",
-		"space",     "sync",	 "sync_start", "sync_done",
+		"space",     "sync",	 "sync_start", "sync_done", "lock",  "locked",
+		"news_open", "news",	 "process",    "accept",
 	};
 
 	return names[op];

@@ -30,12 +30,20 @@ enum file_env_op {
 	FILE_ENV_SYNC,
 	FILE_ENV_SYNC_START,
 	FILE_ENV_SYNC_DONE, /* the answer of a background sync */
+	FILE_ENV_LOCK,
+	FILE_ENV_LOCKED,
+	FILE_ENV_NEWS_OPEN,
+	FILE_ENV_NEWS,
+	FILE_ENV_PROCESS,
+	FILE_ENV_ACCEPT,
 	FILE_ENV_OPS,
 };
 
 enum file_env_fault_kind {
 	FILE_ENV_FAIL,	       /* returns `error`, changes nothing */
-	FILE_ENV_SHORT,	       /* pread and pwritev move `bytes` at most; others succeed */
+	FILE_ENV_SHORT,	       /* pread and pwritev move `bytes` at most; of news `bytes`
+				* names at most are given, and the rest is lost; others
+				* succeed */
 	FILE_ENV_CRASH_BEFORE, /* the process dies before the operation */
 	FILE_ENV_CRASH_AFTER,  /* the process dies when it is done */
 	FILE_ENV_CRASH_TORN,   /* pwritev writes `bytes`, then as CRASH_BEFORE */

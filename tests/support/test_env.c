@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/env_kernel.h"
 #include "base/env_listen.h"
 
 /* Something to report at the next wait(). */
@@ -176,6 +177,44 @@ static int op_sync(struct env *env, int fd)
 	return result(fsync(fd));
 }
 
+/* --- locks, news, processes ------------------------------------------------ */
+
+static int op_lock(struct env *env, int fd)
+{
+	(void)env;
+	return env_kernel_lock(fd);
+}
+
+static int op_locked(struct env *env, int fd)
+{
+	(void)env;
+	return env_kernel_locked(fd);
+}
+
+static int op_news_open(struct env *env, const char *path)
+{
+	(void)env;
+	return env_kernel_news_open(path);
+}
+
+static int op_news(struct env *env, int fd, env_name_fn *each, void *arg)
+{
+	(void)env;
+	return env_kernel_news(fd, each, arg);
+}
+
+static uint32_t op_pid(struct env *env)
+{
+	(void)env;
+	return (uint32_t)getpid();
+}
+
+static int op_process(struct env *env, uint32_t pid)
+{
+	(void)env;
+	return env_kernel_process(pid);
+}
+
 /* --- later ---------------------------------------------------------------- */
 
 static struct test_env_later *later_add(struct env *env, void *arg)
@@ -314,7 +353,11 @@ static int op_listen(struct env *env, const struct sockaddr *addr, socklen_t len
 
 static int op_accept(struct env *env, int fd)
 {
-	(void)env;
+	self(env)->accepts++;
+	if (self(env)->accept_failures) {
+		self(env)->accept_failures--;
+		return self(env)->accept_error;
+	}
 	return env_accept(fd);
 }
 
@@ -378,6 +421,12 @@ static const struct env_ops ops = {
 	.space = op_space,
 	.sync = op_sync,
 	.sync_start = op_sync_start,
+	.lock = op_lock,
+	.locked = op_locked,
+	.news_open = op_news_open,
+	.news = op_news,
+	.pid = op_pid,
+	.process = op_process,
 	.connect = op_connect,
 	.connected = op_connected,
 	.recv = op_recv,

@@ -35,8 +35,9 @@ struct test_env {
 
 	/* Faults: the next so many connects fail with this -errno. */
 	int connect_failures, connect_error;
+	int accept_failures, accept_error; /* the same of accepts */
 	/* Seen by the test. */
-	unsigned connects, sends;
+	unsigned connects, accepts, sends;
 	uint64_t sent_bytes;
 };
 

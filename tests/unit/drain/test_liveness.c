@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -374,6 +375,51 @@ static void another_users_number_is_not_believed(void **state)
 	}
 }
 
+static int process_error;
+
+static int no_process(struct env *env, uint32_t pid)
+{
+	(void)env;
+	(void)pid;
+	return process_error;
+}
+
+/* The lock alone tells of a death then, and /proc who it was. */
+static void without_a_pidfd_a_death_is_seen_all_the_same(void **state)
+{
+	static const int errors[] = {-ESRCH, -EMFILE, -EPERM, -ENOSYS};
+	struct house *house = *state;
+	const struct env_ops *ops = house->env->ops;
+	struct env_ops failing = *ops;
+
+	failing.process = no_process;
+	house->env->ops = &failing;
+	for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		uint8_t seed = (uint8_t)(i + 1);
+		uint32_t ring;
+		int go, status;
+		pid_t pid;
+
+		process_error = errors[i];
+		pid = child_begin(house, seed, BY_EXIT_7, &go);
+		house_settle(house);
+		ring = house_ring(house, seed);
+		assert_int_equal(house->rings[ring].identity.known,
+				 RING_UID_KNOWN | RING_PID_KNOWN);
+		close(go);
+		/* Once with a zombie to ask, once without. */
+		if (i % 2)
+			assert_int_equal(waitpid(pid, &status, 0), pid);
+		tick_until_dead(house, ring);
+		assert_int_equal(house->rings[ring].death.cause,
+				 i % 2 ? DEATH_UNKNOWN : DEATH_EXIT);
+		if (i % 2 == 0)
+			waitpid(pid, &status, 0);
+		drain_remove(house->drain, ring);
+	}
+	house->env->ops = ops;
+}
+
 static void what_came_before_death_is_read_before_it_is_told(void **state)
 {
 	struct house *house = *state;
@@ -459,6 +505,7 @@ int main(void)
 		TEST(a_ring_found_dead_of_a_process_that_goes_on_was_replaced),
 		TEST(a_process_is_known_by_its_number_and_its_user),
 		TEST(another_users_number_is_not_believed),
+		TEST(without_a_pidfd_a_death_is_seen_all_the_same),
 		TEST(what_came_before_death_is_read_before_it_is_told),
 		TEST(a_strangers_read_lock_is_not_life),
 		TEST(many_deaths_at_once_are_all_told),
