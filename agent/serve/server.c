@@ -14,6 +14,9 @@
 /* libmicrohttpd gives a connection up after this silence; ours is for the whole. */
 #define SILENCE_S 5
 #define BACKLOG 16
+/* Without a descriptor for whoever calls, the call waits in the kernel: answering
+ * it with a spin would help nobody. */
+#define ACCEPT_RETRY_NS UINT64_C(1000000000)
 /* Its work comes in pieces; the rings are not to wait for all of it. */
 #define RUNS_MAX 64
 
@@ -25,12 +28,13 @@ struct connection {
 /* A socket we listen on. */
 struct listener {
 	struct server *server;
-	int fd;	      /* -1: none. libmicrohttpd's once the daemon runs */
-	int epoll_fd; /* its own, watched by env */
+	int fd;	      /* -1: none */
+	int epoll_fd; /* libmicrohttpd's own, watched by env */
 	struct MHD_Daemon *daemon;
 	uint16_t port; /* 0: the unix socket, where no Host is asked for */
 	struct connection connections[SERVER_CONNECTIONS];
-	bool busy; /* had connections at the last tick */
+	bool listening;	       /* fd is watched, too */
+	uint64_t retry_due_ns; /* 0: or not listening for want of a descriptor */
 };
 
 struct server {
@@ -172,6 +176,18 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 
 /* ---- connections ------------------------------------------------------------ */
 
+static void say(const struct server *server, int priority, const char *what, const char *where,
+		int error)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof line, "%s %s: %s", what, where, strerror(-error));
+	if (server->log)
+		server->log(server->log_arg, priority, line);
+}
+
+static void listen_to(struct listener *listener, bool listening);
+
 static struct connection *connection_find(struct listener *listener, int fd)
 {
 	for (int i = 0; i < SERVER_CONNECTIONS; i++)
@@ -201,6 +217,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 		slot = connection_find(listener, info->connect_fd);
 		if (slot)
 			slot->fd = -1;
+		/* For one that waits; what wants a descriptor has its time. */
+		if (!listener->retry_due_ns)
+			listen_to(listener, true);
 	}
 }
 
@@ -223,12 +242,71 @@ static void on_ready(void *arg, uint32_t events)
 	run(arg);
 }
 
+/* To libmicrohttpd, which owns the descriptor from then on, whatever becomes of it. */
+static void hand_over(struct listener *listener, int fd)
+{
+	struct sockaddr_storage address = {.ss_family = listener->port ? AF_INET : AF_UNIX};
+
+	(void)MHD_add_connection(listener->daemon, fd, (struct sockaddr *)&address,
+				 sizeof address);
+}
+
+static void out_of_descriptors(struct listener *listener, int error)
+{
+	const struct server *server = listener->server;
+
+	if (!listener->retry_due_ns)
+		say(server, LOG_WARNING, "who asks waits: no connection can be taken on",
+		    listener->port ? "the port" : server->socket_path, error);
+	listener->retry_due_ns = server->env->ops->mono_ns(server->env) + ACCEPT_RETRY_NS;
+	listen_to(listener, false);
+}
+
+static void on_call(void *arg, uint32_t events)
+{
+	struct listener *listener = arg;
+	struct env *env = listener->server->env;
+	int fd;
+
+	(void)events;
+	for (int i = 0; i < SERVER_CONNECTIONS; i++) {
+		if (!connection_find(listener, -1)) {
+			listen_to(listener, false); /* until one ends */
+			break;
+		}
+		fd = env->ops->accept(env, listener->fd);
+		if (fd >= 0) {
+			listener->retry_due_ns = 0;
+			hand_over(listener, fd);
+		} else if (fd == -EAGAIN) {
+			listener->retry_due_ns = 0;
+			break;
+		} else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+			out_of_descriptors(listener, fd);
+			break;
+		} /* else: that caller is gone, there may be others */
+	}
+	run(listener);
+}
+
+static void listen_to(struct listener *listener, bool listening)
+{
+	struct env *env = listener->server->env;
+
+	if (listener->listening == listening || listener->fd < 0)
+		return;
+	if (env->ops->watch(env, listener->fd, listening ? EPOLLIN : 0, on_call, listener) == 0)
+		listener->listening = listening;
+}
+
 static void listener_tick(struct listener *listener, uint64_t now_ns)
 {
 	bool any = false;
 
 	if (!listener->daemon)
 		return;
+	if (listener->retry_due_ns && now_ns >= listener->retry_due_ns)
+		listen_to(listener, true);
 	for (int i = 0; i < SERVER_CONNECTIONS; i++) {
 		const struct connection *connection = &listener->connections[i];
 
@@ -238,11 +316,8 @@ static void listener_tick(struct listener *listener, uint64_t now_ns)
 		if (now_ns >= connection->deadline_ns)
 			(void)shutdown(connection->fd, SHUT_RDWR);
 	}
-	/* Once more after the last one: at its limit libmicrohttpd had stopped to
-	 * listen, and only looks whether it may again when it is run. */
-	if (any || listener->busy)
+	if (any)
 		run(listener);
-	listener->busy = any;
 }
 
 void server_tick(struct server *server, uint64_t now_ns)
@@ -305,54 +380,55 @@ static int listen_port(const struct loopback *loopback)
 	return fd;
 }
 
-/* Starts libmicrohttpd on the socket, which is its own from then on. */
+/* Starts libmicrohttpd, which gets the connections of this socket. */
 static int listener_start(struct listener *listener, int fd)
 {
 	const union MHD_DaemonInfo *info;
 	struct env *env = listener->server->env;
+	int r;
 
+	listener->fd = fd;
 	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET,
-		fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
-	if (!listener->daemon) {
-		close(fd);
+	if (!listener->daemon)
 		return -ENOMEM;
-	}
 	info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info)
 		return -EIO;
 	listener->epoll_fd = info->epoll_fd;
-	return env->ops->watch(env, listener->epoll_fd, EPOLLIN, on_ready, listener);
+	r = env->ops->watch(env, listener->epoll_fd, EPOLLIN, on_ready, listener);
+	if (r == 0) {
+		r = env->ops->watch(env, listener->fd, EPOLLIN, on_call, listener);
+		listener->listening = r == 0;
+	}
+	return r;
 }
 
 static void listener_stop(struct listener *listener)
 {
 	struct env *env = listener->server->env;
 
-	if (!listener->daemon)
-		return;
+	listen_to(listener, false);
 	if (listener->epoll_fd >= 0)
 		(void)env->ops->watch(env, listener->epoll_fd, 0, NULL, NULL);
-	MHD_stop_daemon(listener->daemon);
+	if (listener->fd >= 0)
+		close(listener->fd);
+	listener->fd = listener->epoll_fd = -1;
+	listener->listening = false;
+	listener->retry_due_ns = 0;
+	/* Its connections end, which must not open our ears again. */
+	if (listener->daemon)
+		MHD_stop_daemon(listener->daemon);
 	listener->daemon = NULL;
-	listener->epoll_fd = -1;
-}
-
-static void say(const struct server *server, int priority, const char *what, int error)
-{
-	char line[256];
-
-	(void)snprintf(line, sizeof line, "cannot serve on %s: %s", what, strerror(-error));
-	if (server->log)
-		server->log(server->log_arg, priority, line);
 }
 
 static void listener_init(struct listener *listener, struct server *server, uint16_t port)
 {
-	*listener = (struct listener){.server = server, .port = port, .epoll_fd = -1};
+	*listener = (struct listener){.server = server, .fd = -1, .port = port, .epoll_fd = -1};
 	for (int i = 0; i < SERVER_CONNECTIONS; i++)
 		listener->connections[i].fd = -1;
 }
@@ -377,7 +453,7 @@ void server_follow(struct server *server)
 	listener_stop(&server->unix_listener);
 	r = listen_in_directory(server);
 	if (r < 0)
-		say(server, LOG_WARNING, server->socket_path, r);
+		say(server, LOG_WARNING, "cannot serve on", server->socket_path, r);
 }
 
 int server_new(struct server **ret_server, struct env *env,
@@ -402,7 +478,7 @@ int server_new(struct server **ret_server, struct env *env,
 		       options->socket_path);
 	r = listen_in_directory(server);
 	if (r < 0)
-		say(server, LOG_WARNING, options->socket_path, r);
+		say(server, LOG_WARNING, "cannot serve on", options->socket_path, r);
 	if (options->loopback) {
 		r = listen_port(options->loopback);
 		if (r >= 0)
@@ -410,7 +486,7 @@ int server_new(struct server **ret_server, struct env *env,
 		if (r < 0) {
 			listener_stop(&server->port_listener);
 			(void)snprintf(port, sizeof port, "port %u", options->loopback->port);
-			say(server, LOG_ERR, port, r);
+			say(server, LOG_ERR, "cannot serve on", port, r);
 		}
 	}
 	*ret_server = server;

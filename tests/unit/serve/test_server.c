@@ -358,6 +358,53 @@ static void a_port_that_is_taken_is_said_and_the_rest_is_served(void **state)
 	server_free(other.server);
 }
 
+static void without_descriptors_callers_wait_and_the_agent_does_not_spin(void **state)
+{
+	struct world *world = *state;
+	char answer[4096] = "";
+	unsigned before = world->env.accepts;
+	int fd = connect_port(world);
+
+	world->env.accept_error = -EMFILE;
+	world->env.accept_failures = 3;
+	say(fd, "GET /hello HTTP/1.1\r\n" HOST);
+	for (int i = 0; i < 20; i++)
+		turn(world);
+	assert_int_equal(world->env.accepts, before + 1);
+	assert_int_equal(world->said, 1);
+	assert_int_equal(recv(fd, answer, sizeof answer, MSG_DONTWAIT), -1);
+	for (int i = 0; i < 3; i++) {
+		test_env_advance_ms(&world->env, 1000);
+		turn(world);
+		turn(world);
+	}
+	(void)read_all(world, fd, answer, sizeof answer);
+	assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+	/* Said once, and again only when it comes again. */
+	assert_int_equal(world->said, 1);
+	world->env.accept_failures = 1;
+	fd = connect_unix(world);
+	say(fd, "GET /hello HTTP/1.1\r\n" HOST);
+	for (int i = 0; i < 10; i++)
+		turn(world);
+	assert_int_equal(world->said, 2);
+	test_env_advance_ms(&world->env, 1000);
+	(void)read_all(world, fd, answer, sizeof answer);
+	assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+}
+
+static void a_caller_that_left_keeps_nobody_waiting(void **state)
+{
+	struct world *world = *state;
+	int first = connect_port(world);
+
+	world->env.accept_error = -ECONNABORTED;
+	world->env.accept_failures = 1;
+	expect(world, connect_port(world), "GET /hello HTTP/1.1\r\n" HOST, "HTTP/1.1 200 ");
+	assert_int_equal(world->said, 0);
+	close(first);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -371,6 +418,8 @@ int main(void)
 		TEST(whoever_dawdles_loses_its_connection_and_nobody_elses),
 		TEST(connections_are_limited_on_each_socket),
 		TEST(a_large_page_comes_whole_and_a_large_request_not_at_all),
+		TEST(without_descriptors_callers_wait_and_the_agent_does_not_spin),
+		TEST(a_caller_that_left_keeps_nobody_waiting),
 		TEST(a_port_that_is_taken_is_said_and_the_rest_is_served),
 	};
 
