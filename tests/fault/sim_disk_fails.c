@@ -1,7 +1,9 @@
-/* D4, D5, D8 through the whole agent: from the n-th operation on, operations that
- * change the disk fail once, five times, or until the modules are done; then the
- * disk is well again. Nobody died, so nothing may be lost, and the agent returns
- * to normal by itself. For every n; the error and how long it lasts go round. */
+/* D4, D5, D7, D8 through the whole agent: from the n-th operation on, operations
+ * that change the disk fail once, five times, or until the modules are done; then
+ * the disk is well again. D7: a disk is full, the archive's, the log's, or one that
+ * both are on, and the first write still gets a part of its bytes out. Nobody died, so nothing
+ * may be lost, and the agent returns to normal by itself. For every n; the error and how long
+ * it lasts go round. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,17 +26,24 @@ static const struct sim_settings settings = {
 	.log_segment_bytes = 16 << 10,
 };
 
+/* Which operations fail. */
+enum concern { CHANGES, SYNCS, ROOM };
+
 struct row {
 	const char *name;
-	bool syncs; /* only those, or all that change something but those */
+	enum concern concern;
 	int errors[4];
 };
 
 static const struct row rows[] = {
-	{"D4/env", false, {ENOSPC, EDQUOT, EIO, EAGAIN}},
-	{"D5/env", true, {EIO, EIO, ENOSPC, EDQUOT}},
-	{"D8/env", false, {EROFS, EROFS, EACCES, EROFS}},
+	{"D4/env", CHANGES, {ENOSPC, EDQUOT, EIO, EAGAIN}},
+	{"D5/env", SYNCS, {EIO, EIO, ENOSPC, EDQUOT}},
+	{"D7/env", ROOM, {ENOSPC, ENOSPC, EDQUOT, ENOSPC}},
+	{"D8/env", CHANGES, {EROFS, EROFS, EACCES, EROFS}},
 };
+
+/* D7: what lies on the disk that is full. */
+static const char *const full[] = {"disk/archive", "disk/state", "disk"};
 
 static const uint64_t lasts[] = {1, 5, UINT64_MAX};
 
@@ -44,22 +53,39 @@ static uint64_t *failed;
 
 static bool concerns(enum file_env_op op)
 {
-	if (op == FILE_ENV_SYNC || op == FILE_ENV_SYNC_DONE)
-		return row->syncs;
-	return !row->syncs && sim_op_changes(op);
+	bool sync = op == FILE_ENV_SYNC || op == FILE_ENV_SYNC_DONE;
+
+	switch (row->concern) {
+	case SYNCS:
+		return sync;
+	case ROOM:
+		return op == FILE_ENV_PWRITEV || op == FILE_ENV_FALLOCATE;
+	default:
+		return !sync && sim_op_changes(op);
+	}
+}
+
+static bool is_hit(const struct sim_world *world)
+{
+	return row->concern == ROOM ? sim_is_of(world, full[world->nth / 2 % 3])
+				    : sim_on_disk(world);
 }
 
 static bool on_operation(struct sim_world *world, enum file_env_op op,
 			 struct file_env_fault *ret_fault)
 {
 	if (world->operations < world->nth || *failed >= times || !concerns(op) ||
-	    world->turn >= world->last_turn || !sim_on_disk(world))
+	    world->turn >= world->last_turn || !is_hit(world))
 		return false;
 	++*failed;
 	*ret_fault = (struct file_env_fault){
 		.kind = FILE_ENV_FAIL,
 		.error = -row->errors[world->nth % 4],
 	};
+	if (row->concern == ROOM && op == FILE_ENV_PWRITEV && *failed == 1) {
+		ret_fault->kind = FILE_ENV_SHORT;
+		ret_fault->bytes = 1 + world->nth % 100;
+	}
 	return true;
 }
 

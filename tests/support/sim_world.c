@@ -1,6 +1,7 @@
 #include "sim_world.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <protobuf-c/protobuf-c.h>
@@ -137,17 +138,29 @@ bool sim_op_changes(enum file_env_op op)
 	}
 }
 
-bool sim_on_disk(const struct sim_world *world)
+static bool is_below(const struct sim_world *world, const char *path)
 {
-	size_t len = strlen(world->disk->root);
+	size_t len = strlen(path);
 	char link[64], at[SIM_PATH_BYTES];
 	ssize_t n;
 
-	if (world->op_fd == AT_FDCWD) /* by its path: state or archive */
-		return true;
 	(void)snprintf(link, sizeof link, "/proc/self/fd/%d", world->op_fd);
 	n = readlink(link, at, sizeof at - 1);
-	return n >= (ssize_t)len && memcmp(at, world->disk->root, len) == 0;
+	return n >= (ssize_t)len && memcmp(at, path, len) == 0;
+}
+
+bool sim_on_disk(const struct sim_world *world)
+{
+	/* AT_FDCWD: by its path, state or archive. */
+	return world->op_fd == AT_FDCWD || is_below(world, world->disk->root);
+}
+
+bool sim_is_of(const struct sim_world *world, const char *name)
+{
+	char path[SIM_PATH_BYTES];
+
+	sim_path(world, name, path);
+	return is_below(world, path);
 }
 
 bool sim_fault_nth(struct sim_world *world, enum file_env_op op,
@@ -501,7 +514,25 @@ bool sim_life_play(struct sim_world *world, struct pipeline *pipeline)
 	return true;
 }
 
-static bool rests(struct pipeline *p)
+/* The agent may not even know of them. */
+static bool rings_left(const struct sim_world *world)
+{
+	char rings[SIM_PATH_BYTES];
+	struct dirent *entry;
+	bool left = false;
+	DIR *dir;
+
+	sim_path(world, "rings", rings);
+	dir = opendir(rings);
+	if (!dir)
+		abort();
+	while (!left && (entry = readdir(dir)))
+		left = strstr(entry->d_name, WIRE_RING_SUFFIX);
+	(void)closedir(dir);
+	return left;
+}
+
+static bool rests(const struct sim_world *world, struct pipeline *p)
 {
 	uint64_t last = wal_last_span_number(p->wal);
 
@@ -516,7 +547,8 @@ static bool rests(struct pipeline *p)
 	for (unsigned i = 0; i < CONDITIONS; i++)
 		if (condition_is_raised(&p->conditions, (enum condition)i))
 			return false;
-	return !pipeline_in_use(p) && assemble_counters(p->assemble)->open == 0;
+	return !pipeline_in_use(p) && assemble_counters(p->assemble)->open == 0 &&
+	       !rings_left(world);
 }
 
 bool sim_world_settle(struct sim_world *world, struct pipeline *pipeline, uint64_t limit_ns)
@@ -527,9 +559,9 @@ bool sim_world_settle(struct sim_world *world, struct pipeline *pipeline, uint64
 		sim_module_die(&world->modules[i]);
 	do
 		agent_turn(world, pipeline);
-	while ((!rests(pipeline) || sim_spools_are_left(world)) &&
+	while ((!rests(world, pipeline) || sim_spools_are_left(world)) &&
 	       world->env.passed_ns < until_ns);
-	return rests(pipeline);
+	return rests(world, pipeline);
 }
 
 static void say_restless(struct pipeline *pipeline)

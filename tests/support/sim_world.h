@@ -132,6 +132,8 @@ bool sim_fault_nth(struct sim_world *world, enum file_env_op op,
 bool sim_op_changes(enum file_env_op op);
 /* Whether the operation that is asked about is one of the disk, not of rings. */
 bool sim_on_disk(const struct sim_world *world);
+/* Whether it is one of a file below this name ("disk/archive"), or of that directory. */
+bool sim_is_of(const struct sim_world *world, const char *name);
 
 void sim_path(const struct sim_world *world, const char *name, char ret_path[SIM_PATH_BYTES]);
 
