@@ -1,10 +1,10 @@
 #include "directory.h"
 
 #include "environment.h"
+#include "linux_numbers.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -95,7 +95,7 @@ static int check_trust(int fd, const struct stat *st)
 		return -EPERM;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
-	if ((uint32_t)fs.f_type != TMPFS_MAGIC)
+	if ((uint32_t)fs.f_type != LINUX_TMPFS_MAGIC)
 		return -EPERM;
 	return check_parents(fd);
 }

@@ -1,10 +1,10 @@
 #include "cancel.h"
 #include "clock.h"
 #include "life.h"
+#include "linux_numbers.h"
 #include "writer.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,7 +33,8 @@ static void wait_a_little(const struct wire_ctl_header *ctl, uint32_t request, u
 	/* Relaxed: the futex compares it again. */
 	seen = atomic_load_explicit(&ctl->flush_ack, memory_order_relaxed);
 	if ((int32_t)(seen - request) < 0)
-		(void)syscall(SYS_futex, &ctl->flush_ack, FUTEX_WAIT, seen, &timeout, NULL, 0);
+		(void)syscall(SYS_futex, &ctl->flush_ack, LINUX_FUTEX_WAIT, seen, &timeout,
+			      NULL, 0);
 }
 
 static int wait_for_agent(struct ring *ring, uint32_t request, uint64_t until_ns)

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "directory.h"
+#include "linux_numbers.h"
 #include "pin.h"
 #include "process_exit.h"
 #include "scope.h"
@@ -9,7 +10,6 @@
 #include "writer.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -360,7 +360,7 @@ static void count_writing(struct thread *thread, void *argument)
  * the gate shut. */
 static bool shut_for_all(void)
 {
-	return syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0;
+	return syscall(SYS_membarrier, LINUX_MEMBARRIER_GLOBAL, 0, 0) == 0;
 }
 
 static bool is_quiet(bool shut)

@@ -3,13 +3,13 @@
 #include "cancel.h"
 #include "clock.h"
 #include "ids.h"
+#include "linux_numbers.h"
 #include "ring_file.h"
 #include "w3c.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h> /* renameat() */
 #include <string.h>
 #include <sys/mman.h>
@@ -356,6 +356,6 @@ void ring_doorbell(struct ring *ring, bool always)
 	    atomic_exchange_explicit(&ring->rung_returns, returns + 1, memory_order_relaxed) ==
 		    returns + 1)
 		return;
-	(void)syscall(SYS_futex, &page->doorbell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	(void)syscall(SYS_futex, &page->doorbell, LINUX_FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	errno = error;
 }
