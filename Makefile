@@ -176,7 +176,7 @@ $(PLUGIN): tests/modules/plugin/plugin.c $(BUILD)/libspanring.a
 
 $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanring.so
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..'
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..'
 
 .PHONY: unit examples tools replay
 unit: $(UNIT_BIN)

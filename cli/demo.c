@@ -36,9 +36,10 @@ static int usage(const char *argument)
 
 /* The build tree has the modules beside the command, an installation below
  * the prefix's lib. */
+static const char *const places[] = {"examples", "../lib/spanring/examples"};
+
 static int find_modules(struct demo *demo)
 {
-	static const char *const places[] = {"examples", "../lib/spanring/examples"};
 	char self[PATH_MAX - 64], program[PATH_MAX + 32];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
@@ -171,12 +172,22 @@ int demo_main(int argc, char **argv)
 	if (r >= 0)
 		return r;
 	r = find_modules(&demo);
-	if (r < 0)
-		return fail("the example modules were not found (make examples)", r);
+	if (r < 0) {
+		(void)fprintf(
+			stderr,
+			"spanring demo: its three modules (agento_plan, agento_ingest, "
+			"agento_revise) are neither in %s nor in %s, beside this command; "
+			"in the source tree `make demo` builds and runs them, `make "
+			"examples install` puts them there\n",
+			places[0], places[1]);
+		return 1;
+	}
 	r = private_agent_start(&demo.agent, &(struct private_agent_options){
 						     .archive_dir = demo.archive_dir,
 						     .idle_timeout = "400ms",
 					     });
+	if (r == -ENOENT)
+		return fail("spanringd was not found, beside this command or in PATH", r);
 	if (r < 0)
 		return fail("the agent did not start", r);
 	(void)snprintf(demo.context_file, sizeof demo.context_file, "%.*s/trace.context",
