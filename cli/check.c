@@ -192,7 +192,7 @@ static void report_json(const struct check *check, const char *path, struct buf 
 	(void)json_object_set_new(root, "failed", counts);
 	(void)json_object_set_new(root, "failures", failures);
 	text = json_dumps(root, JSON_COMPACT);
-	(void)buf_append_text(out, text ? text : "{}");
+	terminal_json(out, bytes_of(text ? text : "{}"));
 	(void)buf_append_text(out, "\n");
 	free(text);
 	json_decref(root);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent_client.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #define INDENT 24 /* where the text of a check begins */
@@ -124,8 +125,7 @@ static void print_json(const struct doctor *doctor)
 	json_t *all = json_pack("{s:O, s:i, s:i}", "checks", doctor->checks, "failed",
 				(int)doctor->failed, "warned", (int)doctor->warned);
 
-	(void)json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	putchar('\n');
+	(void)terminal_json_print(all);
 	json_decref(all);
 }
 

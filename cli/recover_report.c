@@ -392,8 +392,7 @@ int recovery_report_json(const struct recovery_report *report)
 			"notes", report->notes);
 	if (!all)
 		return -ENOMEM;
-	(void)json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	putchar('\n');
+	(void)terminal_json_print(all);
 	json_decref(all);
 	return 0;
 }

@@ -139,7 +139,7 @@ int show_json(struct show *show)
 	json_decref(root);
 	if (!text)
 		return -ENOMEM;
-	(void)buf_append_text(&show->out, text);
+	terminal_json(&show->out, bytes_of(text));
 	(void)buf_append_text(&show->out, "\n");
 	free(text);
 	return 0;

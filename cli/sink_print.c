@@ -8,7 +8,7 @@
 #include "otlp/bytes_text.h"
 #include "otlp/json_print.h"
 #include "otlp/pb.h"
-#include "otlp/utf8.h"
+#include "terminal.h"
 
 #define REQUEST \
 	(&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
@@ -198,10 +198,9 @@ struct printer {
 	struct bytes service;
 };
 
-/* Control characters, of ASCII and of Latin-1, may be commands to a terminal. */
 static void print_text(struct buf *out, struct bytes text)
 {
-	size_t from = out->len;
+	static const struct terminal plain = {.columns = 0};
 	bool cut = text.len > TEXT_BYTES_MAX;
 
 	if (cut) {
@@ -209,16 +208,7 @@ static void print_text(struct buf *out, struct bytes text)
 		for (text.len = TEXT_BYTES_MAX; text.len && (text.at[text.len] & 0xc0) == 0x80;)
 			text.len--;
 	}
-	if (utf8_append_repaired(out, text) < 0)
-		return;
-	for (size_t i = from; i < out->len; i++) {
-		bool c1 = out->at[i] == 0xc2 && i + 1 < out->len && out->at[i + 1] < 0xa0;
-
-		if (out->at[i] < 0x20 || out->at[i] == 0x7f)
-			out->at[i] = ' ';
-		else if (c1)
-			memset(out->at + i, ' ', 2);
-	}
+	(void)terminal_text(out, &plain, text, 0);
 	if (cut)
 		(void)buf_append_text(out, "...");
 }
@@ -329,7 +319,11 @@ int sink_print_lines(struct buf *out, struct bytes request)
 
 int sink_print_json(struct buf *out, struct bytes request)
 {
-	int r = otlp_json_print(out, REQUEST, request);
+	struct buf json = BUF_INIT;
+	int r = otlp_json_print(&json, REQUEST, request);
 
+	if (r == 0)
+		terminal_json(out, buf_bytes(&json));
+	buf_fini(&json);
 	return r < 0 ? r : buf_append_byte(out, '\n');
 }

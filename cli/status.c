@@ -8,6 +8,7 @@
 #include "numbers.h"
 #include "pipeline_ledger_view.h"
 #include "pipeline_view.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #define RUNS_SHOWN 5
@@ -32,12 +33,15 @@ static const char *text(json_t *object, const char *key)
 
 /* What came from a module may hold anything: only printable ASCII and UTF-8
  * reach the terminal. */
-static void put_safe(const char *at, size_t max)
+static void put_safe(const char *at, unsigned max)
 {
-	size_t n = 0;
+	static const struct terminal plain = {.columns = 0};
+	struct buf out = BUF_INIT;
 
-	for (; *at && n < max; at++, n++)
-		putchar((unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at);
+	(void)terminal_text(&out, &plain, bytes_of(at), max);
+	if (out.len)
+		(void)fwrite(out.at, 1, out.len, stdout);
+	buf_fini(&out);
 }
 
 static void age(uint64_t ns, char *line, size_t size)
@@ -350,8 +354,7 @@ int status_main(int argc, char **argv)
 		return 1;
 	}
 	if (as_json) {
-		(void)json_dumpf(status, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-		putchar('\n');
+		(void)terminal_json_print(status);
 	} else {
 		print_conditions(status);
 		print_agent(status);

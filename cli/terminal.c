@@ -1,5 +1,6 @@
 #include "terminal.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,46 @@ unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct 
 		}
 	}
 	return used;
+}
+
+/* Of what JSON lets pass. */
+static bool is_unsafe(wchar_t c)
+{
+	return (c >= 0x7f && c < 0xa0) || is_reordering(c);
+}
+
+void terminal_json(struct buf *out, struct bytes json)
+{
+	const uint8_t *at = json.at, *end = json.at + json.len, *from = at;
+
+	while (at < end) {
+		int len = *at < 0x7f ? 1 : utf8_step(at, end);
+
+		if (len > 0 && *at >= 0x7f && is_unsafe(decode(at, len))) {
+			(void)buf_append(out, from, (size_t)(at - from));
+			(void)buf_printf(out, "\\u%04x", (unsigned)decode(at, len));
+			from = at + len;
+		}
+		at += len > 0 ? len : -len;
+	}
+	(void)buf_append(out, from, (size_t)(at - from));
+}
+
+int terminal_json_print(const json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	struct buf out = BUF_INIT;
+	int r = -ENOMEM;
+
+	if (text)
+		terminal_json(&out, bytes_of(text));
+	if (text && buf_append_byte(&out, '\n') == 0 && !buf_failed(&out)) {
+		(void)fwrite(out.at, 1, out.len, stdout); /* main() asks at the end */
+		r = 0;
+	}
+	free(text);
+	buf_fini(&out);
+	return r;
 }
 
 void terminal_spaces(struct buf *out, unsigned count)

@@ -4,6 +4,8 @@
 #ifndef CLI_TERMINAL_H
 #define CLI_TERMINAL_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 
 struct terminal {
@@ -23,6 +25,14 @@ unsigned terminal_width(struct bytes text);
  * Returns the columns used. */
 unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct bytes text,
 		       unsigned columns);
+
+/* Appends JSON text with what a terminal could obey, or be deceived by, written as
+ * \u escapes: JSON asks for that only below 0x20, and it may be looked at, too. To
+ * whoever parses it, it says the same. */
+void terminal_json(struct buf *out, struct bytes json);
+
+/* A value on one line of standard output, so escaped. -ENOMEM. */
+int terminal_json_print(const json_t *value);
 
 void terminal_spaces(struct buf *out, unsigned count);
 

@@ -224,8 +224,7 @@ static void print_json(struct totals *totals)
 	put(all, "damaged_segments", totals->damaged);
 	(void)json_object_set_new(all, "kinds", kinds_json(totals->kinds));
 	(void)json_object_set(all, "segments", totals->segments);
-	(void)json_dumpf(all, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	putchar('\n');
+	(void)terminal_json_print(all);
 	json_decref(all);
 }
 

@@ -137,7 +137,7 @@ static void sink_prints_a_line_per_span_and_a_summary(void **state)
 	assert_int_equal(lines, 7);
 	/* The escape byte of the name does not reach the terminal. */
 	assert_non_null(strstr(child->text,
-			       "00:00:01.000      2.0 s   ERROR  plan: a [31m (!)  "
+			       "00:00:01.000      2.0 s   ERROR  plan: a\\x1b[31m (!)  "
 			       "trace 30313233343536373839616263646566 "
 			       "span 7370616e7370616e in 706172656e746964"));
 	assert_non_null(strstr(child->summary, "sink: 7 spans in 3 requests, "));

@@ -45,11 +45,39 @@ static void what_could_move_the_cursor_is_escaped(void **state)
 	assert_text("a\033b", 4, "a\xe2\x80\xa6");
 }
 
+static void json_says_the_same_without_what_could_move_the_cursor(void **state)
+{
+	static const char text[] = "{\"\xc3\xa4\":\"\xc2\x9b"
+				   "31m \x7f \xe2\x80\xae"
+				   "abc\xd8\x9c\xe2\x81\xa9 \xe4\xbd\xa0 \xf0\x9f\x98\x80\"}";
+	struct buf out = BUF_INIT;
+	json_t *before, *after;
+
+	(void)state;
+	terminal_json(&out, bytes_of(text));
+	assert_int_equal(buf_append_byte(&out, 0), 0);
+	assert_string_equal((char *)out.at,
+			    "{\"\xc3\xa4\":\"\\u009b31m \\u007f \\u202eabc\\u061c\\u2069 "
+			    "\xe4\xbd\xa0 \xf0\x9f\x98\x80\"}");
+	before = json_loads(text, 0, NULL);
+	after = json_loads((char *)out.at, 0, NULL);
+	assert_non_null(before);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+	buf_reset(&out);
+	/* Not even text that is no UTF-8 makes it read beyond the end. */
+	terminal_json(&out, (struct bytes){(const uint8_t *)"a\xc2", 2});
+	assert_int_equal(out.len, 2);
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_cut_by_columns_never_within_a_character),
 		cmocka_unit_test(what_could_move_the_cursor_is_escaped),
+		cmocka_unit_test(json_says_the_same_without_what_could_move_the_cursor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
