@@ -55,6 +55,7 @@ static int open_directory(struct drain *drain, struct ring_dir **ret_directory,
 		return -ENOMEM;
 	r = ring_dir_open(directory, drain->env, drain->path, ret_reason);
 	if (r < 0) {
+		drain->holder = directory->holder;
 		free(directory);
 		return r;
 	}
@@ -84,6 +85,8 @@ int follow_begin(struct drain *drain, const char *path)
 	r = open_directory(drain, &drain->directory, &reason);
 	if (r < 0 && *reason)
 		stage_log(drain, LOG_ERR, "%s: %s", path, reason);
+	if (r == -EBUSY && drain->holder)
+		stage_log(drain, LOG_ERR, "%s is served by process %u", path, drain->holder);
 	return r;
 }
 

@@ -126,12 +126,24 @@ static int page_open(struct ring_dir *directory)
 	return -EACCES;
 }
 
-static void page_begin(struct wire_agent_page *page)
+/* Who holds the lock, by his own word: the kernel does not tell. */
+static uint32_t page_holder(struct ring_dir *directory)
+{
+	uint32_t pid = 0;
+	ssize_t n;
+
+	n = directory->env->ops->pread(directory->env, directory->page_fd, &pid, sizeof pid,
+				       offsetof(struct wire_agent_page, pid));
+	return n == sizeof pid ? pid : 0;
+}
+
+static void page_begin(struct wire_agent_page *page, uint32_t pid)
 {
 	page->header_bytes = WIRE_HEADER_BYTES;
 	page->version = WIRE_VERSION;
 	page->compat = 0;
 	page->incompat = 0;
+	page->pid = pid;
 	/* Relaxed: a hint for wakers. */
 	atomic_store_explicit(&page->sleeping, 0, memory_order_relaxed);
 	/* E1: release; a client that sees the new epoch sees an agent that is
@@ -161,7 +173,7 @@ static int page_map(struct ring_dir *directory)
 		return r;
 	}
 	directory->page = at;
-	page_begin(directory->page);
+	page_begin(directory->page, env->ops->pid(env));
 	return 0;
 }
 
@@ -200,6 +212,8 @@ int ring_dir_open(struct ring_dir *directory, struct env *env, const char *path,
 		goto close;
 	directory->page_fd = r;
 	r = env->ops->lock(env, directory->page_fd);
+	if (r == -EBUSY)
+		directory->holder = page_holder(directory);
 	if (r == 0)
 		r = page_map(directory);
 	if (r < 0)

@@ -12,7 +12,8 @@ struct ring_dir {
 	struct env *env;
 	int fd;
 	struct stat st;
-	int page_fd; /* holds the lock */
+	int page_fd;	 /* holds the lock */
+	uint32_t holder; /* after -EBUSY: the pid of who has it; 0 unknown */
 	struct wire_agent_page *page;
 	struct guard guard;
 	int news_fd; /* -1: none to be had, the directory is listed instead */

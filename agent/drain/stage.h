@@ -25,6 +25,7 @@ struct drain {
 	struct drain_ops ops;
 	char *path;
 	struct ring_dir *directory; /* what that leads to, as of the last look */
+	uint32_t holder; /* the pid of who has the lock of a directory that could not be opened */
 	struct health health;
 	struct ring **rings; /* by index; NULL: free */
 	uint32_t ring_count, ring_cap;

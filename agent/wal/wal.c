@@ -81,6 +81,28 @@ static int open_directory(struct wal *wal)
 	return 0;
 }
 
+/* Who has the lock stands in the file, by his own word: the kernel does not tell. */
+static uint32_t lock_holder(const struct wal *wal)
+{
+	char text[16] = "";
+	ssize_t n;
+
+	n = wal->env->ops->pread(wal->env, wal->lock_fd, text, sizeof text - 1, 0);
+	return n > 0 ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
+static void lock_sign(const struct wal *wal)
+{
+	char text[16];
+	struct iovec iov = {.iov_base = text};
+
+	/* Always as long, so that nothing of a longer one is left. */
+	iov.iov_len =
+		(size_t)snprintf(text, sizeof text, "%-10u\n", wal->env->ops->pid(wal->env));
+	/* Nobody but a person needs it. */
+	(void)wal->env->ops->pwritev(wal->env, wal->lock_fd, &iov, 1, 0);
+}
+
 /* An open-file lock belongs to this descriptor alone, so nothing else in the
  * process can lose it by opening and closing the file. */
 static int lock_directory(struct wal *wal)
@@ -94,7 +116,10 @@ static int lock_directory(struct wal *wal)
 	wal->lock_fd = fd;
 	r = wal->env->ops->lock(wal->env, fd);
 	if (r == -EBUSY)
-		wal_log(wal, LOG_ERR, "another agent is using %s", wal->options.dir);
+		wal_log(wal, LOG_ERR, "another agent is using %s: process %u", wal->options.dir,
+			lock_holder(wal));
+	if (r == 0)
+		lock_sign(wal);
 	return r;
 }
 

@@ -214,7 +214,9 @@ struct wire_agent_page {
 	uint32_t compat;	   /* 16 */
 	uint32_t incompat;	   /* 20 */
 	_Atomic uint32_t epoch;	   /* 24: one more with every start of the agent */
-	uint32_t reserved0[9];	   /* 28 */
+	uint32_t pid;		   /* 28: of the agent, as it sees itself; a hint for people,
+				    * 0 unknown */
+	uint32_t reserved0[8];	   /* 32 */
 	_Atomic uint32_t sleeping; /* 64: 1 while the agent waits idle: worth a wake */
 	_Atomic uint32_t doorbell; /* 68: futex word; clients only wake it */
 	uint8_t reserved1[4024];   /* 72 */
@@ -257,6 +259,7 @@ WIRE_ASSERT_OFFSET(wire_ctl_header, flush_ack, 68);
 _Static_assert(sizeof(struct wire_ctl_header) == WIRE_HEADER_BYTES, "ctl header is a page");
 
 WIRE_ASSERT_OFFSET(wire_agent_page, epoch, 24);
+WIRE_ASSERT_OFFSET(wire_agent_page, pid, 28);
 WIRE_ASSERT_OFFSET(wire_agent_page, sleeping, 64);
 WIRE_ASSERT_OFFSET(wire_agent_page, doorbell, 68);
 _Static_assert(sizeof(struct wire_agent_page) == WIRE_HEADER_BYTES, "agent page is a page");
