@@ -91,6 +91,7 @@ static const struct counter limit_rows[] = {
 	MET(keys, "key_size"),
 	MET(values, "value_size"),
 	MET(span_bytes, "span_size"),
+	MET(depth, "depth"),
 	MET(resources, "resource_size"),
 	MET(scopes, "scopes"),
 	MET(open_spans, "open_spans"),

@@ -99,11 +99,11 @@ static struct otlp_limits limits_of(const struct source *source, uint32_t n)
 	};
 }
 
-static int finish_encode(struct assemble *a, struct open_span *span)
+static int finish_encode(struct assemble *a, struct open_span *span,
+			 struct otlp_span_summary *ret_summary)
 {
 	struct span_clock clock = {a, span};
 	struct otlp_clock otlp_clock = {span_wall_ns, &clock};
-	struct otlp_span_summary summary;
 	struct otlp_limits limits;
 	struct bytes *chunks;
 	uint32_t n;
@@ -127,11 +127,8 @@ static int finish_encode(struct assemble *a, struct open_span *span)
 	if (a->closing.len)
 		chunks[n++] = buf_bytes(&a->closing);
 	buf_reset(&a->span);
-	r = otlp_encode_span(&a->span, chunks, n, &otlp_clock,
-			     span->source->limits.head.length ? &limits : NULL, &summary);
-	if (r == 0)
-		a->counters.limits.module += summary.over_limits;
-	return r;
+	return otlp_encode_span(&a->span, chunks, n, &otlp_clock,
+				span->source->limits.head.length ? &limits : NULL, ret_summary);
 }
 
 static bool ends_stale(const struct open_span *span)
@@ -150,9 +147,11 @@ static int finish_hand_on(struct assemble *a, struct open_span *span, uint64_t *
 	r = source_resource(source, &finished.resource, &finished.resource_schema_url);
 	if (r < 0)
 		return r;
+	a->counters.limits.depth += (unsigned)r;
 	r = source_scope(source, span->scope, &finished.scope, &finished.scope_schema_url);
 	if (r < 0)
 		return r;
+	a->counters.limits.depth += (unsigned)r;
 	return a->ops.finished(a->ops.arg, &finished, source->instance, span->span_id,
 			       ret_number);
 }
@@ -168,10 +167,11 @@ static int finish_one(struct assemble *a, struct open_span *span)
 {
 	bool died = (span->flags & SPAN_CLOSING) && span->close == SPAN_CLOSE_DEATH;
 	struct trace_run *run = span->run;
+	struct otlp_span_summary summary = {0};
 	uint64_t number = 0;
 	int r;
 
-	r = finish_encode(a, span);
+	r = finish_encode(a, span, &summary);
 	if (r >= 0)
 		r = finish_hand_on(a, span, &number);
 	keep_small(&a->span);
@@ -183,6 +183,8 @@ static int finish_one(struct assemble *a, struct open_span *span)
 	} else {
 		a->counters.finished++;
 		run->ledger.finished++;
+		a->counters.limits.module += summary.over_limits;
+		a->counters.limits.depth += summary.emptied_values;
 		a->counters.closed_by_death += died;
 		a->counters.stale += ends_stale(span);
 	}

@@ -8,7 +8,9 @@
  * is. Runs are files, and a burst of them is honest while a flood is not: each
  * user may begin `user_runs_max` at once and `user_runs_per_second` from then on.
  *
- * Depth has its limit in the format: WIRE_DEPTH_MAX. */
+ * Depth has two limits that nobody can set: what nests deeper than the format allows
+ * (WIRE_DEPTH_MAX) is no record, and what a parser of OTLP would refuse for its depth
+ * (ATTRIBUTES_LEVELS: 45 arrays, 30 maps) becomes an empty value. */
 #ifndef ASSEMBLE_LIMIT_H
 #define ASSEMBLE_LIMIT_H
 
@@ -39,6 +41,7 @@ struct limit_counters {
 	uint64_t attributes, events, links;
 	uint64_t names; /* cut */
 	uint64_t keys, values, span_bytes;
+	uint64_t depth; /* arrays and maps that became empty */
 	uint64_t resources, scopes;
 	uint64_t open_spans, parked, memory;
 	uint64_t run_spans, runs;

@@ -121,7 +121,7 @@ int source_resource(struct source *source, struct bytes *ret_resource,
 {
 	struct otlp_owner owner = owner_of(source);
 	const struct buf *record = &source->resource_record;
-	int r;
+	int r = 0;
 
 	if (!source->resource_encoded) {
 		buf_reset(&source->resource);
@@ -134,7 +134,7 @@ int source_resource(struct source *source, struct bytes *ret_resource,
 	}
 	*ret_resource = buf_bytes(&source->resource);
 	*ret_schema_url = source->resource_schema_url;
-	return 0;
+	return r;
 }
 
 int source_scope(struct source *source, uint32_t number, struct bytes *ret_scope,
@@ -142,7 +142,7 @@ int source_scope(struct source *source, uint32_t number, struct bytes *ret_scope
 {
 	uint64_t key = number;
 	struct source_scope *scope = number ? map_get(&source->scopes, &key) : NULL;
-	int r;
+	int r = 0;
 
 	if (!scope || !scope->record.len) {
 		*ret_scope = (struct bytes){NULL, 0};
@@ -156,7 +156,7 @@ int source_scope(struct source *source, uint32_t number, struct bytes *ret_scope
 	}
 	*ret_scope = buf_bytes(&scope->encoded);
 	*ret_schema_url = scope->schema_url;
-	return 0;
+	return r;
 }
 
 struct bytes source_service(const struct source *source)

@@ -86,7 +86,8 @@ int source_set_scope(struct source *source, const uint8_t *record);
 /* Keeps what a LIMITS record says. */
 void source_set_limits(struct source *source, const uint8_t *record);
 
-/* Encoded, made when first asked for. An unknown scope is an empty one. */
+/* Encoded, made when first asked for. An unknown scope is an empty one. Returns how
+ * many values it emptied, when that was now; -ENOMEM. */
 int source_resource(struct source *source, struct bytes *ret_resource,
 		    struct bytes *ret_schema_url);
 int source_scope(struct source *source, uint32_t number, struct bytes *ret_scope,

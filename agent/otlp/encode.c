@@ -549,11 +549,10 @@ static int add_known(struct attributes *attributes, const char *key, const int64
 }
 
 static int write_resource(struct buf *out, const struct record_resource *resource,
-			  const struct otlp_owner *owner)
+			  const struct otlp_owner *owner, uint32_t *emptied)
 {
 	int64_t uid = owner->uid, pid = owner->pid;
 	struct attributes attributes;
-	uint32_t emptied = 0;
 	int r;
 
 	attributes_init(&attributes);
@@ -563,7 +562,7 @@ static int write_resource(struct buf *out, const struct record_resource *resourc
 	if (r == 0 && owner->pid_known)
 		r = add_known(&attributes, pid_key, &pid);
 	if (r == 0)
-		r = attributes_write(&attributes, out, RESOURCE_ATTRIBUTES, &emptied);
+		r = attributes_write(&attributes, out, RESOURCE_ATTRIBUTES, emptied);
 	write_count(out, RESOURCE_DROPPED_ATTRIBUTES,
 		    saturated_sum(resource->fixed.dropped_attributes, attributes.dropped));
 	attributes_fini(&attributes);
@@ -575,15 +574,16 @@ int otlp_encode_resource(struct buf *out, const uint8_t *record, const struct ot
 {
 	struct record_resource resource = {0};
 	size_t before = out->len;
+	uint32_t emptied = 0;
 
 	if (record)
 		resource = record_get_resource(record);
-	if (write_resource(out, &resource, owner) < 0) {
+	if (write_resource(out, &resource, owner, &emptied) < 0) {
 		out->len = before;
 		return -ENOMEM;
 	}
 	*ret_schema_url = schema_url_of(resource.schema_url);
-	return 0;
+	return (int)emptied;
 }
 
 int otlp_encode_scope(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url)
@@ -607,5 +607,5 @@ int otlp_encode_scope(struct buf *out, const uint8_t *record, struct bytes *ret_
 		return -ENOMEM;
 	}
 	*ret_schema_url = schema_url_of(scope.schema_url);
-	return 0;
+	return (int)emptied;
 }

@@ -69,12 +69,13 @@ bool otlp_is_owners_key(struct bytes key);
 /* A Resource message from a checked RESOURCE record; `*ret_schema_url` borrows
  * from the record, and is empty for one that is not UTF-8. With NULL: nothing but
  * the owner. The owner's two keys are the agent's alone, known or not: what a
- * record has under them is counted as dropped. 0 or -ENOMEM. */
+ * record has under them is counted as dropped. Returns how many values became empty,
+ * as emptied_values above, or -ENOMEM. */
 int otlp_encode_resource(struct buf *out, const uint8_t *record, const struct otlp_owner *owner,
 			 struct bytes *ret_schema_url);
 
-/* An InstrumentationScope message from a checked SCOPE record; NULL: none.
- * 0 or -ENOMEM. */
+/* An InstrumentationScope message from a checked SCOPE record; NULL: none. Returns as
+ * otlp_encode_resource(). */
 int otlp_encode_scope(struct buf *out, const uint8_t *record, struct bytes *ret_schema_url);
 
 #endif

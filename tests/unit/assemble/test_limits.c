@@ -170,6 +170,45 @@ static void long_keys_and_values_are_dropped(void **state)
 	assert_says(scene_span(&scene, 1)->json, "\"droppedAttributesCount\":2");
 }
 
+/* A map in a map in a map, as deep as the format allows. */
+static void deep_map(struct buf *out)
+{
+	for (int i = 1; i < WIRE_DEPTH_MAX; i++) {
+		struct buf outer = BUF_INIT;
+
+		records_entry(&outer, bytes_of("k"), WIRE_MAP, buf_bytes(out));
+		buf_fini(out);
+		*out = outer;
+	}
+}
+
+/* Also where the log does not take the span at once, and it is encoded again. */
+static void values_too_deep_to_be_read_are_emptied_and_counted_once(void **state)
+{
+	struct buf r = BUF_INIT, deep = BUF_INIT, entries = BUF_INIT;
+
+	(void)state;
+	begin();
+	deep_map(&deep);
+	records_entry(&entries, bytes_of("deep"), WIRE_MAP,
+		      (struct bytes){deep.at + 9, deep.len - 9});
+	records_resource(&r, bytes_of(""), buf_bytes(&entries), 0);
+	put_start(&r, 7, 1, 0, 0);
+	records_attribute(&r, 1, bytes_of("deep"), WIRE_MAP, buf_bytes(&deep));
+	put_string(&r, 1, "flat", "v");
+	put_end(&r, 1, 9);
+	push(&r);
+	scene.finished_error = -ENOBUFS;
+	scene_round(&scene, 0);
+	scene_round(&scene, 0);
+	scene.finished_error = 0;
+	scene_round(&scene, 0);
+	assert_says(scene_span(&scene, 1)->json, "\"flat\"");
+	assert_int_equal(met()->depth, 2);
+	buf_fini(&deep);
+	buf_fini(&entries);
+}
+
 static void a_ring_has_so_many_open_spans(void **state)
 {
 	struct buf r = BUF_INIT;
@@ -419,6 +458,7 @@ int main(void)
 		TEST(events_and_links_over_the_limit_are_dropped_and_counted),
 		TEST(long_names_are_cut_between_two_characters),
 		TEST(long_keys_and_values_are_dropped),
+		TEST(values_too_deep_to_be_read_are_emptied_and_counted_once),
 		TEST(a_ring_has_so_many_open_spans),
 		TEST(a_user_has_its_share_of_all_open_spans),
 		TEST(a_ring_that_fills_the_memory_leaves_some_to_others),
