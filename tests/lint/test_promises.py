@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The README's table of promises names a test in each row, and each of them is
-there: a row of the fault matrix, or a script."""
+"""The README's table of promises and the table of threats name a test in each row, and
+each of them is there: a row of the fault matrix, a script, or a program."""
 import pathlib
 import re
 import sys
@@ -8,9 +8,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def promises():
-    text = (ROOT / "README.md").read_text()
-    table = text.split("## What survives what")[1].split("\n\n")[1]
+def promises(file, heading):
+    text = (ROOT / file).read_text()
+    table = text.split(heading)[1].split("\n\n")[1]
     for line in table.splitlines()[2:]:
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         yield cells[0], re.findall(r"[\w/]+", cells[-1])
@@ -22,17 +22,25 @@ def rows():
             yield line.split()[0]
 
 
+def is_there(name):
+    return any(list(ROOT.glob(pattern)) for pattern in
+               (f"tests/*/{name}", f"tests/{name}", f"tests/{name}.c"))
+
+
 def main():
-    known, wrong, count = set(rows()), 0, 0
-    for event, names in promises():
-        count += 1
-        missing = [name for name in names
-                   if name not in known and not list(ROOT.glob(f"tests/*/{name}"))]
-        if missing or not names:
-            print(f"README: '{event}' is shown by nothing: {missing}")
-            wrong += 1
-    print(f"{count} promises, {wrong} without their tests")
-    return 1 if wrong or count < 10 else 0
+    known, wrong = set(rows()), 0
+    for file, heading in (("README.md", "## What survives what"),
+                          ("SECURITY.md", "## Threats and defences")):
+        count = 0
+        for event, names in promises(file, heading):
+            count += 1
+            missing = [name for name in names if name not in known and not is_there(name)]
+            if missing or not names:
+                print(f"{file}: '{event}' is shown by nothing: {missing}")
+                wrong += 1
+        print(f"{file}: {count} rows")
+        wrong += count < 10
+    return 1 if wrong else 0
 
 
 sys.exit(main())

@@ -60,6 +60,25 @@ static void a_ring_is_seen_put_into_the_log_and_read(void **state)
 	ring_writer_close(&writer);
 }
 
+/* Anybody may wake the futex, as often as he likes. */
+static void the_bell_is_heard_every_other_millisecond_at_most(void **state)
+{
+	struct house *house = *state;
+	struct ring_writer writer;
+	uint64_t due_ns;
+
+	ring_writer_make(&writer, house->dir, 1, RING_BYTES);
+	house_settle(house);
+	drain_wake(house->drain);
+	assert_true(drain_next_due(house->drain, house->now_ns) <= house->now_ns);
+	house_tick(house, 0);
+	for (int i = 0; i < 1000; i++)
+		drain_wake(house->drain);
+	due_ns = drain_next_due(house->drain, house->now_ns);
+	assert_true(due_ns >= house->now_ns + 1000000 && due_ns <= house->now_ns + 10000000);
+	ring_writer_close(&writer);
+}
+
 static void an_ended_span_gets_a_round_that_began_later(void **state)
 {
 	struct house *house = *state;
@@ -806,6 +825,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_ring_is_seen_put_into_the_log_and_read),
+		TEST(the_bell_is_heard_every_other_millisecond_at_most),
 		TEST(an_ended_span_gets_a_round_that_began_later),
 		TEST(a_ring_whose_threads_share_no_span_is_settled_at_once),
 		TEST(a_block_behind_an_open_one_waits_for_the_seal),
