@@ -228,6 +228,13 @@ test-fault:
 	@$(MAKE) --no-print-directory fault-build
 	@tests/fault/run.py --build $(BUILD) --asan $(BUILD)-asan $(ROW)
 
+# The real Collector, Jaeger and SDKs, fetched and built once. NAME: some of them.
+.PHONY: interop
+interop:
+	@deploy/needs.sh build test interop
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all tools $(PYTHON_STUBS)
+	@tests/interop/run.py --build $(BUILD) $(NAME)
+
 # The long tier takes hours. SEED=n replays one seed of the simulation, or of ROW.
 SEED ?=
 soak:
@@ -330,6 +337,7 @@ help:
 	@echo 'make test      install what is missing, build, and run the quick tests'
 	@echo 'make test-fault  run the fault matrix: what becomes of every fault we know'
 	@echo 'make soak      its long tier, hours; ROW=id one row, SEED=n replays a simulation'
+	@echo 'make interop   the real Collector, Jaeger and SDKs as peers; NAME=word some of them'
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'

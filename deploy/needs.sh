@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the Debian packages of the named sets are there: build, test,
-# fuzz, bench. Installs what is missing where it may (root, or sudo without a
+# interop, fuzz, bench. Installs what is missing where it may (root, or sudo without a
 # password); elsewhere it says what is needed and fails.
 set -eu
 
@@ -10,6 +10,7 @@ build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libur
 	libzstd-dev"
 test="g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
 	curl python3-grpcio python3-prometheus-client python3-protobuf spin openssl"
+interop="python3-venv python3-grpcio python3-protobuf"
 fuzz="clang libcmocka-dev"
 bench="liblttng-ust-dev lttng-tools strace"
 
@@ -18,6 +19,7 @@ for set in "$@"; do
 	case $set in
 	build) packages="$packages $build" ;;
 	test) packages="$packages $test" ;;
+	interop) packages="$packages $interop" ;;
 	fuzz) packages="$packages $fuzz" ;;
 	bench) packages="$packages $bench" ;;
 	*)

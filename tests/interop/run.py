@@ -1,0 +1,406 @@
+#!/usr/bin/python3
+"""spanring and the implementations of others: every combination is a test, and the
+spans are compared field by field.
+
+    run.py [--build DIR] [NAME...]     those whose names contain one of the words
+
+The last line says how many ran and how many did not; the exit status is 0 only if
+all ran and passed."""
+import argparse
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import traceback
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE)]
+
+import peers  # noqa: E402
+import spans  # noqa: E402
+
+COMBINATIONS = []
+
+
+def combination(*parameters):
+    def remember(function):
+        for parameter in parameters:
+            COMBINATIONS.append((f"{function.__name__} {' '.join(parameter)}".strip(),
+                                 functools.partial(function, *parameter)))
+        return function
+    return remember
+
+
+def same(expected, found):
+    words = spans.differences(spans.spans_of(expected), spans.spans_of(found))
+    if words:
+        raise AssertionError("\n".join(words[:20]))
+
+
+class Process:
+    """One of theirs, in a directory of its own; what it says is kept."""
+
+    def __init__(self, place, name, command, **environment):
+        self.log_path = place.disk / f"{name}.log"
+        self.process = subprocess.Popen(
+            [str(word) for word in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=open(self.log_path, "wb"), env={**os.environ, **environment})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def port(self):
+        line = self.process.stdout.readline().strip()
+        if not line.isdigit():
+            raise AssertionError(self.log_path.read_text()[-2000:])
+        return int(line)
+
+
+def answers(port, seconds=60):
+    import socket
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
+# ---- destinations ------------------------------------------------------------------------
+
+class Collector(Process):
+    """The OpenTelemetry Collector: what it got is in the file of its file exporter.
+    With `onward` it sends everything there instead."""
+
+    def __init__(self, place, onward=None):
+        from support import free_port
+        self.grpc, self.http = free_port(), free_port()
+        self.file = place.disk / "collector.jsonl"
+        exporter = onward or {"file": {"path": str(self.file)}}
+        configuration = {
+            "receivers": {"otlp": {"protocols": {
+                "grpc": {"endpoint": f"127.0.0.1:{self.grpc}", "max_recv_msg_size_mib": 64},
+                "http": {"endpoint": f"127.0.0.1:{self.http}"}}}},
+            "exporters": {**exporter, "debug": {}},
+            "service": {"telemetry": {"metrics": {"level": "none"}}, "pipelines": {"traces": {
+                "receivers": ["otlp"], "exporters": [*exporter, "debug"]}}}}
+        path = place.disk / "collector.yaml"
+        path.write_text(json.dumps(configuration), encoding="utf-8")
+        super().__init__(place, "collector", [peers.go_program("collector"), "--config", path])
+        answers(self.grpc)
+        answers(self.http)
+
+    def documents(self):
+        return spans.lines(self.file.read_text(encoding="utf-8"))
+
+
+class Jaeger(Process):
+    """Jaeger, with its store in memory; what it got is asked for by its query API."""
+
+    def __init__(self, place):
+        from support import free_port
+        self.grpc, self.http, self.query = free_port(), free_port(), free_port()
+        configuration = {
+            "service": {"extensions": ["jaeger_storage", "jaeger_query"],
+                        "telemetry": {"metrics": {"level": "none"}},
+                        "pipelines": {"traces": {"receivers": ["otlp"],
+                                                 "exporters": ["jaeger_storage_exporter"]}}},
+            "extensions": {
+                "jaeger_query": {"storage": {"traces": "memory"},
+                                 "http": {"endpoint": f"127.0.0.1:{self.query}"},
+                                 "grpc": {"endpoint": f"127.0.0.1:{free_port()}"}},
+                "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": 1000}}}}},
+            "receivers": {"otlp": {"protocols": {
+                "grpc": {"endpoint": f"127.0.0.1:{self.grpc}", "max_recv_msg_size_mib": 64},
+                "http": {"endpoint": f"127.0.0.1:{self.http}"}}}},
+            "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}}}
+        path = place.disk / "jaeger.yaml"
+        path.write_text(json.dumps(configuration), encoding="utf-8")
+        super().__init__(place, "jaeger", [peers.jaeger(), "--config", path])
+        answers(self.grpc)
+        answers(self.query)
+
+    def ask(self, path, body=None):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.query}{path}", data=body)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def documents(self, trace):
+        return [self.ask(f"/api/v3/traces/{trace}?raw_traces=true")["result"]]
+
+
+def whole_pipeline(endpoint, *arguments):
+    """A run with a module of ours and a request with every field there is, sent to
+    `endpoint`; returns what the archive has of it, which is what was said."""
+    from sender import Ports, channel, export, fresh_trace, whole_request
+    from support import Agent, Place, Puppet, check, check_ledgers, read_archive
+    ports = Ports()
+    with Place() as place, \
+            Agent(place, *ports.arguments, *arguments, endpoint=endpoint) as agent:
+        with Puppet(place) as puppet:
+            puppet.tell("run", "pipeline")
+            puppet.tell("child", "ask")
+            puppet.tell("large", "gen_ai.prompt", 800_000)
+            puppet.tell("event", "answered")
+            puppet.tell("end")
+            puppet.tell("child", "is killed")
+            puppet.process.kill()
+            puppet.process.wait()
+        with channel(ports.grpc) as opened:
+            export(opened, whole_request(fresh_trace(1)))
+        agent.wait_archived(2)
+        agent.wait_sent()
+        status = agent.status()
+        check_ledgers(status)
+        check(status["export"][0]["sent"] == 5, status["export"])
+        return [read_archive(path) for path in place.archives()]
+
+
+PLAIN = ("--set", "export.compression=none")
+GZIP = ("--set", "export.compression=gzip")
+
+
+@combination(("grpc", "none"), ("grpc", "gzip"))
+def collector_as_destination(protocol, compression):
+    from support import Place
+    with Place() as place, Collector(place) as collector:
+        port = collector.grpc if protocol == "grpc" else collector.http
+        archived = whole_pipeline(f"http://127.0.0.1:{port}",
+                                  "--set", f"export.compression={compression}")
+        same(archived, collector.documents())
+
+
+@combination(("grpc",))
+def jaeger_as_destination(protocol):
+    from support import Place
+    with Place() as place, Jaeger(place) as jaeger:
+        port = jaeger.grpc if protocol == "grpc" else jaeger.http
+        archived = whole_pipeline(f"http://127.0.0.1:{port}", *PLAIN)
+        traces = {span["trace"] for span, _, _ in spans.spans_of(archived).values()}
+        same(archived, [document for trace in traces for document in jaeger.documents(trace)])
+
+
+@combination(("none",), ("gzip",))
+def grpc_go_as_destination(compression):
+    from support import Place
+    with Place() as place:
+        file = place.disk / "received.jsonl"
+        with Process(place, "go", [peers.go_program("go_server"), file]) as server:
+            archived = whole_pipeline(f"http://127.0.0.1:{server.port()}",
+                                      "--set", f"export.compression={compression}")
+        same(archived, spans.lines(file.read_text(encoding="utf-8")))
+
+
+@combination(("none",), ("gzip",))
+def grpc_js_as_destination(compression):
+    from support import Place, convert_ids
+    import base64
+    with Place() as place:
+        file = place.disk / "received.jsonl"
+        with Process(place, "js", [*peers.javascript(), HERE / "js_server.js", peers.PROTO,
+                                   file]) as server:
+            archived = whole_pipeline(f"http://127.0.0.1:{server.port()}",
+                                      "--set", f"export.compression={compression}")
+        received = spans.lines(file.read_text(encoding="utf-8"))
+        same(archived, [convert_ids(one, lambda text: base64.b64decode(text).hex())
+                        for one in received])
+
+
+@combination(("none",), ("gzip",))
+def grpc_core_as_destination(compression):
+    from support import Place, Server
+    with Place() as place, Server(place) as server:
+        archived = whole_pipeline(server.endpoint,
+                                  "--set", f"export.compression={compression}")
+        same(archived, list(server.documents()))
+
+
+# ---- senders -------------------------------------------------------------------------------
+
+def send(make_command, port, link_flags=True, **environment):
+    """A sender that knows nothing but the endpoint; returns what the archive has."""
+    from sender import Ports
+    from support import Agent, Place, check, check_ledgers, read_archive
+    ports = Ports()
+    wanted = spans.specification()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        path = place.disk / "specification.json"
+        path.write_text(json.dumps(wanted), encoding="utf-8")
+        number = ports.grpc if port == "grpc" else ports.http
+        with Process(place, "sender", make_command(path), **environment,
+                     OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{number}") as sender:
+            sender.process.stdin.close()
+            check(sender.process.wait(60) == 0, sender.log_path.read_text()[-2000:])
+            said = sender.log_path.read_text()
+            check(not said.strip(), f"the sender complains: {said[-2000:]}")
+        agent.wait_archived(1)
+        check_ledgers(agent.status())
+        words = spans.check_against(wanted, [read_archive(one) for one in place.archives()],
+                                    link_flags)
+        check(not words, "\n".join(words[:20]))
+
+
+def compress(compression):
+    # Python's gRPC exporter does not know the specification's word "none".
+    return {} if compression == "none" else {"OTEL_EXPORTER_OTLP_COMPRESSION": compression}
+
+
+@combination(("grpc", "none"), ("grpc", "gzip"), ("http", "none"), ("http", "gzip"))
+def python_sdk_as_sender(protocol, compression):
+    send(lambda path: [peers.python(), HERE / "python_sender.py", protocol, path], protocol,
+         link_flags=False, **compress(compression))
+
+
+@combination(("grpc", "none"), ("grpc", "gzip"), ("http/protobuf", "none"),
+             ("http/protobuf", "gzip"), ("http/json", "none"), ("http/json", "gzip"))
+def javascript_sdk_as_sender(protocol, compression):
+    send(lambda path: [*peers.javascript(), HERE / "js_sender.js", protocol, path],
+         protocol.split("/")[0], **compress(compression))
+
+
+@combination(("grpc", "none"), ("grpc", "gzip"), ("http", "none"), ("http", "gzip"))
+def go_sdk_as_sender(protocol, compression):
+    send(lambda path: [peers.go_program("go_sender"), protocol, path], protocol,
+         **compress(compression))
+
+
+@combination(("grpc",), ("http",))
+def collector_as_sender(protocol):
+    """Everything there is, from gRPC for Python to the Collector to us."""
+    from sender import Ports, channel, export, fresh_trace, whole_request
+    from support import Agent, Place, check_ledgers, convert_ids, read_archive, stubs
+    import base64
+    ports = Ports()
+    request = whole_request(fresh_trace(2))
+    onward = {"otlp": {"endpoint": f"127.0.0.1:{ports.grpc}", "tls": {"insecure": True}}}
+    if protocol == "http":
+        onward = {"otlphttp": {"endpoint": f"http://127.0.0.1:{ports.http}"}}
+    with Place() as place, Agent(place, *ports.arguments) as agent, \
+            Collector(place, onward) as collector:
+        with channel(collector.grpc) as opened:
+            export(opened, request)
+        agent.wait_archived(1)
+        check_ledgers(agent.status())
+        stubs()
+        from google.protobuf import json_format
+        expected = convert_ids(
+            json_format.MessageToDict(request, use_integers_for_enums=True),
+            lambda text: base64.b64decode(text).hex())
+        same([expected], [read_archive(path) for path in place.archives()])
+
+
+# ---- readers of archives -----------------------------------------------------------------------
+
+def some_archives():
+    """Paths of real and made archives, as bytes of one line each."""
+    from sender import Ports, channel, export, fresh_trace, whole_request
+    from support import Agent, Place, Puppet
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        with Puppet(place) as puppet:
+            puppet.tell("run", "pipeline")
+            puppet.tell("large", "gen_ai.prompt", 800_000)
+            puppet.tell("child", "is killed")
+            puppet.process.kill()
+            puppet.process.wait()
+        with channel(ports.grpc) as opened:
+            export(opened, whole_request(fresh_trace(3)))
+        agent.wait_archived(2)
+        return [path.read_bytes() for path in place.archives()]
+
+
+@combination(())
+def collector_reads_archives():
+    """The unmarshaler of the Collector's otlpjsonfile receiver."""
+    for archive in some_archives():
+        done = subprocess.run([peers.go_program("go_reader")], input=archive,
+                              stdout=subprocess.PIPE, check=True)
+        same([json.loads(archive)], spans.lines(done.stdout.decode()))
+
+
+@combination(())
+def jaeger_reads_archives():
+    """What Jaeger's page does with a file that is dropped on it."""
+    from support import Place
+    with Place() as place, Jaeger(place) as jaeger:
+        for archive in some_archives():
+            expected = spans.spans_of([json.loads(archive)])
+            trace, = jaeger.ask("/api/transform", archive)["data"]
+            found = {span["spanID"]: span for span in trace["spans"]}
+            if found.keys() != expected.keys():
+                raise AssertionError(f"{sorted(found)} of {sorted(expected)}")
+            for identity, (span, _, _) in expected.items():
+                other = found[identity]
+                if (other["operationName"], other["startTime"], other["duration"]) != \
+                        (span["name"], span["start"] // 1000,
+                         span["end"] // 1000 - span["start"] // 1000):
+                    raise AssertionError(f"{span['name']} became {other['operationName']}")
+
+
+@combination(())
+def protobuf_reads_archives():
+    """protobuf's own JSON parser, which wants ids in base64, refuses nothing."""
+    from support import parse_by_protobuf
+    for archive in some_archives():
+        parsed = parse_by_protobuf(json.loads(archive))
+        count = sum(len(scope.spans) for resource in parsed.resource_spans
+                    for scope in resource.scope_spans)
+        if count != len(spans.spans_of([json.loads(archive)])):
+            raise AssertionError(f"{count} spans")
+
+
+# ---- all of them ---------------------------------------------------------------------------
+
+def run_one(name, test):
+    start = time.monotonic()
+    try:
+        test()
+        result = "ok"
+    except peers.Missing as missing:
+        result = f"not run: {missing}"
+    except Exception:  # pylint: disable=broad-except
+        traceback.print_exc()
+        result = "FAILED"
+    print(f"{result if result[:3] != 'not' else 'not run':8} {time.monotonic() - start:6.1f} s  "
+          f"{name}", flush=True)
+    if result.startswith("not run"):
+        print(result)
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.environ.get("BUILD", "build"))
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    os.environ["BUILD"] = str(pathlib.Path(options.build).resolve())
+    chosen = [(name, test) for name, test in COMBINATIONS
+              if not options.names or any(word in name for word in options.names)]
+    if not chosen:
+        sys.exit(f"no combination has one of {' '.join(options.names)} in its name")
+    results = [run_one(name, test) for name, test in chosen]
+    missing = sum(result.startswith("not run") for result in results)
+    failed = results.count("FAILED")
+    print(f"interop: {len(results) - missing} combinations ran, {failed} of them failed; "
+          f"{missing} did not run")
+    sys.exit(1 if failed or missing else 0)
+
+
+if __name__ == "__main__":
+    main()
