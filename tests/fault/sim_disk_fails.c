@@ -119,10 +119,14 @@ static bool survives(uint64_t nth, uint64_t last, bool *ret_over)
 static bool row_run(void)
 {
 	uint64_t runs = 0, wrong = 0, step = getenv("SOAK") ? 1 : 3;
+	unsigned spared = 0; /* in a row */
 	bool over = false;
 
-	for (uint64_t n = 1; !over; n += step, runs++)
+	/* One disk of D7 may have its last write before another one has. */
+	for (uint64_t n = 1; spared < 6; n += step, runs++) {
 		wrong += !survives(n, lasts[n / step % 3], &over);
+		spared = over ? spared + 1 : 0;
+	}
 	if (wrong)
 		return false;
 	(void)printf("row %s passed: %" PRIu64 " times from another operation on, once, five "
