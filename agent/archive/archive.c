@@ -312,8 +312,7 @@ int archive_push(struct archive *archive, const struct finished_span *span)
 		return -ENOBUFS;
 	r = span->number <= run->known_number ? 0 : take_span(run, span, &facts);
 	if (r < 0 && r != -EBADMSG) {
-		if (r != -EAGAIN)
-			(void)archive_fail(archive, run->name.text, r);
+		(void)archive_fail(archive, run->name.text, r);
 		return -ENOBUFS;
 	}
 	pushed(archive, span->number, r < 0 ? FATE_INVALID : FATE_KEPT);
@@ -424,7 +423,7 @@ static int stepped(struct run *run, int r, int *ret_error)
 	if (r == -ENOENT && run->has_spool && run->spool.exists &&
 	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
 		r = missing_spool(run);
-	if (r < 0 && r != -EAGAIN)
+	if (r < 0)
 		*ret_error = archive_fail(run->archive, run->name.text, r);
 	return r < 0 ? 0 : r;
 }

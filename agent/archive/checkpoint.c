@@ -215,15 +215,15 @@ static int start_sync(struct run *run)
 	struct archive *archive = run->archive;
 	int fd, r;
 
-	/* Half of the open files at most, so that others can be opened. */
-	if (archive->syncing > 0 && archive->syncing >= archive->files.max / 2)
+	/* See SPOOL_FILES_MIN. */
+	if (archive->syncing >= archive->files.max / 2)
 		return 0;
 	r = run_flush(run);
 	if (r < 0)
-		return r == -EAGAIN ? 0 : r;
+		return r;
 	fd = sync_fd(run);
 	if (fd < 0)
-		return fd == -EAGAIN ? 0 : fd;
+		return fd;
 	run->sync_number = newest_number(run);
 	run->sync_spans = run->spool.count + run->missing;
 	r = archive->env->ops->sync_start(archive->env, fd, on_spool_synced, run);

@@ -399,7 +399,7 @@ int run_flush(struct run *run)
 	run->archive->writes += wanted && r >= 0;
 	if (run->spool.exists && !existed)
 		run->directory_change = ++run->archive->directory_changes;
-	return r == -EAGAIN ? 0 : r;
+	return r;
 }
 
 void run_note(struct run *run, const struct span_facts *facts)

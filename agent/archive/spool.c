@@ -4,6 +4,7 @@
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
 #include "otlp/json_print.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +17,9 @@
 int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max,
 		     uint64_t seed)
 {
-	*files = (struct spool_files){
-		.directory = directory, .max = max ? max : 1, .seed = seed};
+	*files = (struct spool_files){.directory = directory,
+				      .max = max > SPOOL_FILES_MIN ? max : SPOOL_FILES_MIN,
+				      .seed = seed};
 	files->open = calloc(files->max, sizeof(struct spool *));
 	return files->open ? 0 : -ENOMEM;
 }
@@ -47,20 +49,18 @@ void spool_close(struct spool *spool)
 			files->open[i] = files->open[--files->count];
 }
 
-/* Makes room for one more open file. -EAGAIN: all of them are being synced. */
-static int close_least_used(struct spool_files *files)
+/* Makes room for one more open file. */
+static void close_least_used(struct spool_files *files)
 {
 	struct spool *least = NULL;
 
 	if (files->count < files->max)
-		return 0;
+		return;
 	for (uint32_t i = 0; i < files->count; i++)
 		if (!files->open[i]->busy && (!least || files->open[i]->used < least->used))
 			least = files->open[i];
-	if (!least)
-		return -EAGAIN;
+	assert(least);
 	spool_close(least);
-	return 0;
 }
 
 int spool_fd(struct spool *spool)
@@ -73,9 +73,7 @@ int spool_fd(struct spool *spool)
 	spool->used = ++files->clock;
 	if (spool->fd >= 0)
 		return spool->fd;
-	r = close_least_used(files);
-	if (r < 0)
-		return r;
+	close_least_used(files);
 	/* A spool that is new must not write into what somebody else put
 	 * there; one that has a file must not silently begin another. */
 	if (!spool->exists)

@@ -21,6 +21,10 @@
 #define SPOOL_LINE_BYTES_MAX (UINT32_C(1) << 30)
 #define SPOOL_MODE 0640
 
+/* Half of the open files at most are being synced, so that one can always be closed
+ * for another. */
+#define SPOOL_FILES_MIN 2
+
 struct spool;
 
 struct spool_files {
