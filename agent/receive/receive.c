@@ -108,8 +108,11 @@ void stage_refuse_body(struct receive *stage, int error, struct answer *ret_answ
 		break;
 	default:
 		counters->refused_memory++;
-		answer_fill(ret_answer, ANSWER_RESOURCE_EXHAUSTED, true,
+		/* Not RESOURCE_EXHAUSTED: not every sender looks for the RetryInfo that
+		 * would make it one to come again. */
+		answer_fill(ret_answer, ANSWER_UNAVAILABLE, true,
 			    "too much is being received at once (receive.memory_max)");
+		ret_answer->http = 429;
 		break;
 	}
 }

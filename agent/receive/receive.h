@@ -11,8 +11,9 @@
  *     limit)                                  and why
  *   not protobuf, not JSON, bad gzip          INVALID_ARGUMENT, 400
  *   larger than receive.request_max           RESOURCE_EXHAUSTED, 413; for good
- *   the log's disk refuses, the log or        UNAVAILABLE with RetryInfo, 503 with
- *     receive.memory_max is full, we stop     Retry-After: the sender keeps it
+ *   the log's disk refuses, the log is        UNAVAILABLE with RetryInfo, 503 with
+ *     full, we stop                           Retry-After: the sender keeps it
+ *   receive.memory_max is used up             likewise, with 429
  *   it was sent by this very agent            FAILED_PRECONDITION, 400; for good
  *   another service, method, path             UNIMPLEMENTED, 404, 405
  *   another content type or encoding          415, UNIMPLEMENTED
