@@ -141,6 +141,8 @@ int bytes_text_unbase64(struct buf *out, struct bytes text)
 
 	if (base64_unpad(&text) < 0)
 		return -EINVAL;
+	if (!text.len)
+		return 0;
 	if (buf_reserve(out, text.len) < 0)
 		return -ENOMEM;
 	at = out->at + out->len;
