@@ -30,6 +30,7 @@ struct destination_settings {
 	uint32_t protocol; /* enum export_protocol */
 	char *endpoint;
 	char *headers;
+	char *headers_file;
 	uint32_t compression; /* enum compression, or COMPRESSIONS: where it pays */
 	bool insecure;
 	char *certificate;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "export/endpoint.h"
+#include "export/headers.h"
 #include "options_table.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-"
@@ -47,9 +48,13 @@ static const char *name_fault(const struct options *options, uint32_t i)
 static const char *fault(struct destination_settings *chosen, char *error, size_t len)
 {
 	struct endpoint endpoint;
+	struct headers headers;
 
 	if (endpoint_parse(&endpoint, chosen->endpoint, error, len) < 0)
 		return "endpoint";
+	if (headers_load(&headers, chosen->headers, chosen->headers_file, error, len) < 0)
+		return "headers";
+	headers_fini(&headers);
 	if (chosen->streams > EXPORT_STREAMS_LIMIT)
 		chosen->streams = EXPORT_STREAMS_LIMIT;
 	if (chosen->batch_bytes <= chosen->request_bytes)

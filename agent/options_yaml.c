@@ -32,17 +32,19 @@
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X) \
 	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define DESTINATION_KEYS(X, group)                                                            \
-	X(group, protocol)                                                                    \
-	X(group, endpoint)                                                                    \
-	X(group, headers)                                                                     \
-	X(group, compression)                                                                 \
-	X(group, insecure)                                                                    \
-	X(group, certificate)                                                                 \
-	X(group, client_certificate) X(group, client_key) X(group, timeout)                   \
-		X(group, batch_spans) X(group, batch_bytes) X(group, delay) X(group, streams) \
-			X(group, request_max) X(group, response_max)                          \
-				X(group, isolate_rejected)
+#define DESTINATION_KEYS(X, group)                                                    \
+	X(group, protocol)                                                            \
+	X(group, endpoint)                                                            \
+	X(group, headers)                                                             \
+	X(group, headers_file)                                                        \
+	X(group, compression)                                                         \
+	X(group, insecure)                                                            \
+	X(group, certificate)                                                         \
+	X(group, client_certificate)                                                  \
+	X(group, client_key)                                                          \
+	X(group, timeout) X(group, batch_spans) X(group, batch_bytes) X(group, delay) \
+		X(group, streams) X(group, request_max) X(group, response_max)        \
+			X(group, isolate_rejected)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define RECEIVE_KEYS(X)             \
@@ -72,7 +74,8 @@
 	X(limits, LIMITS_KEYS)     \
 	X(archive, ARCHIVE_KEYS)   \
 	X(export, EXPORT_KEYS)     \
-	X(receive, RECEIVE_KEYS) X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
+	X(receive, RECEIVE_KEYS)   \
+	X(serve, SERVE_KEYS) X(redact, REDACT_KEYS) X(agent, AGENT_KEYS)
 
 #define MEMBER(group, name) char *name;
 struct yaml_ring {
@@ -146,8 +149,7 @@ static const cyaml_schema_field_t listed_fields[] = {LISTED_KEYS(TEXT_FIELD) CYA
 static const cyaml_schema_value_t listed_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_listed, listed_fields),
 };
-static const cyaml_schema_field_t receive_fields[] = {RECEIVE_KEYS(TEXT_FIELD)
-							      CYAML_FIELD_END};
+static const cyaml_schema_field_t receive_fields[] = {RECEIVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};

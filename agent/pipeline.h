@@ -135,7 +135,7 @@ struct pipeline {
 	struct sealed_run sealed[PIPELINE_SEALED_KEPT];
 	uint64_t sealed_count; /* ever */
 	bool stopping;
-	bool leave_now;			   /* told to stop a second time */
+	bool leave_now; /* told to stop a second time */
 	/* The ring directory was replaced: what others have in the old one (the
 	 * doorbell, the socket) is to be had in the new one. NULL: nobody has. */
 	void (*ring_dir_moved)(void *arg);

@@ -18,6 +18,7 @@ static bool same_text(const char *a, const char *b)
 static bool differs(const struct destination_settings *a, const struct destination_settings *b)
 {
 	return !same_text(a->endpoint, b->endpoint) || !same_text(a->headers, b->headers) ||
+	       !same_text(a->headers_file, b->headers_file) ||
 	       a->compression != b->compression || a->isolate_rejected != b->isolate_rejected ||
 	       a->insecure != b->insecure || !same_text(a->certificate, b->certificate) ||
 	       !same_text(a->client_certificate, b->client_certificate) ||
@@ -27,6 +28,24 @@ static bool differs(const struct destination_settings *a, const struct destinati
 	       a->request_bytes != b->request_bytes || a->response_bytes != b->response_bytes;
 }
 
+/* Whether the file of headers says something else now. What is wrong with it is
+ * found again, and said, by whoever makes the options. */
+static bool headers_changed(const struct destination *destination,
+			    const struct destination_settings *settings)
+{
+	struct headers fresh = {0};
+	char error[256];
+	bool changed;
+
+	if (!settings->headers_file)
+		return false;
+	changed = headers_load(&fresh, settings->headers, settings->headers_file, error,
+			       sizeof error) < 0 ||
+		  !headers_equal(&destination->headers, &fresh);
+	headers_fini(&fresh);
+	return changed;
+}
+
 static int prepare_destination(struct pipeline *p, uint32_t i, const struct options *fresh,
 			       struct pipeline_change *change)
 {
@@ -34,7 +53,8 @@ static int prepare_destination(struct pipeline *p, uint32_t i, const struct opti
 	struct export_options filled;
 	int r;
 
-	if (!differs(options_destination(p->options, i), settings))
+	if (!differs(options_destination(p->options, i), settings) &&
+	    !headers_changed(&p->destinations[i], settings))
 		return 0;
 	r = destination_options(p, &p->destinations[i], settings,
 				&change->destinations[i].options,

@@ -329,7 +329,8 @@ int destination_options(struct pipeline *p, struct destination *destination,
 
 	r = endpoint_parse(&options.endpoint, settings->endpoint, error, sizeof error);
 	if (r == 0)
-		r = headers_parse(ret_headers, settings->headers, error, sizeof error);
+		r = headers_load(ret_headers, settings->headers, settings->headers_file, error,
+				 sizeof error);
 	if (r == 0) {
 		r = mark_own(p, ret_headers, error, sizeof error);
 		if (r < 0)

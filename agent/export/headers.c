@@ -1,13 +1,18 @@
 #include "export/headers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/hex.h"
 #include "export/header_check.h"
+
+#define FILE_BYTES_MAX ((size_t)64 << 10)
 
 /* Decodes in place; the result is never longer. */
 static bool percent_decode(char *text)
@@ -106,6 +111,73 @@ int headers_parse(struct headers *ret_headers, const char *text, char *error, si
 	}
 	*ret_headers = headers;
 	return 0;
+}
+
+/* Behind what is in `all`, as entries between commas. */
+static int file_append(struct buf *all, const char *path)
+{
+	size_t before;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	(void)buf_append_byte(all, ',');
+	before = all->len;
+	do {
+		if (buf_reserve(all, FILE_BYTES_MAX) < 0)
+			break;
+		n = read(fd, all->at + all->len, FILE_BYTES_MAX);
+		all->len += n > 0 ? (size_t)n : 0;
+	} while (n > 0 && all->len - before <= FILE_BYTES_MAX);
+	(void)close(fd);
+	if (buf_failed(all))
+		return -ENOMEM;
+	if (n < 0)
+		return -errno;
+	if (all->len - before > FILE_BYTES_MAX)
+		return -EFBIG;
+	if (memchr(all->at + before, 0, all->len - before))
+		return -EINVAL;
+	for (size_t at = before; at < all->len; at++)
+		if (all->at[at] == '\n' || all->at[at] == '\r')
+			all->at[at] = ',';
+	return 0;
+}
+
+int headers_load(struct headers *ret_headers, const char *text, const char *path, char *error,
+		 size_t len)
+{
+	struct buf all = BUF_INIT;
+	int r;
+
+	if (!path || !*path)
+		return headers_parse(ret_headers, text, error, len);
+	(void)buf_append_text(&all, text ? text : "");
+	r = file_append(&all, path);
+	if (r < 0)
+		(void)snprintf(error, len, "headers_file: %.200s cannot be used: %s", path,
+			       strerror(-r));
+	else if (buf_append_byte(&all, 0) < 0)
+		r = -ENOMEM;
+	if (r == 0)
+		r = headers_parse(ret_headers, (const char *)all.at, error, len);
+	/* It may be a credential. */
+	if (all.at)
+		explicit_bzero(all.at, all.cap);
+	buf_fini(&all);
+	return r;
+}
+
+bool headers_equal(const struct headers *a, const struct headers *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->entries[i].name, b->entries[i].name) != 0 ||
+		    strcmp(a->entries[i].value, b->entries[i].value) != 0)
+			return false;
+	return true;
 }
 
 void headers_fini(struct headers *headers)
