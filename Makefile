@@ -294,6 +294,13 @@ bench:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all bench-build
 	@bench/run.py --build $(BUILD)
 
+# OTLP in, OTLP out, beside the real Collector.
+.PHONY: bench-otlp
+bench-otlp:
+	@deploy/needs.sh build test interop
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(PYTHON_STUBS)
+	@bench/otlp.py --build $(BUILD)
+
 bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
 
 $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost: $(BUILD)/bench/%: bench/%.c \
@@ -344,6 +351,7 @@ help:
 	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
 	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it; MUTANT=name'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
+	@echo 'make bench-otlp  the same for spans that are passed on, beside the real Collector'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'
 

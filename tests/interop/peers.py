@@ -5,8 +5,10 @@ import hashlib
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROTO = HERE.parent.parent / "proto"
@@ -61,6 +63,17 @@ def once(name, material, make):
     make(new)
     new.rename(place)
     return place
+
+
+def answers_on(port, seconds=60):
+    """Waits until somebody listens on a port of this machine."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"nothing listens on port {port}")
 
 
 # ---- Go ----------------------------------------------------------------------------

@@ -70,17 +70,6 @@ class Process:
         return int(line)
 
 
-def answers(port, seconds=60):
-    import socket
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing listens on port {port}")
-
-
 # ---- destinations ------------------------------------------------------------------------
 
 class Collector(Process):
@@ -102,8 +91,8 @@ class Collector(Process):
         path = place.disk / "collector.yaml"
         path.write_text(json.dumps(configuration), encoding="utf-8")
         super().__init__(place, "collector", [peers.go_program("collector"), "--config", path])
-        answers(self.grpc)
-        answers(self.http)
+        peers.answers_on(self.grpc)
+        peers.answers_on(self.http)
 
     def documents(self):
         return spans.lines(self.file.read_text(encoding="utf-8"))
@@ -132,8 +121,8 @@ class Jaeger(Process):
         path = place.disk / "jaeger.yaml"
         path.write_text(json.dumps(configuration), encoding="utf-8")
         super().__init__(place, "jaeger", [peers.jaeger(), "--config", path])
-        answers(self.grpc)
-        answers(self.query)
+        peers.answers_on(self.grpc)
+        peers.answers_on(self.query)
 
     def ask(self, path, body=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.query}{path}", data=body)
