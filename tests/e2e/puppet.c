@@ -9,6 +9,9 @@
  *	set KEY VALUE		a string attribute of the newest open span
  *	large KEY LENGTH	a long one
  *	event NAME		an event of it
+ *	baggage KEY VALUE	into the thread's baggage
+ *	headers			of the newest open span: lines, "|" behind each, "~" for blanks
+ *	accept NAME HEADERS	a span below what such headers say; its traceparent
  *	end			ends the newest open span
  *	endrun			the same, as the run's end
  *	flush			waits until the agent has logged everything
@@ -17,6 +20,7 @@
  *	exit CODE | abort	leaves at once */
 #include <errno.h>
 #include <spanring.h>
+#include <spanring/propagation.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +33,8 @@ struct puppet {
 	struct spanring_span open[OPEN_MAX_SPANS];
 	int depth;
 };
+
+static struct spanring_baggage baggage;
 
 static int answer(int result)
 {
@@ -53,6 +59,49 @@ static int answer_span(struct puppet *puppet, int result)
 	puppet->depth++;
 	printf("ok %s\n", traceparent);
 	return 0;
+}
+
+static int add_baggage(const char *key, const char *value)
+{
+	(void)spanring_baggage_attach(&baggage);
+	return spanring_baggage_set(&baggage, key, value, NULL);
+}
+
+static void replace(char *text, const char *from, const char *to)
+{
+	for (char *at = text; (at = strpbrk(at, from)); at++)
+		*at = to[strchr(from, *at) - from];
+}
+
+static int print_headers(const struct spanring_span *span)
+{
+	char text[SPANRING_HEADERS_SIZE];
+	int r = spanring_inject_headers(span, text, sizeof text);
+
+	if (r < 0)
+		return answer(r);
+	replace(text, "\r\n ", "~|~");
+	printf("ok %s\n", text);
+	return 0;
+}
+
+static int accept_headers(struct puppet *puppet, const char *name, const char *lines)
+{
+	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
+	struct spanring_context context;
+	char headers[4096], value[64];
+	int r;
+
+	snprintf(headers, sizeof headers, "%s", lines);
+	replace(headers, "|", "\n");
+	r = spanring_extract_headers(headers, strlen(headers), &context, &baggage);
+	if (r < 0)
+		return answer(r);
+	start.remote_parent = &context;
+	r = spanring_start(&puppet->open[puppet->depth], name, &start);
+	if (r == 0 && spanring_baggage_get(&baggage, "user", value, sizeof value) >= 0)
+		r = spanring_set_string(&puppet->open[puppet->depth], "user", value);
+	return answer_span(puppet, r);
 }
 
 static int begin(struct puppet *puppet, const char *how, const char *first, const char *second)
@@ -131,6 +180,12 @@ static int obey(struct puppet *puppet, char *line)
 		return answer(spanring_set_string(top, first, second));
 	if (strcmp(verb, "large") == 0)
 		return answer(set_large(top, first, strtoul(second, NULL, 10)));
+	if (strcmp(verb, "baggage") == 0)
+		return answer(add_baggage(first, second));
+	if (strcmp(verb, "headers") == 0)
+		return print_headers(top);
+	if (strcmp(verb, "accept") == 0)
+		return accept_headers(puppet, first, second);
 	if (strcmp(verb, "event") == 0)
 		return answer(spanring_add_event(top, first, NULL, 0));
 	if (strncmp(verb, "end", 3) == 0)

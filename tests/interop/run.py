@@ -293,6 +293,51 @@ def collector_as_sender(protocol):
         same([expected], [read_archive(path) for path in place.archives()])
 
 
+# ---- contexts ------------------------------------------------------------------------------
+
+def converse(process, **question):
+    process.process.stdin.write(json.dumps(question).encode() + b"\n")
+    process.process.stdin.flush()
+    return json.loads(process.process.stdout.readline())
+
+
+@combination(("tracecontext,baggage",), ("b3",), ("b3multi",), ("b3,tracecontext,baggage",))
+def python_sdk_and_our_contexts(propagators):
+    """From our span to Python's SDK by headers, and back from there."""
+    from support import Agent, Place, Puppet, attributes, check, read_archive
+    from support import spans_of
+    environment = {"OTEL_PROPAGATORS": propagators}
+    # No blank: Python writes it as "+", which to W3C Baggage is a plus.
+    user = "na\u00efve,100%;=x" if "baggage" in propagators else None
+    with Place() as place, Agent(place) as agent, Puppet(place, **environment) as puppet, \
+            Process(place, "python", [peers.python(), HERE / "python_propagation.py"],
+                    **environment) as sdk:
+        traceparent, = puppet.tell("root", "ours")
+        if user:
+            puppet.tell("baggage", "user", user)
+        text, = puppet.tell("headers")
+        headers = dict(line.strip("~").split(":~", 1) for line in text.split("|")
+                       if line.strip("~"))
+        heard = converse(sdk, extract=headers)
+        _, trace, span, _ = traceparent.split("-")
+        check((heard["trace_id"], heard["span_id"], heard["sampled"]) == (trace, span, True),
+              f"{headers} was heard as {heard}")
+        check(heard["baggage"] == ({"user": user} if user else {}), f"{heard}")
+        theirs = {"trace_id": trace, "span_id": "00000000000000aa", "sampled": True,
+                  "baggage": {"user": user} if user else {}}
+        said = converse(sdk, inject=theirs)
+        puppet.tell("accept", "below theirs",
+                    "".join(f"{name}: {value}|" for name, value in said.items()))
+        puppet.tell("end")
+        puppet.tell("end")
+        puppet.leave()
+        agent.wait_archived(1)
+        path, = place.archives()
+        found = {one["name"]: one for one, _, _ in spans_of(read_archive(path))}
+        check(found["below theirs"]["parentSpanId"] == "00000000000000aa", f"{said}")
+        check(attributes(found["below theirs"]).get("user") == user, f"{said}")
+
+
 # ---- readers of archives -----------------------------------------------------------------------
 
 def some_archives():
