@@ -5,8 +5,6 @@
 	COUNTER_ROW(receive_counters, member, kind, side, word, metric, label, help)
 #define TOTAL(member, word, metric, label, help) \
 	ROW(member, COUNTER_TOTAL, LEDGER_NONE, word, metric, label, help)
-#define ALIAS(member, metric, label, help) \
-	COUNTER_ALIAS(receive_counters, member, COUNTER_TOTAL, metric, label, help)
 
 #define CONNECTIONS "spanring_receive_connections_accepted"
 #define CONNECTIONS_HELP "Connections of senders, ever."
@@ -83,10 +81,6 @@ static const struct counter rows[] = {
 	REPAIR(repaired_names, "spans without a name", "what=\"name\""),
 	REPAIR(repaired_keys, "keys twice", "what=\"key\""),
 	REPAIR(dropped_owned, "names of the agent's dropped", "what=\"owner\""),
-	ALIAS(spans, "otelcol_receiver_accepted_spans", NULL,
-	      "Spans taken, as the OpenTelemetry Collector names them."),
-	ALIAS(refused_spans, "otelcol_receiver_refused_spans", NULL,
-	      "Spans refused, as the OpenTelemetry Collector names them."),
 };
 
 const struct counter_table receive_counter_table = {rows, sizeof rows / sizeof rows[0]};
