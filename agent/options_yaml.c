@@ -42,9 +42,9 @@
 	X(group, certificate)                                                         \
 	X(group, client_certificate)                                                  \
 	X(group, client_key)                                                          \
-	X(group, timeout) X(group, batch_spans) X(group, batch_bytes) X(group, delay) \
-		X(group, streams) X(group, request_max) X(group, response_max)        \
-			X(group, isolate_rejected)
+	X(group, timeout)                                                             \
+	X(group, batch_spans) X(group, batch_bytes) X(group, delay) X(group, streams) \
+		X(group, request_max) X(group, response_max) X(group, isolate_rejected)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define RECEIVE_KEYS(X)             \

@@ -23,7 +23,7 @@ struct env;
 typedef void env_watch_fn(void *arg, uint32_t events);
 /* Called from wait(); result 0 or -errno. */
 typedef void env_done_fn(void *arg, int result);
-/* Called from wait(); on success `addr` is the first usable address. */
+/* Called from wait(); on success `addr` is the address that was asked for. */
 typedef void env_resolved_fn(void *arg, int result, const struct sockaddr *addr, socklen_t len);
 /* A non-zero return stops the listing and is handed back. Of news only a negative
  * one may be returned. */
@@ -47,7 +47,8 @@ struct env_ops {
 	int (*close)(struct env *env, int fd);
 	int (*fstat)(struct env *env, int fd, struct stat *ret_stat);
 	ssize_t (*pread)(struct env *env, int fd, void *at, size_t len, off_t offset);
-	ssize_t (*pwritev)(struct env *env, int fd, const struct iovec *iov, int n, off_t offset);
+	ssize_t (*pwritev)(struct env *env, int fd, const struct iovec *iov, int n,
+			   off_t offset);
 	int (*fallocate)(struct env *env, int fd, off_t offset, off_t len);
 	int (*truncate)(struct env *env, int fd, off_t len);
 	int (*rename)(struct env *env, int olddir, const char *oldname, int newdir,
@@ -92,7 +93,9 @@ struct env_ops {
 	int (*listen)(struct env *env, const struct sockaddr *addr, socklen_t len);
 	/* The next connection, non-blocking. -EAGAIN: there is none. */
 	int (*accept)(struct env *env, int fd);
-	int (*resolve_start)(struct env *env, const char *host, const char *port,
+	/* Gives the `nth` address of the name, counted round: whoever could not be
+	 * reached at one asks for the next. */
+	int (*resolve_start)(struct env *env, const char *host, const char *port, unsigned nth,
 			     env_resolved_fn *done, void *arg);
 	/* Forgets resolutions and syncs begun with this `arg`. */
 	void (*cancel)(struct env *env, void *arg);

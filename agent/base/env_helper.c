@@ -44,6 +44,19 @@ static int resolve_errno(int code)
 	}
 }
 
+static void take_address(struct env_job *job, const struct addrinfo *found)
+{
+	const struct addrinfo *chosen = found;
+	unsigned count = 0;
+
+	for (const struct addrinfo *each = found; each; each = each->ai_next)
+		count++;
+	for (unsigned i = job->nth % count; i; i--)
+		chosen = chosen->ai_next;
+	memcpy(&job->addr, chosen->ai_addr, chosen->ai_addrlen);
+	job->addr_len = chosen->ai_addrlen;
+}
+
 static int resolve(struct env_job *job)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
@@ -58,8 +71,7 @@ static int resolve(struct env_job *job)
 	}
 	if (r != 0)
 		return resolve_errno(r);
-	memcpy(&job->addr, found->ai_addr, found->ai_addrlen);
-	job->addr_len = found->ai_addrlen;
+	take_address(job, found);
 	freeaddrinfo(found);
 	return 0;
 }
@@ -194,6 +206,16 @@ static void list_cancel(struct env_job *job, void *arg)
 	for (; job; job = job->next)
 		if (job->arg == arg)
 			job->cancelled = true;
+}
+
+bool env_helper_idle(struct env_helper *helper)
+{
+	bool idle;
+
+	pthread_mutex_lock(&helper->lock);
+	idle = !helper->queued && !helper->running;
+	pthread_mutex_unlock(&helper->lock);
+	return idle;
 }
 
 void env_helper_cancel(struct env_helper *helper, void *arg)

@@ -24,6 +24,8 @@ void env_helper_fini(struct env_helper *helper);
 
 /* Takes the job over, also when it fails. -EAGAIN: no thread to be had. */
 int env_helper_push(struct env_helper *helper, struct env_job *job);
+/* It would begin with a job at once. */
+bool env_helper_idle(struct env_helper *helper);
 void env_helper_cancel(struct env_helper *helper, void *arg);
 
 /* Runs the callbacks of finished jobs: an env_watch_fn for event_fd. */

@@ -19,6 +19,7 @@ struct env_job {
 	/* A resolution. */
 	env_resolved_fn *resolved;
 	char *host, *port;
+	unsigned nth;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
 };

@@ -27,12 +27,16 @@
 #include "base/env_loop.h"
 #include "base/env_uring.h"
 
+/* A name server that does not answer must delay nobody who asks another one; a
+ * thread begins when it is first needed. */
+#define NAMES_AT_ONCE 8
+
 struct env_linux {
 	struct env env; /* first */
 	struct env_loop loop;
 	struct env_uring uring;
 	struct env_helper syncs;
-	struct env_helper names;
+	struct env_helper names[NAMES_AT_ONCE];
 	struct env_doorbell doorbell;
 	bool tsc;
 	bool openat2; /* the kernel has it, and no filter forbids it */
@@ -429,8 +433,16 @@ static int linux_accept(struct env *env, int fd)
 	return env_accept(fd);
 }
 
+static struct env_helper *names_free(struct env_linux *world)
+{
+	for (int i = 0; i < NAMES_AT_ONCE - 1; i++)
+		if (env_helper_idle(&world->names[i]))
+			return &world->names[i];
+	return &world->names[NAMES_AT_ONCE - 1];
+}
+
 static int linux_resolve_start(struct env *env, const char *host, const char *port,
-			       env_resolved_fn *done, void *arg)
+			       unsigned nth, env_resolved_fn *done, void *arg)
 {
 	struct env_job *job = calloc(1, sizeof *job);
 
@@ -438,19 +450,21 @@ static int linux_resolve_start(struct env *env, const char *host, const char *po
 		return -ENOMEM;
 	job->host = strdup(host);
 	job->port = strdup(port);
+	job->nth = nth;
 	job->resolved = done;
 	job->arg = arg;
 	if (!job->host || !job->port) {
 		env_job_free(job);
 		return -ENOMEM;
 	}
-	return env_helper_push(&of(env)->names, job);
+	return env_helper_push(names_free(of(env)), job);
 }
 
 static void linux_cancel(struct env *env, void *arg)
 {
 	env_helper_cancel(&of(env)->syncs, arg);
-	env_helper_cancel(&of(env)->names, arg);
+	for (int i = 0; i < NAMES_AT_ONCE; i++)
+		env_helper_cancel(&of(env)->names[i], arg);
 	env_uring_cancel(&of(env)->uring, arg);
 }
 
@@ -576,6 +590,32 @@ static void sigxfsz_ignore(void)
 		(void)sigaction(SIGXFSZ, &ignore, NULL);
 }
 
+static void names_fini(struct env_linux *world, int count)
+{
+	while (count)
+		env_helper_fini(&world->names[--count]);
+}
+
+static int names_init(struct env_linux *world)
+{
+	for (int i = 0; i < NAMES_AT_ONCE; i++) {
+		struct env_helper *names = &world->names[i];
+		int r = env_helper_init(names);
+
+		if (r < 0) {
+			names_fini(world, i);
+			return r;
+		}
+		r = env_loop_watch(&world->loop, names->event_fd, EPOLLIN, env_helper_collect,
+				   names);
+		if (r < 0) {
+			names_fini(world, i + 1);
+			return r;
+		}
+	}
+	return 0;
+}
+
 int env_linux_new(struct env **ret_env, const struct env_linux_options *options)
 {
 	struct env_linux *world = calloc(1, sizeof *world);
@@ -592,23 +632,17 @@ int env_linux_new(struct env **ret_env, const struct env_linux_options *options)
 	r = env_helper_init(&world->syncs);
 	if (r < 0)
 		goto loop;
-	r = env_helper_init(&world->names);
-	if (r < 0)
-		goto syncs;
 	r = env_loop_watch(&world->loop, world->syncs.event_fd, EPOLLIN, env_helper_collect,
 			   &world->syncs);
 	if (r == 0)
-		r = env_loop_watch(&world->loop, world->names.event_fd, EPOLLIN,
-				   env_helper_collect, &world->names);
+		r = names_init(world);
 	if (r < 0)
-		goto names;
+		goto syncs;
 	uring_probe(world, options);
 	sigxfsz_ignore();
 	*ret_env = &world->env;
 	return 0;
 
-names:
-	env_helper_fini(&world->names);
 syncs:
 	env_helper_fini(&world->syncs);
 loop:
@@ -626,7 +660,7 @@ void env_linux_free(struct env *env)
 		return;
 	env_doorbell_stop(&world->doorbell);
 	env_uring_fini(&world->uring);
-	env_helper_fini(&world->names);
+	names_fini(world, NAMES_AT_ONCE);
 	env_helper_fini(&world->syncs);
 	env_loop_fini(&world->loop);
 	free(world);

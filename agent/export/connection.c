@@ -56,6 +56,7 @@ static void attempt_failed(struct connection *connection, const char *what, cons
 
 	descriptor_close(connection);
 	connection->state = CONNECTION_DOWN;
+	connection->address++;
 	connection->retry_ns =
 		now(connection) + backoff_next(&connection->backoff, random_bits(connection));
 	(void)snprintf(why, sizeof(why), "%s %s: %s", what,
@@ -100,6 +101,7 @@ static void connection_lost(struct connection *connection, const char *why)
 	descriptor_close(connection);
 	connection->state = CONNECTION_DOWN;
 	connection->retry_ns = now(connection);
+	connection->address += !connection->answered;
 	if (!connection->answered)
 		connection->retry_ns +=
 			backoff_next(&connection->backoff, random_bits(connection));
@@ -413,8 +415,8 @@ static void attempt_begin(struct connection *connection, uint64_t now_ns)
 	connection->state = CONNECTION_RESOLVING;
 	connection->connect_due_ns = now_ns + CONNECT_TIMEOUT_NS;
 	r = connection->env->ops->resolve_start(connection->env, host,
-						connection->options->endpoint.port, on_resolved,
-						connection);
+						connection->options->endpoint.port,
+						connection->address, on_resolved, connection);
 	if (r < 0)
 		resolve_failed(connection, r);
 }
@@ -441,6 +443,7 @@ void connection_init(struct connection *connection, struct env *env,
 	connection->ping_next_ns = 0;
 	connection->wanted = false;
 	connection->other_loopback = false;
+	connection->address = 0;
 	connection->backoff = BACKOFF_CONNECT;
 	connection->secure = false;
 }

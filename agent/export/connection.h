@@ -55,6 +55,7 @@ struct connection {
 	uint64_t ping_due_ns;	 /* give up waiting for that */
 	uint64_t ping_next_ns;	 /* the peer is not asked again before */
 	bool wanted;		 /* somebody has something to send */
+	unsigned address;	 /* of its name: the next attempt takes this one */
 	bool other_loopback;	 /* the next attempt at localhost tries ::1 */
 	struct backoff backoff;
 	bool secure;		   /* `tls` is in use */

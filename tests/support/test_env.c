@@ -238,13 +238,14 @@ static int op_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
 	return 0;
 }
 
-static int op_resolve_start(struct env *env, const char *host, const char *port,
+static int op_resolve_start(struct env *env, const char *host, const char *port, unsigned nth,
 			    env_resolved_fn *done, void *arg)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
 	struct test_env_later *later = later_add(env, arg);
 
 	later->resolved = done;
+	self(env)->resolved_nth = nth;
 	if (getaddrinfo(host, port, &hints, &list) != 0) {
 		later->result = -EHOSTUNREACH;
 		return 0;

@@ -38,6 +38,7 @@ struct test_env {
 	int accept_failures, accept_error; /* the same of accepts */
 	/* Seen by the test. */
 	unsigned connects, accepts, sends;
+	unsigned resolved_nth; /* of the newest resolution */
 	uint64_t sent_bytes;
 };
 

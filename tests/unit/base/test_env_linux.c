@@ -8,13 +8,16 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -404,17 +407,79 @@ static void an_address_is_resolved_in_the_background(void **state)
 	struct world *w = *state;
 	struct sockaddr_in *addr = (struct sockaddr_in *)&w->addr;
 
-	assert_int_equal(w->ops->resolve_start(w->env, "127.0.0.1", "4317", keep_address, w),
+	assert_int_equal(w->ops->resolve_start(w->env, "127.0.0.1", "4317", 0, keep_address, w),
 			 0);
 	wait_for_calls(w, 1);
 	assert_int_equal(w->result, 0);
 	assert_int_equal(addr->sin_family, AF_INET);
 	assert_int_equal(ntohs(addr->sin_port), 4317);
 	assert_int_equal(ntohl(addr->sin_addr.s_addr), INADDR_LOOPBACK);
-	assert_int_equal(w->ops->resolve_start(w->env, "256.1.1.1.1", "x-no", keep_address, w),
-			 0);
+	assert_int_equal(
+		w->ops->resolve_start(w->env, "256.1.1.1.1", "x-no", 0, keep_address, w), 0);
 	wait_for_calls(w, 2);
 	assert_true(w->result < 0);
+}
+
+/* Two names that no name server knows: one that it does not answer for, one with
+ * two addresses. */
+static sem_t let_go;
+
+int getaddrinfo(const char *restrict host, const char *restrict port,
+		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	struct addrinfo *second;
+	int r;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (strcmp(host, "hangs.test") == 0)
+		sem_wait(&let_go);
+	if (strcmp(host, "two.test") != 0)
+		return real(strcmp(host, "hangs.test") == 0 ? "127.0.0.9" : host, port, hints,
+			    ret);
+	r = real("127.0.0.1", port, hints, ret);
+	if (r == 0)
+		r = real("127.0.0.2", port, hints, &second);
+	if (r == 0)
+		(*ret)->ai_next = second;
+	return r;
+}
+
+static uint32_t resolved(struct world *w, const char *host, unsigned nth)
+{
+	struct sockaddr_in *addr = (struct sockaddr_in *)&w->addr;
+	int before = w->calls;
+
+	assert_int_equal(w->ops->resolve_start(w->env, host, "1", nth, keep_address, w), 0);
+	wait_for_calls(w, before + 1);
+	assert_int_equal(w->result, 0);
+	return ntohl(addr->sin_addr.s_addr);
+}
+
+static void the_addresses_of_a_name_are_given_in_turn(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(resolved(w, "two.test", 0), INADDR_LOOPBACK);
+	assert_int_equal(resolved(w, "two.test", 1), INADDR_LOOPBACK + 1);
+	assert_int_equal(resolved(w, "two.test", 2), INADDR_LOOPBACK);
+	assert_int_equal(resolved(w, "127.0.0.1", 7), INADDR_LOOPBACK);
+}
+
+static void a_name_that_does_not_come_delays_no_other(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(sem_init(&let_go, 0, 0), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			w->ops->resolve_start(w->env, "hangs.test", "1", 0, keep_address, w),
+			0);
+	assert_int_equal(resolved(w, "127.0.0.1", 0), INADDR_LOOPBACK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(sem_post(&let_go), 0);
+	wait_for_calls(w, 4);
+	sem_destroy(&let_go);
 }
 
 static void ring_until_heard(struct world *w, _Atomic uint32_t *word)
@@ -598,6 +663,8 @@ int main(void)
 		BOTH(a_connection_carries_bytes_both_ways),
 		BOTH(a_refused_connection_is_an_error),
 		BOTH(an_address_is_resolved_in_the_background),
+		BOTH(the_addresses_of_a_name_are_given_in_turn),
+		BOTH(a_name_that_does_not_come_delays_no_other),
 		BOTH(the_doorbell_is_heard_and_can_be_stopped),
 	};
 

@@ -179,6 +179,8 @@ static void a_refused_connection_is_tried_again_with_growing_waits(void **state)
 	wait = export_next_due(&scene->export, scene->env.mono_ns) - scene->env.mono_ns;
 	assert_in_range(wait, 1280000000, 1920000000);
 	assert_int_equal(scene->export.counters.connect_failures, 2);
+	/* Of the name's addresses the next is tried. */
+	assert_int_equal(scene->env.resolved_nth, 1);
 	assert_memory_equal(scene->export.last_error,
 			    "UNAVAILABLE:", sizeof("UNAVAILABLE:") - 1);
 	collector_end(scene);
