@@ -170,6 +170,35 @@ static void rule_17_headers_come_in_order(void **state)
 	scene_free(scene);
 }
 
+/* The scene's limit is 1,000 bytes; both are a few dozen on the wire. */
+static void rule_10_the_limit_is_that_of_the_unpacked_answer(void **state)
+{
+	static const uint8_t zeros[1 << 20];
+	static const size_t lens[] = {1000, 1001, sizeof(zeros)};
+	struct compressor compressor = {0};
+	uint8_t body[2048];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		ssize_t n = compressor_run(&compressor, COMPRESSION_GZIP,
+					   (struct bytes){zeros, lens[i]}, body + 5,
+					   sizeof(body) - 5);
+		struct scene *scene;
+
+		assert_true(n > 0);
+		transport_frame(body, (size_t)n, true);
+		scene = scene_with((struct grpc_peer_reply){
+			.headers = {GRPC_HEADERS, "grpc-encoding", "gzip"},
+			.body = {body, 5 + (size_t)n},
+			.trailers = {"grpc-status", "0"}});
+		assert_int_equal(scene->done_n, 1);
+		assert_int_equal(scene->statuses[0],
+				 lens[i] <= 1000 ? GRPC_OK : GRPC_RESOURCE_EXHAUSTED);
+		scene_free(scene);
+	}
+	compressor_fini(&compressor);
+}
+
 static void rule_20_the_request_ends_with_its_last_byte(void **state)
 {
 	struct scene *scene = scene_new(0, 100);
@@ -612,6 +641,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mutated_answer_harms_nobody),
 		cmocka_unit_test(rule_17_headers_come_in_order),
+		cmocka_unit_test(rule_10_the_limit_is_that_of_the_unpacked_answer),
 		cmocka_unit_test(rule_20_the_request_ends_with_its_last_byte),
 		cmocka_unit_test(rule_19_message_and_frame_borders_are_unrelated),
 		cmocka_unit_test(answers_amount_to_a_status),
