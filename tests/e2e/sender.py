@@ -1,10 +1,11 @@
 """What sends to the receiver in tests: requests with everything in them, by gRPC for
 Python and http.client, both written by others."""
+import base64
 import contextlib
 import http.client
 import time
 
-from support import Skip, UnixConnection, check, free_port, stubs
+from support import Skip, UnixConnection, check, convert_ids, free_port, stubs
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 NOW_NS = 1_760_000_000_000_000_000
@@ -96,6 +97,13 @@ def whole_request(trace_id):
     span.status.code = 2
     span.status.message = "na\u00efve"
     return request
+
+
+def as_json(request):
+    """OTLP/JSON by protobuf's own printer, which has ids in base64."""
+    from google.protobuf import json_format
+    document = json_format.MessageToDict(request, use_integers_for_enums=True)
+    return convert_ids(document, lambda text: base64.b64decode(text).hex())
 
 
 @contextlib.contextmanager
