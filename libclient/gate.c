@@ -15,6 +15,10 @@ static int nested(struct thread *thread, struct thread **ret_thread)
 	/* The interrupted write keeps shutdown from unmapping the ring. */
 	if (ring && thread->epoch == client_epoch_now())
 		ring_refuse(ring, WIRE_REFUSED_REENTRANT);
+	/* A record since the last one: that write ended, and this is another. */
+	if (thread->nested_at != thread->records)
+		thread->nested = 0;
+	thread->nested_at = thread->records;
 	if (++thread->nested < THREAD_NESTED_MAX)
 		return -EBUSY;
 	thread = thread_replace(thread);

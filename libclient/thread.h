@@ -19,7 +19,7 @@
 /* How deep the stack of current spans goes; deeper is counted only. */
 #define THREAD_STACK_MAX 64u
 
-/* So many calls of signal handlers in a row found a write in progress: then
+/* So many calls of signal handlers in a row found the same write in progress: then
  * the write was left by siglongjmp() and will never end. */
 #define THREAD_NESTED_MAX 64u
 
@@ -61,6 +61,7 @@ struct thread {
 	_Atomic uint32_t tid;	   /* 0 until its thread is known */
 	_Atomic uint32_t pid;
 	uint32_t nested;	   /* refused in a row, see THREAD_NESTED_MAX */
+	uint64_t nested_at;	   /* `records` when the last one was */
 	struct thread_drop drop;
 	uint8_t status_span_id[8]; /* the span whose status was last written */
 	_Atomic uint32_t taken;	   /* the table's: 1 while a thread has it */

@@ -608,6 +608,25 @@ static void a_call_in_the_middle_of_a_write_is_refused_and_counted(void **state)
 	ring_view_close(&view);
 }
 
+/* More often than a write that was left for good is met, but each time another. */
+static void handlers_that_interrupt_many_writes_do_not_end_any(void **state)
+{
+	struct client_fixture *fixture = *state;
+	struct thread *mine;
+	struct spanring_span span, other;
+
+	client_fixture_init(fixture, 1 << 20);
+	assert_int_equal(spanring_start(&span, "span", NULL), 0);
+	mine = thread_self;
+	for (unsigned i = 0; i < 2 * THREAD_NESTED_MAX; i++) {
+		thread_write_begin(mine);
+		assert_int_equal(spanring_start(&other, "other", NULL), -EBUSY);
+		thread_write_end(mine);
+		assert_int_equal(spanring_set_int(&span, "k", i), 0);
+	}
+	assert_ptr_equal(thread_self, mine);
+}
+
 static void told(int error, const char *message, void *user)
 {
 	(void)error;
@@ -694,6 +713,7 @@ int main(void)
 		IN_DIRECTORY(a_scope_has_one_number_and_is_in_every_ring),
 		IN_DIRECTORY(a_handler_that_writes_spans_disturbs_nothing),
 		IN_DIRECTORY(a_call_in_the_middle_of_a_write_is_refused_and_counted),
+		IN_DIRECTORY(handlers_that_interrupt_many_writes_do_not_end_any),
 		IN_DIRECTORY(the_ring_says_when_a_thread_wrote_of_anothers_span),
 		IN_DIRECTORY(the_error_handler_hears_of_each_trouble_once),
 	};
