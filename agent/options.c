@@ -255,6 +255,18 @@ static int load_file(struct loader *loader, const char *path, bool asked_for)
 	return r < 0 ? EXIT_CONFIG : loader->failed;
 }
 
+/* OpenTelemetry's booleans are true by that word alone; what is neither is told,
+ * and counts as false: `yes` must not open what `true` is meant to open. */
+static const char *plain_truth(const struct loader *loader, const struct setting *setting,
+			       const char *value)
+{
+	if (setting->type != TYPE_BOOL || strcasecmp(value, "true") == 0 ||
+	    strcasecmp(value, "false") == 0)
+		return value;
+	loader_say(loader, setting->key, value, "true or false; it counts as false");
+	return "false";
+}
+
 /* The first variable that is set and not empty decides. */
 static void load_environment_value(struct loader *loader, const struct setting *setting)
 {
@@ -265,7 +277,7 @@ static void load_environment_value(struct loader *loader, const struct setting *
 			continue;
 		loader->source = setting->environment[i];
 		note_said(loader, setting);
-		(void)load_value(loader, setting, value);
+		(void)load_value(loader, setting, plain_truth(loader, setting, value));
 		return;
 	}
 }
