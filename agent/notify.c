@@ -3,6 +3,9 @@
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
 
+/* What sealing and the last sync take beyond the deadline. */
+#define STOP_MARGIN_NS UINT64_C(5000000000)
+
 void notify_ready(void)
 {
 	(void)sd_notify(0, "READY=1\nSTATUS=draining");
@@ -14,9 +17,10 @@ void notify_reloading(uint64_t now_ns)
 			 (unsigned long long)(now_ns / 1000));
 }
 
-void notify_stopping(void)
+void notify_stopping(uint64_t deadline_ns)
 {
-	(void)sd_notify(0, "STOPPING=1");
+	(void)sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+			 (unsigned long long)((deadline_ns + STOP_MARGIN_NS) / 1000));
 }
 
 void notify_alive(uint64_t now_ns)
@@ -44,8 +48,9 @@ void notify_reloading(uint64_t now_ns)
 	(void)now_ns;
 }
 
-void notify_stopping(void)
+void notify_stopping(uint64_t deadline_ns)
 {
+	(void)deadline_ns;
 }
 
 void notify_alive(uint64_t now_ns)

@@ -7,7 +7,8 @@
 void notify_ready(void);
 /* The settings are being read again; notify_ready() says that it is done. */
 void notify_reloading(uint64_t now_ns);
-void notify_stopping(void);
+/* The stop may take until the deadline: the manager is not to kill us before. */
+void notify_stopping(uint64_t deadline_ns);
 /* Pats the watchdog when half its interval has passed. */
 void notify_alive(uint64_t now_ns);
 

@@ -116,7 +116,7 @@ static void serve(struct service *service)
 	pipeline->ring_dir_moved_arg = service;
 	notify_ready();
 	loop(service);
-	notify_stopping();
+	notify_stopping(options->shutdown_deadline_ns);
 	pipeline_stop(pipeline, options->shutdown_deadline_ns);
 	pipeline->ring_dir_moved = NULL;
 	(void)env_linux_doorbell(service->env, NULL, NULL, NULL);
