@@ -537,6 +537,10 @@ struct spanring_context {
 int spanring_span_context(const struct spanring_span *span, struct spanring_context *ret_context);
 int spanring_current_context(struct spanring_context *ret_context);
 
+/* Whether both ids are there. The zeroed context is not valid; what the calls of
+ * this library filled in is. Async-signal-safe. */
+static inline bool spanring_context_is_valid(const struct spanring_context *context);
+
 /* A handle that records nothing and stands for a remote span: attach it, and
  * what the thread starts has that parent. Async-signal-safe.
  * -EINVAL	zero ids. */
@@ -675,6 +679,18 @@ int spanring_span_link(struct spanring_span *span, const struct spanring_link *l
 static inline size_t spanring_length_(const char *text)
 {
 	return text ? strlen(text) : 0;
+}
+
+static inline bool spanring_context_is_valid(const struct spanring_context *context)
+{
+	uint8_t trace = 0, span = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof context->trace_id; i++)
+		trace |= context->trace_id[i];
+	for (i = 0; i < sizeof context->span_id; i++)
+		span |= context->span_id[i];
+	return trace && span;
 }
 
 static inline int spanring_start(struct spanring_span *ret_span, const char *name,
