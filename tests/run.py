@@ -6,6 +6,10 @@ under tests/lint, tests/model, tests/e2e whose name begins with test_. The fault
 matrix has a runner of its own: tests/fault/run.py. Exit code
 77 means skipped, with the reason as its last line. Programs get BUILD (absolute)
 in their environment and a private TMPDIR that is removed afterwards.
+
+What became of each function of each program is written to <build>/test-results.tsv:
+the program's source without its ending, the function, the verdict. A program that
+failed, or names no functions, has a line "-" of its own.
 """
 import argparse
 import concurrent.futures
@@ -26,6 +30,8 @@ SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 PASSED = re.compile(rb"\[  PASSED  \] (\d+) test")
 FAILED = re.compile(rb"\[  FAILED  \] (\d+) test")
 SKIPPED = re.compile(rb"\[  SKIPPED \] (\d+) test")
+VERDICT = re.compile(rb"^\[ +(OK|FAILED|SKIPPED)\b.*\] (\w+)(?: [\d.]+ s)?$", re.MULTILINE)
+VERDICTS = {b"OK": "passed", b"FAILED": "failed", b"SKIPPED": "skipped"}
 # These use the whole machine or measure deaths: one at a time, after the rest.
 ALONE = re.compile(r"/(e2e|stress)/")
 
@@ -42,6 +48,17 @@ class Result:
                 self.failed = 1
         else:
             self.passed, self.failed, self.skipped = (1, 0, 0) if code == 0 else (0, 1, 0)
+        self.functions = [(name.decode(), VERDICTS[verdict])
+                          for verdict, name in VERDICT.findall(output)]
+
+    def lines(self):
+        """For the file of results. A build's own directory is left out of the name."""
+        program = self.name[self.name.index("tests/"):]
+        whole = "failed" if self.failed else "passed" if self.passed else "skipped"
+        if whole == "failed" or not self.functions:
+            yield f"{program}\t-\t{whole}\n"
+        for function, verdict in self.functions:
+            yield f"{program}\t{function}\t{verdict}\n"
 
 
 def discover(build, sanitized):
@@ -109,11 +126,13 @@ def main():
     parser.add_argument("--build", default="build", type=pathlib.Path)
     parser.add_argument("--sanitized", action="append", default=[], type=pathlib.Path)
     parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("pattern", nargs="?", default="", help="only tests with this in their name")
+    parser.add_argument("--results", type=pathlib.Path, help="else <build>/test-results.tsv")
+    parser.add_argument("pattern", nargs="*", help="only tests with one of these in their name")
     arguments = parser.parse_args()
     tests = [item for item in discover(arguments.build.resolve(),
                                        [path.resolve() for path in arguments.sanitized])
-             if arguments.pattern in str(item[0])]
+             if not arguments.pattern
+             or any(pattern in str(item[0]) for pattern in arguments.pattern)]
     side_by_side = [item for item in tests if not ALONE.search(str(item[0]))]
     alone = [item for item in tests if ALONE.search(str(item[0]))]
     results = []
@@ -126,6 +145,8 @@ def main():
         report(results[-1], arguments.verbose)
     passed, failed, skipped = (sum(getattr(result, kind) for result in results)
                                for kind in ("passed", "failed", "skipped"))
+    with open(arguments.results or arguments.build / "test-results.tsv", "w") as file:
+        file.writelines(line for result in results for line in result.lines())
     for result in results:
         if result.failed:
             print(f"failed: {result.name}")
