@@ -86,7 +86,7 @@ static void rule_A1_utf8_without_a_mark(void **state)
 	buf_fini(&text);
 }
 
-static void rule_A2_one_line_ended_by_lf(void **state)
+static void rules_35_A2_and_A13_one_line_ended_by_lf(void **state)
 {
 	struct buf text = hard_file();
 
@@ -113,7 +113,7 @@ static void check_keys(json_t *value)
 		check_keys(member);
 }
 
-static void rule_A3_A4_an_object_with_resource_spans_in_camel_case(void **state)
+static void rules_45_A3_and_A4_an_object_with_resource_spans_in_camel_case(void **state)
 {
 	struct buf text = hard_file();
 	json_t *root = world_json(&world, NAME);
@@ -715,8 +715,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(rule_A1_utf8_without_a_mark),
-		TEST(rule_A2_one_line_ended_by_lf),
-		TEST(rule_A3_A4_an_object_with_resource_spans_in_camel_case),
+		TEST(rules_35_A2_and_A13_one_line_ended_by_lf),
+		TEST(rules_45_A3_and_A4_an_object_with_resource_spans_in_camel_case),
 		TEST(rule_A5_attributes_are_lists_of_single_values),
 		TEST(rule_A6_A7_line_ends_are_escaped_and_bad_utf8_replaced),
 		TEST(rule_A8_A9_ids_are_lower_case_hex_and_times_strings),

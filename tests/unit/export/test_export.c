@@ -17,7 +17,7 @@
 
 /* --- time ----------------------------------------------------------------- */
 
-static void spans_wait_for_the_delay_and_not_longer(void **state)
+static void rule_56_spans_wait_for_the_delay_and_not_longer(void **state)
 {
 	struct collector_scene *scene = collector_new();
 	uint64_t begin;
@@ -41,7 +41,7 @@ static void spans_wait_for_the_delay_and_not_longer(void **state)
 	collector_end(scene);
 }
 
-static void a_full_batch_and_a_flush_do_not_wait(void **state)
+static void rule_56_a_full_batch_and_a_flush_do_not_wait(void **state)
 {
 	struct collector_scene *scene = collector_new();
 
@@ -786,8 +786,8 @@ static void a_next_life_goes_on_counting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(spans_wait_for_the_delay_and_not_longer),
-		cmocka_unit_test(a_full_batch_and_a_flush_do_not_wait),
+		cmocka_unit_test(rule_56_spans_wait_for_the_delay_and_not_longer),
+		cmocka_unit_test(rule_56_a_full_batch_and_a_flush_do_not_wait),
 		cmocka_unit_test(push_refuses_when_its_batches_are_full),
 		cmocka_unit_test(push_refuses_more_bytes_than_its_memory),
 		cmocka_unit_test(rule_09_a_span_over_the_request_limit_is_dropped_and_counted),

@@ -132,7 +132,7 @@ static void traceparent_comes_before_the_file_and_the_file_only_when_named(void 
 	unlink(path);
 }
 
-static void ids_are_printed_as_lower_case_hex(void **state)
+static void rule_58_ids_are_printed_as_lower_case_hex(void **state)
 {
 	struct spanring_span span = {.trace_id = {0x0a, [15] = 0xff}, .span_id = {0xb7}};
 	char trace[SPANRING_TRACE_ID_SIZE], id[SPANRING_SPAN_ID_SIZE];
@@ -155,7 +155,7 @@ int main(void)
 		cmocka_unit_test(an_ignored_environment_holds_no_context),
 		cmocka_unit_test(
 			traceparent_comes_before_the_file_and_the_file_only_when_named),
-		cmocka_unit_test(ids_are_printed_as_lower_case_hex),
+		cmocka_unit_test(rule_58_ids_are_printed_as_lower_case_hex),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,7 +193,7 @@ static void assert_detectors(const char *string, unsigned detectors, int problem
 	environment_fini(&environment);
 }
 
-static void detectors_are_a_list(void **state)
+static void rule_65_detectors_are_named_by_a_list(void **state)
 {
 	(void)state;
 	assert_detectors("SPANRING_DETECTORS=none", 0, 0);
@@ -306,6 +306,20 @@ static void rule_52_the_spans_own_limit_beats_the_general_one(void **state)
 	environment_fini(&environment);
 }
 
+static void rule_52_values_of_spans_have_a_length_of_their_own(void **state)
+{
+	const char *envp[] = {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=1000",
+			      "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT=5",
+			      "OTEL_ATTRIBUTE_COUNT_LIMIT=7", NULL};
+	struct environment environment;
+
+	(void)state;
+	assert_int_equal(read_all(&environment, envp), 0);
+	assert_int_equal(environment.limits.value_length, 5);
+	assert_int_equal(environment.limits.attributes, 7);
+	environment_fini(&environment);
+}
+
 static void rule_52_a_limit_that_is_no_number_is_reported_and_ignored(void **state)
 {
 	const char *envp[] = {
@@ -356,7 +370,7 @@ static void rule_48_a_parent_based_sampler_follows_the_parent(void **state)
 	assert_true(sampler_decides(&stubborn, id, true, false));
 }
 
-static void a_ratio_looks_at_the_rightmost_eight_bytes(void **state)
+static void rule_49_a_ratio_looks_at_the_rightmost_eight_bytes(void **state)
 {
 	struct sampler half = sampler_make_ratio(0.5, true);
 	uint8_t low[16] = {0xff, [8] = 0x7f, [15] = 0xff}, high[16] = {0, [8] = 0x80};
@@ -445,15 +459,16 @@ int main(void)
 		cmocka_unit_test(the_standard_switch_beats_its_alias),
 		cmocka_unit_test(ring_sizes_take_suffixes_and_have_bounds),
 		cmocka_unit_test(a_wait_is_milliseconds),
-		cmocka_unit_test(detectors_are_a_list),
+		cmocka_unit_test(rule_65_detectors_are_named_by_a_list),
 		cmocka_unit_test(log_and_clock_know_their_words),
 		cmocka_unit_test(rule_48_samplers_are_named_by_the_environment),
 		cmocka_unit_test(rule_52_limits_are_the_specifications),
 		cmocka_unit_test(rule_52_the_spans_own_limit_beats_the_general_one),
+		cmocka_unit_test(rule_52_values_of_spans_have_a_length_of_their_own),
 		cmocka_unit_test(rule_52_a_limit_that_is_no_number_is_reported_and_ignored),
 		cmocka_unit_test(propagators_are_named_by_the_environment),
 		cmocka_unit_test(rule_48_a_parent_based_sampler_follows_the_parent),
-		cmocka_unit_test(a_ratio_looks_at_the_rightmost_eight_bytes),
+		cmocka_unit_test(rule_49_a_ratio_looks_at_the_rightmost_eight_bytes),
 		cmocka_unit_test(rule_64_resource_attributes_are_percent_decoded),
 		cmocka_unit_test(rule_64_any_error_discards_the_whole_variable),
 		cmocka_unit_test(the_densest_resource_fits_its_arena),

@@ -23,7 +23,7 @@ static void ids_differ_from_each_other_and_are_never_zero(void **state)
 	}
 }
 
-static void both_halves_of_a_trace_id_are_random(void **state)
+static void rule_51_both_halves_of_a_trace_id_are_random(void **state)
 {
 	uint8_t any_set[16] = {0}, all_set[16];
 	struct ids ids = {0};
@@ -98,7 +98,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids_differ_from_each_other_and_are_never_zero),
-		cmocka_unit_test(both_halves_of_a_trace_id_are_random),
+		cmocka_unit_test(rule_51_both_halves_of_a_trace_id_are_random),
 		cmocka_unit_test(another_epoch_seeds_the_generator_anew),
 		cmocka_unit_test(two_threads_generators_do_not_share_a_seed),
 		cmocka_unit_test(a_uuid_is_version_4_in_lower_case),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -69,6 +70,52 @@ static void a_span_goes_into_headers_and_comes_out_of_them(void **state)
 	assert_string_equal(context.tracestate, "a=1,b=2");
 	assert_true(context.is_remote);
 	assert_string_equal(read_baggage.text, "user=me");
+}
+
+/* A carrier of a program's own: headers with any case of letters. */
+struct headers {
+	int count;
+	char names[8][32], values[8][128];
+};
+
+static void set_header(void *carrier, const char *name, const char *value)
+{
+	struct headers *headers = carrier;
+
+	assert_in_range(headers->count, 0, 7);
+	snprintf(headers->names[headers->count], 32, "%s", name);
+	snprintf(headers->values[headers->count++], 128, "%s", value);
+}
+
+static const char *get_header(void *carrier, const char *name)
+{
+	struct headers *headers = carrier;
+
+	for (int i = 0; i < headers->count; i++)
+		if (strcasecmp(headers->names[i], name) == 0)
+			return headers->values[i];
+	return NULL;
+}
+
+static void a_programs_own_carrier_is_set_and_asked(void **state)
+{
+	struct headers out = {0}, in = {2,
+					{"Traceparent", "TRACESTATE"},
+					{"00-" TRACE "-00000000000000aa-01", "c=3"}};
+	struct spanring_context context;
+	struct spanring_span span;
+
+	(void)state;
+	assert_int_equal(span_of(PARENT, "a=1", &span), 0);
+	assert_int_equal(spanring_inject(&span, set_header, &out), 0);
+	assert_int_equal(out.count, 2);
+	assert_string_equal(get_header(&out, "traceparent"), PARENT);
+	assert_string_equal(get_header(&out, "tracestate"), "a=1");
+	assert_int_equal(spanring_extract(get_header, &in, &context, NULL), 0);
+	assert_int_equal(context.span_id[7], 0xaa);
+	assert_string_equal(context.tracestate, "c=3");
+	in.count = 0;
+	assert_int_equal(spanring_extract(get_header, &in, &context, NULL), -ENOENT);
 }
 
 static void a_head_is_read_as_http_is(void **state)
@@ -301,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_span_goes_into_headers_and_comes_out_of_them, reset),
+		cmocka_unit_test_setup(a_programs_own_carrier_is_set_and_asked, reset),
 		cmocka_unit_test_setup(a_head_is_read_as_http_is, reset),
 		cmocka_unit_test_setup(rule_62_nothing_is_overwritten_by_what_cannot_be_read,
 				       reset),

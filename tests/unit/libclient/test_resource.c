@@ -161,6 +161,40 @@ static void rule_64_every_key_is_there_once_and_the_last_of_a_list_counts(void *
 	free(built.entries);
 }
 
+static void rule_65_what_is_said_replaces_what_is_found_even_with_nothing(void **state)
+{
+	uint8_t storage[128];
+	struct environment environment =
+		with_attributes("host.name=,process.executable.name=mine", storage);
+	struct resource_options options = {
+		.environment = &environment,
+		.detectors = ENVIRONMENT_DETECT_ALL,
+	};
+	struct built built = build(&options);
+
+	(void)state;
+	assert_text(&built, "host.name", "");
+	assert_text(&built, "process.executable.name", "mine");
+	free(built.entries);
+}
+
+/* Under version 2 of control groups a process cannot be sure of its own. */
+static void rule_67_a_container_has_the_id_that_is_said_or_none(void **state)
+{
+	uint8_t storage[128];
+	struct environment environment = with_attributes("container.id=4f3c", storage);
+	struct resource_options options = {.detectors = ENVIRONMENT_DETECT_ALL};
+	struct built built = build(&options);
+
+	(void)state;
+	assert_absent(&built, "container.id");
+	free(built.entries);
+	options.environment = &environment;
+	built = build(&options);
+	assert_text(&built, "container.id", "4f3c");
+	free(built.entries);
+}
+
 static void the_module_key_follows_the_service_and_can_be_chosen(void **state)
 {
 	struct resource_options options = {
@@ -185,7 +219,7 @@ static void the_module_key_follows_the_service_and_can_be_chosen(void **state)
 	free(built.entries);
 }
 
-static void both_names_of_the_deployment_say_the_same(void **state)
+static void rule_A17_both_names_of_the_deployment_say_the_same(void **state)
 {
 	uint8_t storage[128];
 	struct environment environment =
@@ -212,7 +246,7 @@ static void both_names_of_the_deployment_say_the_same(void **state)
 	free(built.entries);
 }
 
-static void detectors_can_be_switched_off_one_by_one(void **state)
+static void rule_65_detectors_can_be_switched_off_one_by_one(void **state)
 {
 	struct resource_options options = {.service_name = "s", .detectors = 0};
 	struct built built = build(&options);
@@ -295,9 +329,11 @@ int main(void)
 		cmocka_unit_test(a_process_that_says_nothing_is_still_described),
 		cmocka_unit_test(rule_64_the_service_name_has_an_order_of_precedence),
 		cmocka_unit_test(rule_64_every_key_is_there_once_and_the_last_of_a_list_counts),
+		cmocka_unit_test(rule_65_what_is_said_replaces_what_is_found_even_with_nothing),
+		cmocka_unit_test(rule_67_a_container_has_the_id_that_is_said_or_none),
 		cmocka_unit_test(the_module_key_follows_the_service_and_can_be_chosen),
-		cmocka_unit_test(both_names_of_the_deployment_say_the_same),
-		cmocka_unit_test(detectors_can_be_switched_off_one_by_one),
+		cmocka_unit_test(rule_A17_both_names_of_the_deployment_say_the_same),
+		cmocka_unit_test(rule_65_detectors_can_be_switched_off_one_by_one),
 		cmocka_unit_test(a_resource_given_whole_is_taken_as_it_is),
 		cmocka_unit_test(a_forked_child_has_another_instance_and_pid),
 		cmocka_unit_test(a_buffer_too_small_is_refused_at_every_size),

@@ -174,7 +174,7 @@ static void arrays_and_maps_nest(void **state)
 	buf_fini(&outer);
 }
 
-static void the_last_value_of_a_key_stands_at_the_place_of_the_first(void **state)
+static void rule_41_the_last_value_of_a_key_stands_at_the_place_of_the_first(void **state)
 {
 	struct otlp_span_summary summary;
 	struct buf records = BUF_INIT;
@@ -293,7 +293,7 @@ static void rule_54_ok_is_final_unset_is_ignored_only_errors_have_a_description(
 	assert_status(error_then_ok, 4, OTLP_STATUS_OK, "");
 }
 
-static void an_end_before_the_start_is_clamped(void **state)
+static void rule_42_an_end_before_the_start_is_clamped(void **state)
 {
 	struct otlp_span_summary summary;
 	struct buf records = BUF_INIT;
@@ -348,7 +348,7 @@ static void wall_times_are_taken_as_they_are(void **state)
 	release(span);
 }
 
-static void invalid_utf8_becomes_the_replacement_character_everywhere(void **state)
+static void rule_41_invalid_utf8_becomes_the_replacement_character_everywhere(void **state)
 {
 	const char *bad = "a\xff"
 			  "b\xe6\xbc"
@@ -770,15 +770,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_span_is_what_its_records_say),
 		cmocka_unit_test(arrays_and_maps_nest),
-		cmocka_unit_test(the_last_value_of_a_key_stands_at_the_place_of_the_first),
+		cmocka_unit_test(
+			rule_41_the_last_value_of_a_key_stands_at_the_place_of_the_first),
 		cmocka_unit_test(many_attributes_keep_their_places_and_last_values),
 		cmocka_unit_test(attributes_without_a_key_are_dropped_and_counted),
 		cmocka_unit_test(
 			rule_54_ok_is_final_unset_is_ignored_only_errors_have_a_description),
-		cmocka_unit_test(an_end_before_the_start_is_clamped),
+		cmocka_unit_test(rule_42_an_end_before_the_start_is_clamped),
 		cmocka_unit_test(a_span_without_end_ends_at_its_start),
 		cmocka_unit_test(wall_times_are_taken_as_they_are),
-		cmocka_unit_test(invalid_utf8_becomes_the_replacement_character_everywhere),
+		cmocka_unit_test(
+			rule_41_invalid_utf8_becomes_the_replacement_character_everywhere),
 		cmocka_unit_test(containers_too_deep_for_parsers_become_empty_values),
 		cmocka_unit_test(a_span_may_be_cut_into_chunks_between_any_two_records),
 		cmocka_unit_test(rule_52_the_first_of_each_are_kept_and_the_others_counted),
