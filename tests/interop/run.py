@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import traceback
+import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -35,8 +36,8 @@ def combination(*parameters):
     return remember
 
 
-def same(expected, found):
-    words = spans.differences(spans.spans_of(expected), spans.spans_of(found))
+def same(expected, found, schemas=True):
+    words = spans.differences(spans.spans_of(expected, schemas), spans.spans_of(found, schemas))
     if words:
         raise AssertionError("\n".join(words[:20]))
 
@@ -126,8 +127,11 @@ class Jaeger(Process):
 
     def ask(self, path, body=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.query}{path}", data=body)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{path}: {error} {error.read(2000)}") from None
 
     def documents(self, trace):
         return [self.ask(f"/api/v3/traces/{trace}?raw_traces=true")["result"]]
@@ -148,6 +152,7 @@ def whole_pipeline(endpoint, *arguments):
             puppet.tell("event", "answered")
             puppet.tell("end")
             puppet.tell("child", "is killed")
+            puppet.tell("event", "last")  # Jaeger lengthens a span of no time
             puppet.process.kill()
             puppet.process.wait()
         with channel(ports.grpc) as opened:
@@ -181,7 +186,9 @@ def jaeger_as_destination(protocol):
         port = jaeger.grpc if protocol == "grpc" else jaeger.http
         archived = whole_pipeline(f"http://127.0.0.1:{port}", *PLAIN)
         traces = {span["trace"] for span, _, _ in spans.spans_of(archived).values()}
-        same(archived, [document for trace in traces for document in jaeger.documents(trace)])
+        # Jaeger keeps no schema URLs.
+        same(archived, [document for trace in traces for document in jaeger.documents(trace)],
+             schemas=False)
 
 
 @combination(("none",), ("gzip",))
@@ -340,8 +347,20 @@ def python_sdk_and_our_contexts(propagators):
 
 # ---- readers of archives -----------------------------------------------------------------------
 
-def some_archives():
-    """Paths of real and made archives, as bytes of one line each."""
+def without_infinity(request):
+    """Jaeger's page cannot have it: its JSON has no word for it."""
+    resource = request.resource_spans[0]
+    scope = resource.scope_spans[0]
+    span = scope.spans[1]
+    for holder in (resource.resource, scope.scope, span, span.events[0], span.links[0]):
+        kept = [one for one in holder.attributes if one.key != "infinite"]
+        del holder.attributes[:]
+        holder.attributes.extend(kept)
+    return request
+
+
+def some_archives(change=lambda request: request):
+    """Archives of a pipeline of ours and of a request with everything in it."""
     from sender import Ports, channel, export, fresh_trace, whole_request
     from support import Agent, Place, Puppet
     ports = Ports()
@@ -353,7 +372,7 @@ def some_archives():
             puppet.process.kill()
             puppet.process.wait()
         with channel(ports.grpc) as opened:
-            export(opened, whole_request(fresh_trace(3)))
+            export(opened, change(whole_request(fresh_trace(3))))
         agent.wait_archived(2)
         return [path.read_bytes() for path in place.archives()]
 
@@ -372,7 +391,7 @@ def jaeger_reads_archives():
     """What Jaeger's page does with a file that is dropped on it."""
     from support import Place
     with Place() as place, Jaeger(place) as jaeger:
-        for archive in some_archives():
+        for archive in some_archives(without_infinity):
             expected = spans.spans_of([json.loads(archive)])
             trace, = jaeger.ask("/api/transform", archive)["data"]
             found = {span["spanID"]: span for span in trace["spans"]}
@@ -382,8 +401,8 @@ def jaeger_reads_archives():
                 other = found[identity]
                 if (other["operationName"], other["startTime"], other["duration"]) != \
                         (span["name"], span["start"] // 1000,
-                         span["end"] // 1000 - span["start"] // 1000):
-                    raise AssertionError(f"{span['name']} became {other['operationName']}")
+                         (span["end"] - span["start"]) // 1000):
+                    raise AssertionError(f"{span} became {other}")
 
 
 @combination(())

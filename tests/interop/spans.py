@@ -93,18 +93,21 @@ def span_of(span):
     }
 
 
-def spans_of(documents):
-    """{span id: (span, scope, resource)} of OTLP/JSON documents."""
+def spans_of(documents, schemas=True):
+    """{span id: (span, scope, resource)} of OTLP/JSON documents, their schema URLs
+    left out where told so."""
     found = {}
     for document in documents:
         for group in document.get("resourceSpans") or []:
             resource = group.get("resource") or {}
-            of_resource = (attributes_of(resource.get("attributes")), group.get("schemaUrl", ""),
+            of_resource = (attributes_of(resource.get("attributes")),
+                           schemas and group.get("schemaUrl", ""),
                            number(resource, "droppedAttributesCount"))
             for part in group.get("scopeSpans") or []:
                 scope = part.get("scope") or {}
                 of_scope = (scope.get("name", ""), scope.get("version", ""),
-                            attributes_of(scope.get("attributes")), part.get("schemaUrl", ""))
+                            attributes_of(scope.get("attributes")),
+                            schemas and part.get("schemaUrl", ""))
                 for span in part.get("spans") or []:
                     one = span_of(span)
                     if one["id"] in found:
