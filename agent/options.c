@@ -109,7 +109,9 @@ static const char *setting_parse(void *base, const struct setting *setting, cons
 	case TYPE_LIST:
 		return parse_root(base, text);
 	case TYPE_PROTOCOL:
-		return option_word(text, protocol_words, at) ? NULL : "grpc";
+		return option_word(text, protocol_words, at)
+			       ? NULL
+			       : "grpc, http/protobuf or http/json";
 	case TYPE_COMPRESSION:
 		return option_word(text, compression_words, at) ? NULL
 								: "none, gzip, zstd or auto";
@@ -123,10 +125,10 @@ struct loader {
 	struct options *options;
 	options_say_fn *say;
 	void *say_arg;
-	const char *source; /* for messages */
-	bool secret;	    /* the file gave one */
-	bool endpoint_said; /* of export.*, by anybody */
-	bool no_memory;	    /* nothing is wrong with what was to be read */
+	const char *source;		  /* for messages */
+	bool secret;			  /* the file gave one */
+	enum endpoint_said endpoint_said; /* of export.* */
+	bool no_memory;			  /* nothing is wrong with what was to be read */
 	int failed;
 };
 
@@ -194,7 +196,14 @@ static int load_listed(struct loader *loader, const char *key, const char *value
 /* Beside a list, the one of export.* is there only when its endpoint is said. */
 static void note_said(struct loader *loader, const struct setting *setting)
 {
-	loader->endpoint_said |= strcmp(setting->key, "export.endpoint") == 0;
+	if (strcmp(setting->key, "export.endpoint") != 0)
+		return;
+	if (strcmp(loader->source, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == 0)
+		loader->endpoint_said = ENDPOINT_SAID_WHOLE;
+	else if (strncmp(loader->source, "OTEL_", 5) == 0)
+		loader->endpoint_said = ENDPOINT_SAID_BY_VARIABLE;
+	else
+		loader->endpoint_said = ENDPOINT_SAID_BY_KEY;
 }
 
 static int load_yaml_value(void *arg, const char *key, const char *value)
@@ -490,7 +499,12 @@ static int check_ranges(struct loader *loader)
 	struct loopback loopback;
 	const char *right;
 
-	options->export_default = options->destination_count == 0 || loader->endpoint_said;
+	options->export_default = options->destination_count == 0 ||
+				  loader->endpoint_said != ENDPOINT_SAID_BY_NOBODY;
+	if (options_make_urls(options, loader->endpoint_said) < 0) {
+		loader->no_memory = true;
+		return 0;
+	}
 	if (!options_check_destinations(options, loader->say, loader->say_arg))
 		return EXIT_CONFIG;
 	if (options->serve_tcp && *options->serve_tcp &&

@@ -2,11 +2,13 @@
  * whether each can be used. */
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "export/endpoint.h"
 #include "export/headers.h"
+#include "export/options.h"
 #include "options_table.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-"
@@ -45,12 +47,76 @@ static const char *name_fault(const struct options *options, uint32_t i)
 	return NULL;
 }
 
+static int replace(char **text, const char *with)
+{
+	char *copy = strdup(with);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+/* Behind it there is nothing to be put. */
+static bool is_url(const char *text)
+{
+	size_t len = strlen(text), end = strlen(ENDPOINT_URL_PATH);
+
+	return len >= end && strcmp(text + len - end, ENDPOINT_URL_PATH) == 0;
+}
+
+/* One that is too long is left for endpoint_parse() to refuse. */
+static int make_url(struct destination_settings *chosen)
+{
+	char url[1024];
+
+	if (endpoint_url_of_base(chosen->endpoint, url, sizeof url) < 0)
+		return 0;
+	return replace(&chosen->endpoint, url);
+}
+
+static int make_url_of_key(struct destination_settings *chosen)
+{
+	bool asked = export_over_http((enum export_protocol)chosen->protocol) &&
+		     chosen->endpoint && !is_url(chosen->endpoint);
+
+	return asked ? make_url(chosen) : 0;
+}
+
+static int make_default_url(struct destination_settings *chosen, enum endpoint_said said)
+{
+	if (!export_over_http((enum export_protocol)chosen->protocol))
+		return 0;
+	switch (said) {
+	case ENDPOINT_SAID_BY_NOBODY:
+		return replace(&chosen->endpoint, ENDPOINT_URL_DEFAULT);
+	case ENDPOINT_SAID_BY_KEY:
+		return make_url_of_key(chosen);
+	case ENDPOINT_SAID_BY_VARIABLE:
+		return make_url(chosen);
+	case ENDPOINT_SAID_WHOLE:
+		break;
+	}
+	return 0;
+}
+
+int options_make_urls(struct options *options, enum endpoint_said said)
+{
+	int r = make_default_url(&options->export, said);
+
+	for (uint32_t i = 0; r == 0 && i < options->destination_count; i++)
+		r = make_url_of_key(&options->destinations[i]);
+	return r;
+}
+
 static const char *fault(struct destination_settings *chosen, char *error, size_t len)
 {
 	struct endpoint endpoint;
 	struct headers headers;
 
-	if (endpoint_parse(&endpoint, chosen->endpoint, error, len) < 0)
+	if (export_endpoint_parse((enum export_protocol)chosen->protocol, &endpoint,
+				  chosen->endpoint, error, len) < 0)
 		return "endpoint";
 	if (headers_load(&headers, chosen->headers, chosen->headers_file, error, len) < 0)
 		return "headers";

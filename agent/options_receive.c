@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export/endpoint.h"
+#include "export/options.h"
 #include "receive/address.h"
 
 struct checker {
 	const struct options *options;
 	/* Of the destination that is looked at. */
+	enum export_protocol protocol;
 	const char *endpoint;
 	char endpoint_key[48];
 	options_say_fn *say;
@@ -91,7 +92,7 @@ static bool check_loop(const struct checker *checker, const char *key,
 	struct addrinfo *found;
 	bool good = true;
 
-	if (endpoint_parse(&endpoint, checker->endpoint, NULL, 0) < 0)
+	if (export_endpoint_parse(checker->protocol, &endpoint, checker->endpoint, NULL, 0) < 0)
 		return true; /* said elsewhere */
 	if (endpoint.scheme == ENDPOINT_UNIX)
 		return socket_may_go_to(checker, key, own, &endpoint);
@@ -109,8 +110,10 @@ static bool check_loop(const struct checker *checker, const char *key,
 static void look_at(struct checker *checker, uint32_t nth)
 {
 	const struct options *options = checker->options;
+	const struct destination_settings *chosen = options_destination(options, nth);
 
-	checker->endpoint = options_destination(options, nth)->endpoint;
+	checker->protocol = (enum export_protocol)chosen->protocol;
+	checker->endpoint = chosen->endpoint;
 	if (options->export_default && nth == 0)
 		(void)snprintf(checker->endpoint_key, sizeof checker->endpoint_key, "%s",
 			       "export.endpoint");

@@ -4,7 +4,12 @@
 #define RESTART false
 #define AT(member) offsetof(struct options, member)
 
-const char *const protocol_words[] = {[EXPORT_GRPC] = "grpc", NULL};
+const char *const protocol_words[] = {
+	[EXPORT_GRPC] = "grpc",
+	[EXPORT_HTTP_PROTOBUF] = "http/protobuf",
+	[EXPORT_HTTP_JSON] = "http/json",
+	NULL,
+};
 
 const char *const compression_words[] = {
 	[COMPRESSION_NONE] = "none",
@@ -251,15 +256,16 @@ const struct setting settings[] = {
 	 AT(export.protocol),
 	 "grpc",
 	 {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"},
-	 "how the collector is spoken to: grpc",
-	 RESTART},
+	 "how the collector is spoken to: grpc, http/protobuf or http/json",
+	 LIVE},
 	{"export.endpoint",
 	 TYPE_TEXT,
 	 AT(export.endpoint),
 	 "http://localhost:4317",
 	 {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT",
 	  "OTEL_EXPORTER_ENDPOINT"},
-	 "OTLP/gRPC server: https://host:port, http://host:port or unix:/path",
+	 "the collector: https://host:port, http://host:port or unix:/path; of http/... the "
+	 "base URL, which /v1/traces is put behind, and port 4318 on localhost",
 	 LIVE},
 	{"export.insecure",
 	 TYPE_BOOL,
@@ -366,7 +372,7 @@ const struct setting settings[] = {
 	 AT(export.isolate_rejected),
 	 "true",
 	 {NULL},
-	 "of a request refused as INVALID_ARGUMENT keep what is meant in state.dir/rejected",
+	 "of a request refused for its content keep what is meant in state.dir/rejected",
 	 LIVE},
 	{"receive.enabled",
 	 TYPE_BOOL,

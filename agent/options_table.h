@@ -42,6 +42,18 @@ bool setting_of_destination(const struct setting *setting);
 /* What takes the place of `options` when such a setting of the list's i-th entry
  * is meant: its value is at this plus the setting's offset. */
 void *destination_base(struct options *options, uint32_t i);
+/* Who said export.endpoint. */
+enum endpoint_said {
+	ENDPOINT_SAID_BY_NOBODY,
+	ENDPOINT_SAID_BY_KEY,
+	ENDPOINT_SAID_BY_VARIABLE,
+	ENDPOINT_SAID_WHOLE, /* by the variable whose URL is used as it is */
+};
+
+/* Endpoints of OTLP/HTTP are base URLs until here, and the URLs that requests go to
+ * from here on. What a key says may be that already, as --check-config shows it; a
+ * variable means what the specification says. -ENOMEM. */
+int options_make_urls(struct options *options, enum endpoint_said said);
 /* False after `say` told which destination cannot be as it is. */
 bool options_check_destinations(struct options *options, options_say_fn *say, void *arg);
 

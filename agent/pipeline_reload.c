@@ -17,7 +17,8 @@ static bool same_text(const char *a, const char *b)
 
 static bool differs(const struct destination_settings *a, const struct destination_settings *b)
 {
-	return !same_text(a->endpoint, b->endpoint) || !same_text(a->headers, b->headers) ||
+	return a->protocol != b->protocol || !same_text(a->endpoint, b->endpoint) ||
+	       !same_text(a->headers, b->headers) ||
 	       !same_text(a->headers_file, b->headers_file) ||
 	       a->compression != b->compression || a->isolate_rejected != b->isolate_rejected ||
 	       a->insecure != b->insecure || !same_text(a->certificate, b->certificate) ||
@@ -62,8 +63,6 @@ static int prepare_destination(struct pipeline *p, uint32_t i, const struct opti
 	if (r < 0)
 		return r;
 	change->destinations[i].changed = true;
-	/* It waits for a restart. */
-	change->destinations[i].options.protocol = p->destinations[i].options.protocol;
 	filled = change->destinations[i].options;
 	r = export_options_fill(&filled);
 	if (r < 0)

@@ -327,7 +327,8 @@ int destination_options(struct pipeline *p, struct destination *destination,
 	char error[256];
 	int r;
 
-	r = endpoint_parse(&options.endpoint, settings->endpoint, error, sizeof error);
+	r = export_endpoint_parse(options.protocol, &options.endpoint, settings->endpoint,
+				  error, sizeof error);
 	if (r == 0)
 		r = headers_load(ret_headers, settings->headers, settings->headers_file, error,
 				 sizeof error);

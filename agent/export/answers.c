@@ -88,6 +88,8 @@ static void batch_finish(struct export *export, struct export_batch *batch,
 	batch_reset(&batch->batch, BATCH_KEEP);
 	if (batch->wire.cap > BATCH_KEEP)
 		buf_fini(&batch->wire);
+	if (batch->text.cap > BATCH_KEEP)
+		buf_fini(&batch->text);
 	buf_fini(&batch->part);
 }
 
@@ -251,6 +253,16 @@ static void batch_refused(struct export *export, struct export_batch *batch,
 		halve(export, batch);
 }
 
+void export_unsendable(struct export *export, struct export_batch *batch, const char *why)
+{
+	const struct transport_answer answer = {.verdict = TRANSPORT_REFUSED,
+						.content_refused = true,
+						.status = "UNSENDABLE",
+						.message = why};
+
+	batch_refused(export, batch, &answer);
+}
+
 static void batch_retry(struct export *export, struct export_batch *batch,
 			const struct transport_answer *answer)
 {
@@ -294,6 +306,10 @@ void export_answered(struct export *export, struct export_batch *batch,
 		break;
 	case TRANSPORT_RETRY:
 		batch_retry(export, batch, answer);
+		break;
+	case TRANSPORT_UNSENT:
+		batch->state = EXPORT_BATCH_WAITING;
+		batch->due_ns = 0;
 		break;
 	case TRANSPORT_REFUSED:
 		if (answer->form_refused && batch->compression != COMPRESSION_NONE)

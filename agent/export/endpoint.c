@@ -142,60 +142,127 @@ static int check_path(const char *path, struct endpoint_error *error)
 }
 
 static int endpoint_fill(struct endpoint *endpoint, const char *host, const char *port,
-			 const char *path, size_t path_len)
+			 const char *path, struct endpoint_error *error)
 {
-	bool v6 = strchr(host, ':') != NULL;
-	size_t host_len = strlen(host);
+	size_t host_len = strlen(host), path_len = strlen(path);
 
 	if (host_len >= sizeof(endpoint->host) || path_len >= sizeof(endpoint->path))
-		return -ENAMETOOLONG;
+		return refuse(error, -ENAMETOOLONG, "the host or the path is too long");
 	memcpy(endpoint->host, host, host_len + 1);
-	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port);
+	memcpy(endpoint->path, path, path_len + 1);
+	(void)snprintf(endpoint->port, sizeof(endpoint->port), "%.5s", port ? port : "");
+	return 0;
+}
+
+/* Everything but the path's end and a missing port, which the protocols treat
+ * differently. `port` is "" where none was given. */
+static int take_apart(const char *text, struct endpoint *ret_endpoint,
+		      struct endpoint_error *error)
+{
+	struct endpoint endpoint = {0};
+	char authority[320], *host = NULL, *port = NULL;
+	const char *path;
+	int r;
+
+	r = take_scheme(&text, &endpoint.scheme, error);
+	if (r < 0)
+		return r;
+	if (endpoint.scheme == ENDPOINT_UNIX) {
+		r = socket_fill(&endpoint, text, error);
+		if (r == 0)
+			*ret_endpoint = endpoint;
+		return r;
+	}
+	path = text + strcspn(text, "/");
+	if ((size_t)(path - text) >= sizeof(authority))
+		return refuse(error, -ENAMETOOLONG, "the host is too long");
+	(void)snprintf(authority, sizeof(authority), "%.*s", (int)(path - text), text);
+	r = split_authority(authority, &host, &port, error);
+	if (r == 0)
+		r = check_host(host, error);
+	if (r == 0 && port)
+		r = check_port(port, error);
+	if (r == 0)
+		r = check_path(path, error);
+	if (r == 0)
+		r = endpoint_fill(&endpoint, host, port, path, error);
+	if (r == 0)
+		*ret_endpoint = endpoint;
+	return r;
+}
+
+static void choose_port(struct endpoint *endpoint, const char *fallback)
+{
+	bool v6 = strchr(endpoint->host, ':') != NULL;
+
+	if (!endpoint->port[0])
+		(void)snprintf(endpoint->port, sizeof(endpoint->port), "%s", fallback);
 	(void)snprintf(endpoint->authority, sizeof(endpoint->authority),
 		       v6 ? "[%s]:%s" : "%s:%s", endpoint->host, endpoint->port);
-	memcpy(endpoint->path, path, path_len);
-	endpoint->path[path_len] = '\0';
-	return 0;
 }
 
 int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error_text,
 		   size_t len)
 {
 	struct endpoint_error error = {error_text, len};
-	struct endpoint endpoint = {0};
-	char authority[320], *host = NULL, *port = NULL;
-	const char *path;
+	struct endpoint endpoint;
 	size_t n;
 	int r;
 
-	r = take_scheme(&text, &endpoint.scheme, &error);
-	if (r == 0 && endpoint.scheme == ENDPOINT_UNIX) {
-		r = socket_fill(&endpoint, text, &error);
-		if (r == 0)
-			*ret_endpoint = endpoint;
+	r = take_apart(text, &endpoint, &error);
+	if (r < 0)
 		return r;
+	if (endpoint.scheme != ENDPOINT_UNIX) {
+		choose_port(&endpoint, ENDPOINT_PORT_DEFAULT);
+		for (n = strlen(endpoint.path); n && endpoint.path[n - 1] == '/';)
+			endpoint.path[--n] = '\0';
 	}
-	if (r < 0)
-		return r;
-	path = text + strcspn(text, "/");
-	if ((size_t)(path - text) >= sizeof(authority))
-		return refuse(&error, -ENAMETOOLONG, "the host is too long");
-	(void)snprintf(authority, sizeof(authority), "%.*s", (int)(path - text), text);
-	r = split_authority(authority, &host, &port, &error);
-	if (r == 0)
-		r = check_host(host, &error);
-	if (r == 0 && port)
-		r = check_port(port, &error);
-	if (r == 0)
-		r = check_path(path, &error);
-	if (r < 0)
-		return r;
-	for (n = strlen(path); n && path[n - 1] == '/';)
-		n--;
-	r = endpoint_fill(&endpoint, host, port ? port : ENDPOINT_PORT_DEFAULT, path, n);
-	if (r < 0)
-		return refuse(&error, r, "the host or the path is too long");
 	*ret_endpoint = endpoint;
+	return 0;
+}
+
+int endpoint_parse_url(struct endpoint *ret_endpoint, const char *text, char *error_text,
+		       size_t len)
+{
+	struct endpoint_error error = {error_text, len};
+	struct endpoint endpoint;
+	const char *path = "/";
+	int r;
+
+	r = take_apart(text, &endpoint, &error);
+	if (r < 0)
+		return r;
+	switch (endpoint.scheme) {
+	case ENDPOINT_NO_SCHEME:
+		return refuse(&error, -EINVAL,
+			      "OTLP/HTTP needs a URL: use http://host:port or "
+			      "https://host:port");
+	case ENDPOINT_UNIX:
+		path = ENDPOINT_URL_PATH;
+		break;
+	case ENDPOINT_HTTP:
+		choose_port(&endpoint, "80");
+		break;
+	case ENDPOINT_HTTPS:
+		choose_port(&endpoint, "443");
+		break;
+	}
+	if (!endpoint.path[0])
+		(void)snprintf(endpoint.path, sizeof(endpoint.path), "%s", path);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+int endpoint_url_of_base(const char *base, char *ret_url, size_t len)
+{
+	bool socket = strncasecmp(base, "unix:", 5) == 0;
+	size_t n = strlen(base);
+
+	while (!socket && n && base[n - 1] == '/')
+		n--;
+	if (n >= len || (size_t)snprintf(ret_url, len, "%.*s%s", (int)n, base,
+					 socket ? "" : ENDPOINT_URL_PATH) >= len)
+		return -ENAMETOOLONG;
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 
 #define ENDPOINT_PORT_DEFAULT "4317"
 #define ENDPOINT_TEXT_DEFAULT "http://localhost:4317"
+#define ENDPOINT_URL_DEFAULT "http://localhost:4318/v1/traces"
+#define ENDPOINT_URL_PATH "/v1/traces"
 
 enum endpoint_scheme {
 	ENDPOINT_NO_SCHEME, /* whether TLS is spoken is another setting's choice */
@@ -23,13 +25,23 @@ struct endpoint {
 	char host[256];	     /* name or address, without brackets; a socket's path */
 	char port[6];	     /* decimal, 1 to 65535; "" for a socket */
 	char authority[272]; /* host:port as `:authority` wants it */
-	char path[128];	     /* prefix of the request's path: "" or "/prefix" */
+	char path[128];	     /* of gRPC the request path's prefix: "" or "/prefix"; of HTTP
+			      * the whole path */
 };
 
 /* Takes `text` apart. On failure `error` (at most `len` bytes, may be NULL)
  * says in one sentence what is wrong and what would be right.
  * -EINVAL: not understood. -ENAMETOOLONG: host, prefix or socket too long. */
 int endpoint_parse(struct endpoint *ret_endpoint, const char *text, char *error, size_t len);
+
+/* Takes the URL of OTLP/HTTP apart, where requests go as it says: the path is the
+ * whole one ("/" where none is given, ENDPOINT_URL_PATH at a socket), the port of
+ * none is the scheme's own, and there must be a scheme. Errors as above. */
+int endpoint_parse_url(struct endpoint *ret_endpoint, const char *text, char *error,
+		       size_t len);
+
+/* The URL that a base URL means: ENDPOINT_URL_PATH behind it. -ENAMETOOLONG. */
+int endpoint_url_of_base(const char *base, char *ret_url, size_t len);
 
 /* Whether what is sent there stays on this machine. */
 bool endpoint_is_local(const struct endpoint *endpoint);

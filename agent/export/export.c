@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "export/json_form.h"
 #include "export/stage.h"
 
 #define NS_PER_MS 1000000u
@@ -90,7 +91,8 @@ static int deadlines_check(struct export *export, uint64_t now_ns)
 	return work;
 }
 
-/* How it goes, whole or in part; the same for every attempt. -ENOMEM. */
+/* How it goes, whole or in part; the same for every attempt. -ENOMEM: try again
+ * later; others: it cannot go like this. */
 static int batch_form(struct export *export, struct export_batch *batch)
 {
 	const struct isolation_part *part = &batch->isolation.now;
@@ -103,6 +105,12 @@ static int batch_form(struct export *export, struct export_batch *batch)
 	if (r < 0)
 		return r;
 	batch->plain = batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
+	if (export->options.protocol == EXPORT_HTTP_JSON) {
+		r = json_form(batch->plain, &batch->text);
+		if (r < 0)
+			return r;
+		batch->plain = buf_bytes(&batch->text);
+	}
 	batch->compression = squeeze_run(&export->squeeze, batch->plain, &batch->wire);
 	batch->formed = true;
 	return 0;
@@ -117,8 +125,14 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	};
 	int r = batch_form(export, batch);
 
-	if (r < 0)
+	if (r == -ENOMEM)
 		return r;
+	if (r < 0 || batch->plain.len - TRANSPORT_FRAMING > export->options.request_bytes_max) {
+		export_unsendable(export, batch,
+				  r < 0 ? "it cannot be written as JSON"
+					: "it is larger than export.request_max");
+		return 0;
+	}
 	request.compression = batch->compression;
 	request.framed =
 		batch->compression == COMPRESSION_NONE ? batch->plain : buf_bytes(&batch->wire);
@@ -390,8 +404,17 @@ static void transport_begin(struct export *export)
 				  : STREAMS_FIRST;
 	export->streams_streak = 0;
 	export->streams_cut_ns = 0;
-	grpc_transport_init(&export->transport.grpc, export->env, &export->options,
-			    &export_news, export);
+	switch (export->options.protocol) {
+	case EXPORT_GRPC:
+		grpc_transport_init(&export->transport.grpc, export->env, &export->options,
+				    &export_news, export);
+		break;
+	case EXPORT_HTTP_PROTOBUF:
+	case EXPORT_HTTP_JSON:
+		http_transport_init(&export->transport.http, export->env, &export->options,
+				    &export_news, export);
+		break;
+	}
 }
 
 static void transport_end(struct export *export)
@@ -473,6 +496,7 @@ void export_fini(struct export *export)
 		batch_fini(&export->batches[i].batch);
 		buf_fini(&export->batches[i].wire);
 		buf_fini(&export->batches[i].part);
+		buf_fini(&export->batches[i].text);
 	}
 	export->batches_n = 0;
 	squeeze_fini(&export->squeeze);

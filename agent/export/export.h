@@ -19,6 +19,7 @@
 #include "base/finished_span.h"
 #include "export/batch.h"
 #include "export/grpc_transport.h"
+#include "export/http_transport.h"
 #include "export/isolate.h"
 #include "export/options.h"
 #include "export/retry.h"
@@ -51,7 +52,8 @@ struct export_batch {
 	enum export_batch_state state;
 	bool formed;		      /* it was decided how it goes */
 	enum compression compression; /* of `wire`; NONE: `plain` goes */
-	struct bytes plain;	      /* the batch's own bytes, or its part's */
+	struct bytes plain;	      /* the batch's own bytes, its part's, or `text` */
+	struct buf text;	      /* as JSON, where that is spoken */
 	struct buf wire;
 	struct isolation isolation;	/* of what the peer refused; else off */
 	struct buf part;		/* the part that is asked for */
@@ -94,6 +96,7 @@ struct export
 	union {
 		struct transport of; /* the head of each */
 		struct grpc_transport grpc;
+		struct http_transport http;
 	} transport;
 	struct throttle throttle;
 

@@ -17,6 +17,8 @@ static bool name_reserved(const char *name)
 		"proxy-connection",
 		"transfer-encoding",
 		"content-length",
+		"content-encoding",
+		"expect",
 	};
 
 	if (strncmp(name, "grpc-", 5) == 0)

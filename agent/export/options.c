@@ -14,7 +14,11 @@ static void number_default(size_t *number, size_t value)
 int export_options_fill(struct export_options *options)
 {
 	if (!options->endpoint.host[0])
-		(void)endpoint_parse(&options->endpoint, ENDPOINT_TEXT_DEFAULT, NULL, 0);
+		(void)export_endpoint_parse(options->protocol, &options->endpoint,
+					    export_over_http(options->protocol)
+						    ? ENDPOINT_URL_DEFAULT
+						    : ENDPOINT_TEXT_DEFAULT,
+					    NULL, 0);
 	if (!options->user_agent)
 		options->user_agent = EXPORT_USER_AGENT;
 	if (!options->timeout_ms)
@@ -36,6 +40,18 @@ int export_options_fill(struct export_options *options)
 	if (options->batch_bytes_max > options->request_bytes_max)
 		options->batch_bytes_max = options->request_bytes_max;
 	return header_check_all(options->headers, options->headers_n);
+}
+
+bool export_over_http(enum export_protocol protocol)
+{
+	return protocol == EXPORT_HTTP_PROTOBUF || protocol == EXPORT_HTTP_JSON;
+}
+
+int export_endpoint_parse(enum export_protocol protocol, struct endpoint *ret_endpoint,
+			  const char *text, char *error, size_t len)
+{
+	return export_over_http(protocol) ? endpoint_parse_url(ret_endpoint, text, error, len)
+					  : endpoint_parse(ret_endpoint, text, error, len);
 }
 
 bool export_options_secure(const struct export_options *options)

@@ -47,6 +47,8 @@ typedef void export_log_fn(void *arg, int priority, const char *line);
 /* How it is spoken to. */
 enum export_protocol {
 	EXPORT_GRPC,
+	EXPORT_HTTP_PROTOBUF,
+	EXPORT_HTTP_JSON,
 };
 
 /* A span the peer refused alone, as a whole ExportTraceServiceRequest, with what it
@@ -56,7 +58,7 @@ typedef int export_park_fn(void *arg, struct bytes request, const char *status,
 
 struct export_options {
 	enum export_protocol protocol;
-	struct endpoint endpoint; /* host "" means http://localhost:4317 */
+	struct endpoint endpoint; /* host "" means the protocol's own on localhost */
 	bool insecure;		  /* no TLS where the endpoint has no scheme */
 	struct tls_files tls;
 	const struct export_header *headers;
@@ -82,6 +84,12 @@ struct export_options {
 /* Puts the defaults in and checks the rest. -EINVAL: out of range, or a header
  * gRPC forbids. -E2BIG: too many headers. */
 int export_options_fill(struct export_options *options);
+
+bool export_over_http(enum export_protocol protocol);
+
+/* What `text` means as an endpoint of this protocol; see endpoint_parse(). */
+int export_endpoint_parse(enum export_protocol protocol, struct endpoint *ret_endpoint,
+			  const char *text, char *error, size_t len);
 
 /* Whether TLS is spoken: the scheme decides, and where there is none `insecure`. */
 bool export_options_secure(const struct export_options *options);

@@ -26,6 +26,10 @@ void export_settle(struct export *export, uint64_t number,
 void export_answered(struct export *export, struct export_batch *batch,
 		     const struct transport_answer *answer);
 
+/* A request cannot go to this destination as it is: it is treated as if refused for
+ * its content. */
+void export_unsendable(struct export *export, struct export_batch *batch, const char *why);
+
 /* What a transport tells. `arg` is the export. */
 extern const struct transport_news export_news;
 

@@ -50,6 +50,9 @@ enum transport_verdict {
 	TRANSPORT_ACCEPTED, /* the peer has it; `rejected` spans of it refused for good */
 	TRANSPORT_RETRY,    /* the same bytes may be sent again, after `delay_ns` */
 	TRANSPORT_REFUSED,  /* they must not */
+	/* Nothing of them left, for want of a connection; changed() has said why. They
+	 * go as soon as the transport is ready again. */
+	TRANSPORT_UNSENT,
 };
 
 struct transport_answer {

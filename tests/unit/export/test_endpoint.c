@@ -41,6 +41,52 @@ static void endpoints_are_taken_apart(void **state)
 	}
 }
 
+static void urls_of_otlp_http_are_used_as_they_are(void **state)
+{
+	static const struct {
+		const char *text, *authority, *path;
+	} cases[] = {
+		{"http://h", "h:80", "/"},
+		{"https://h", "h:443", "/"},
+		{"http://h:4318/v1/traces", "h:4318", "/v1/traces"},
+		{"http://h/a/b//", "h:80", "/a/b//"},
+		{"https://[::1]/x", "[::1]:443", "/x"},
+		{"unix:/run/c.sock", "localhost", "/v1/traces"},
+	};
+	struct endpoint endpoint;
+	char error[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(
+			endpoint_parse_url(&endpoint, cases[i].text, error, sizeof(error)), 0);
+		assert_string_equal(endpoint.authority, cases[i].authority);
+		assert_string_equal(endpoint.path, cases[i].path);
+	}
+	assert_int_equal(endpoint_parse_url(&endpoint, "h:4318", error, sizeof(error)),
+			 -EINVAL);
+	assert_non_null(strstr(error, "http://host:port"));
+}
+
+static void a_base_url_gets_the_path_of_traces(void **state)
+{
+	static const char *const cases[][2] = {
+		{"http://h:1", "http://h:1/v1/traces"},
+		{"http://h:1/", "http://h:1/v1/traces"},
+		{"http://h/base//", "http://h/base/v1/traces"},
+		{"unix:/run/c.sock", "unix:/run/c.sock"},
+	};
+	char url[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(endpoint_url_of_base(cases[i][0], url, sizeof(url)), 0);
+		assert_string_equal(url, cases[i][1]);
+	}
+	assert_int_equal(endpoint_url_of_base("http://a-long-name.example", url, sizeof(url)),
+			 -ENAMETOOLONG);
+}
+
 static void what_is_not_an_endpoint_is_explained(void **state)
 {
 	static const struct {
@@ -126,6 +172,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endpoints_are_taken_apart),
+		cmocka_unit_test(urls_of_otlp_http_are_used_as_they_are),
+		cmocka_unit_test(a_base_url_gets_the_path_of_traces),
 		cmocka_unit_test(what_is_not_an_endpoint_is_explained),
 		cmocka_unit_test(the_scheme_decides_and_is_known_to_be_absent),
 		cmocka_unit_test(a_host_longer_than_a_name_can_be_is_refused),
