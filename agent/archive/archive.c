@@ -394,6 +394,32 @@ static uint64_t checkpoint_interval(struct archive *archive)
 	return interval;
 }
 
+/* A run whose spool cannot be read waits for the next checkpoint, and nobody waits
+ * for it: what is wrong with the disk is wrong in that place. */
+static void hold(struct run *run, int error)
+{
+	struct archive *archive = run->archive;
+
+	archive->counters.failures++;
+	if (run->spool.read_tries++ == 0)
+		archive_say(archive, LOG_ERR, "cannot read %s/%s: %s; trying again",
+			    archive->options.dir, run->spool.name, strerror(-error));
+	turns_leave(run);
+	run_mark_idle(run);
+	run->held = true;
+}
+
+static void go_on_with(struct run *run)
+{
+	if (!run->held)
+		return;
+	run->held = false;
+	if (run->phase == RUN_COPY)
+		turns_wait(run);
+	else
+		run_mark_busy(run);
+}
+
 static int periodic(struct archive *archive, uint64_t now_ns)
 {
 	int r = 0;
@@ -407,6 +433,7 @@ static int periodic(struct archive *archive, uint64_t now_ns)
 		r = recover_directory_moved(archive);
 	for (struct run *run = archive->runs; run; run = run->next) {
 		seal_if_alone(run, now_ns);
+		go_on_with(run);
 		if (run->spool_left && !run->has_spool)
 			(void)run_remove_left(run); /* said already */
 	}
@@ -423,9 +450,13 @@ static int stepped(struct run *run, int r, int *ret_error)
 	if (r == -ENOENT && run->has_spool && run->spool.exists &&
 	    archive_dir_has(&run->archive->directory, run->spool.name) == 0)
 		r = missing_spool(run);
-	if (r < 0)
+	if (r >= 0)
+		return r;
+	if (run->has_spool && run->spool.read_error == r)
+		hold(run, r);
+	else
 		*ret_error = archive_fail(run->archive, run->name.text, r);
-	return r < 0 ? 0 : r;
+	return 0;
 }
 
 static void record_wish(struct run *run)
@@ -438,6 +469,7 @@ static int step(struct run *run)
 {
 	int work, r;
 
+	run->spool.read_error = 0;
 	record_wish(run);
 	work = sealing_step(run);
 	if (work < 0)
@@ -485,9 +517,11 @@ static int begin_some(struct archive *archive, uint64_t until_ns, int *ret_error
 	while (may_begin(archive)) {
 		run = turns_next(archive);
 		record_wish(run);
+		run->spool.read_error = 0;
 		r = sealing_begin(run);
 		work += stepped(run, r, ret_error);
-		if (r <= 0 || archive->env->ops->mono_ns(archive->env) >= until_ns)
+		if (r == 0 || *ret_error < 0 ||
+		    archive->env->ops->mono_ns(archive->env) >= until_ns)
 			break;
 	}
 	return work;

@@ -48,12 +48,16 @@ int missing_entries(struct run *run)
 {
 	struct archive *archive = run->archive;
 	uint64_t before = run_not_archived(run);
+	int renewed = 0, r;
 
 	sealing_abandon(run);
 	turns_leave(run);
 	run_set_open(run);
 	archive->counters.damaged_lines += spool_drop_damaged(&run->spool);
-	return go_on_without(run, before);
+	if (run->spool.read_tries >= SPOOL_READ_TRIES)
+		renewed = run_renew_spool(run);
+	r = go_on_without(run, before);
+	return renewed < 0 ? renewed : r;
 }
 
 /* --- from the log ---------------------------------------------------------- */

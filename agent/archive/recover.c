@@ -297,8 +297,10 @@ int recover_scan(struct archive *archive)
 	free(listing.spools.at);
 	free(listing.sealed.at);
 	free(listing.hidden.at);
-	if (r >= 0)
+	if (r >= 0) {
 		archive->scanned = true;
+		archive->files.load_tries = 0;
+	}
 	return r;
 }
 

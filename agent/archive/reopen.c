@@ -173,6 +173,40 @@ int run_add_missing(struct run *run, struct spool *other)
 	return r;
 }
 
+/* So that nothing more is written where the disk is bad. */
+int run_renew_spool(struct run *run)
+{
+	struct reopening reopening = {.run = run};
+	struct document_result result;
+	struct buf line = BUF_INIT;
+	struct spool fresh;
+	int r = 0;
+
+	begin_hidden(run, &fresh);
+	reopening.into = &fresh;
+	for (uint32_t i = 0; i < run->spool.count && r >= 0; i++) {
+		r = spool_line(&run->spool, i, &line);
+		if (r == -EUCLEAN || r == -ENODATA || spool_is_unreadable(&run->spool, r))
+			r = 0;
+		else if (r >= 0)
+			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
+	}
+	buf_fini(&line);
+	if (r >= 0)
+		r = spool_flush(&fresh);
+	if (r >= 0)
+		r = run_keep_aside(run->archive, run->spool.name, &run->name);
+	if (r >= 0) {
+		spool_forget_written(&run->spool);
+		r = publish(run, &fresh);
+		run->sync_wanted = true;
+	}
+	if (fresh.exists && strcmp(fresh.name, run->spool.name) != 0)
+		(void)spool_remove(&fresh);
+	spool_fini(&fresh);
+	return r;
+}
+
 static int unite(struct run *run, int fd, const struct index_entry *entry)
 {
 	struct spool fresh;

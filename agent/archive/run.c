@@ -350,6 +350,8 @@ static int open_spool(struct run *run, struct index_entry *entry, bool known)
 		spool_fini(&run->spool);
 		run->has_spool = false;
 		missing_forget(run);
+	} else {
+		run->archive->files.load_tries = 0;
 	}
 	return r;
 }

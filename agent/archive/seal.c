@@ -91,20 +91,21 @@ static int put(struct seal *seal, struct bytes bytes)
 	return r;
 }
 
-/* What the file does not hold any more is damaged, too: somebody cut it. */
+/* What the file does not hold any more is damaged, too: somebody cut it, or the
+ * disk cannot read it. */
 static int read_spool(struct seal *seal, struct spool_entry *entry, uint64_t offset, size_t len)
 {
 	int r = spool_read(seal->spool, offset, seal->window, len);
 
-	if (r == -ENODATA) {
+	if (r == -ENODATA || spool_is_unreadable(seal->spool, r)) {
 		entry->damaged = true;
 		r = 0;
 	}
 	return r;
 }
 
-/* Through the window, so that short spans cost no read each. A cut in a piece
- * that is read ahead is not this span's: it is then read alone. */
+/* Through the window, so that short spans cost no read each. What is wrong with a
+ * piece that is read ahead may not be this span's: it is then read alone. */
 static int fill_window(struct seal *seal, struct spool_entry *entry)
 {
 	uint64_t left = spool_length(seal->spool) - entry->offset;
@@ -113,7 +114,7 @@ static int fill_window(struct seal *seal, struct spool_entry *entry)
 
 	seal->window_len = 0;
 	r = spool_read(seal->spool, entry->offset, seal->window, len);
-	if (r == -ENODATA && len > entry->length)
+	if ((r == -ENODATA || spool_is_unreadable(seal->spool, r)) && len > entry->length)
 		return read_spool(seal, entry, entry->offset, entry->length);
 	if (r < 0)
 		return r;

@@ -1,6 +1,7 @@
 #include "archive/spool.h"
 
 #include "base/crc32c.h"
+#include "base/error.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
 #include "otlp/json_print.h"
 
@@ -297,6 +298,19 @@ int spool_flush(struct spool *spool)
 	return 0;
 }
 
+int spool_note_read(struct spool *spool, int result)
+{
+	if (result < 0 && result != -ENODATA)
+		spool->read_error = result;
+	return result;
+}
+
+bool spool_is_unreadable(const struct spool *spool, int error)
+{
+	return error < 0 && error == spool->read_error && !error_passes(error) &&
+	       spool->read_tries >= SPOOL_READ_TRIES;
+}
+
 int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
 {
 	size_t in_file = 0;
@@ -310,7 +324,8 @@ int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)
 		fd = spool_fd(spool);
 		if (fd < 0)
 			return fd;
-		r = file_read(spool_env(spool), fd, at, in_file, offset);
+		r = spool_note_read(spool,
+				    file_read(spool_env(spool), fd, at, in_file, offset));
 		if (r < 0)
 			return r;
 	}
@@ -401,7 +416,8 @@ int spool_remove(struct spool *spool)
 	return 0;
 }
 
-/* Whether the stored span text at an entry is `text`. */
+/* Whether the stored span text at an entry is `text`. One that the disk does not
+ * hold any more is not: it would be found damaged when it is sealed. */
 static int entry_equals(struct spool *spool, const struct spool_entry *entry, struct bytes text)
 {
 	uint8_t *stored;
@@ -409,12 +425,15 @@ static int entry_equals(struct spool *spool, const struct spool_entry *entry, st
 
 	if (entry->length != text.len)
 		return 0;
+	spool->read_error = 0;
 	stored = malloc(text.len);
 	if (!stored)
 		return -ENOMEM;
 	r = spool_read(spool, entry->offset, stored, text.len);
 	if (r >= 0)
 		r = memcmp(stored, text.at, text.len) == 0;
+	else if (r == -ENODATA || (r == spool->read_error && !error_passes(r)))
+		r = 0;
 	free(stored);
 	return r;
 }
@@ -464,5 +483,6 @@ void spool_forget_written(struct spool *spool)
 	}
 	spool->count = kept;
 	spool->written = 0;
+	spool->read_tries = 0;
 	spool->exists = false;
 }

@@ -24,6 +24,9 @@
 /* Half of the open files at most are being synced, so that one can always be closed
  * for another. */
 #define SPOOL_FILES_MIN 2
+/* A disk that cannot be read may be well in a moment: after so many tries, what
+ * cannot be read is damaged. */
+#define SPOOL_READ_TRIES 5
 
 struct spool;
 
@@ -34,7 +37,8 @@ struct spool_files {
 	uint32_t max;
 	uint64_t clock; /* of uses */
 	uint64_t seed;
-	struct buf spare; /* memory that waits for the next span of any spool */
+	uint32_t load_tries; /* that could not read, in a row; their owner begins anew */
+	struct buf spare;    /* memory that waits for the next span of any spool */
 };
 
 struct spool {
@@ -46,8 +50,10 @@ struct spool {
 	bool suspect; /* a sync failed: see spool_make_fresh() */
 	int fresh_fd; /* -1: none is being made */
 	uint64_t fresh_bytes;
-	uint64_t used;	  /* when, by files->clock */
-	uint64_t written; /* bytes of whole lines in the file */
+	int read_error;	     /* of the newest read that failed; 0: none */
+	uint32_t read_tries; /* that failed for that, counted by the owner */
+	uint64_t used;	     /* when, by files->clock */
+	uint64_t written;    /* bytes of whole lines in the file */
 	struct buf waiting;
 
 	struct spool_entry *entries;
@@ -109,7 +115,8 @@ int spool_line(struct spool *spool, uint32_t i, struct buf *out);
 /* Exchanges two spools of the same files. */
 void spool_swap(struct spool *a, struct spool *b);
 
-/* Copies `len` bytes at `offset`, written or waiting. */
+/* Copies `len` bytes at `offset`, written or waiting. -ENODATA: the file was cut;
+ * otherwise `read_error` says whether the disk could not read. */
 int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len);
 
 /* Removes the file, if there is one. */
@@ -121,8 +128,14 @@ struct spool_damage {
 	uint32_t lines;	    /* whole lines with a wrong sum or none, passed over */
 };
 
+/* Whether `error` says that a piece of it is unreadable for good. */
+bool spool_is_unreadable(const struct spool *spool, int error);
+/* What a read of its file gave, noted if it failed. */
+int spool_note_read(struct spool *spool, int result);
+
 /* Reads an existing file and indexes its lines of this trace. `on_span` sees
- * each. -EISDIR: not a file. */
+ * each. -EISDIR: not a file. A page that cannot be read is an error so many times,
+ * and then damages the lines that lie in it. */
 typedef void spool_span_fn(void *arg, const struct span_facts *facts,
 			   const struct finished_span *span);
 int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span,

@@ -12,8 +12,9 @@ static struct env *spool_env(const struct spool *spool)
 }
 
 /* The bytes from `offset` to `end`, to the same place. */
-static int copy_bytes(struct env *env, int from, int to, uint64_t offset, uint64_t end)
+static int copy_bytes(struct spool *spool, int from, int to, uint64_t offset, uint64_t end)
 {
+	struct env *env = spool_env(spool);
 	uint8_t *piece = malloc(SPOOL_WRITE_BYTES);
 	int r = piece ? 0 : -ENOMEM;
 
@@ -21,7 +22,7 @@ static int copy_bytes(struct env *env, int from, int to, uint64_t offset, uint64
 		uint64_t left = end - offset;
 		size_t len = left < SPOOL_WRITE_BYTES ? (size_t)left : SPOOL_WRITE_BYTES;
 
-		r = file_read(env, from, piece, len, offset);
+		r = spool_note_read(spool, file_read(env, from, piece, len, offset));
 		if (r >= 0)
 			r = file_write(env, to, piece, len, offset);
 		offset += len;
@@ -40,7 +41,7 @@ static int copy_into(struct spool *spool, int from, const char *name, int *ret_f
 			    O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, SPOOL_MODE);
 	if (to < 0)
 		return to;
-	r = copy_bytes(env, from, to, 0, spool->written);
+	r = copy_bytes(spool, from, to, 0, spool->written);
 	if (r < 0)
 		(void)env->ops->close(env, to);
 	else
@@ -84,7 +85,7 @@ int spool_use_fresh(struct spool *spool, const char *temporary)
 	if (from < 0)
 		return from;
 	/* What was added meanwhile is not synced in either file. */
-	r = copy_bytes(env, from, spool->fresh_fd, spool->fresh_bytes, spool->written);
+	r = copy_bytes(spool, from, spool->fresh_fd, spool->fresh_bytes, spool->written);
 	if (r >= 0)
 		r = env->ops->rename(env, directory, temporary, directory, spool->name, 0);
 	if (r < 0)
@@ -104,7 +105,7 @@ int spool_write_again(struct spool *spool, uint32_t entries)
 	if (entries > 0 && entries < spool->count)
 		offset = first->offset - spool->groups.at[first->group].head.len;
 	fd = spool_fd(spool);
-	return fd < 0 ? fd : copy_bytes(spool_env(spool), fd, fd, offset, spool->written);
+	return fd < 0 ? fd : copy_bytes(spool, fd, fd, offset, spool->written);
 }
 
 int spool_restore(struct spool *spool, struct archive_dir *old)

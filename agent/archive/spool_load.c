@@ -1,6 +1,7 @@
 /* A spool read from its file: after a restart, or when nobody knows of it. */
 #include "archive/document.h"
 #include "archive/spool.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +13,7 @@ struct odd_line {
 	size_t len;
 };
 
+#define PAGE_BYTES 4096
 #define OPEN_BYTES (sizeof(GROUP_OPEN) - 1)
 
 struct line {
@@ -25,6 +27,7 @@ struct line {
 	struct odd_line *odd;
 	uint32_t odd_count, odd_cap;
 	uint32_t damaged;
+	bool unreadable; /* pages of it */
 };
 
 /* The line is ours if printing what was read gives it again; then the printed
@@ -124,9 +127,42 @@ static int load_lines(struct line *line, struct buf *text)
 	return r;
 }
 
-static int load_file(struct line *line, int fd)
+/* A page, or zeros in its place. */
+static ssize_t read_page(struct line *line, int fd, uint8_t *at, uint64_t offset, uint64_t end)
 {
 	struct env *env = line->spool->files->directory->env;
+	uint64_t left = PAGE_BYTES - offset % PAGE_BYTES;
+	ssize_t n;
+
+	if (left > end - offset)
+		left = end - offset;
+	n = env->ops->pread(env, fd, at, left, (off_t)offset);
+	if (n >= 0 || error_passes((int)n))
+		return n;
+	line->unreadable = true;
+	memset(at, 0, left);
+	return (ssize_t)left;
+}
+
+static ssize_t read_piece(struct line *line, int fd, uint8_t *at, size_t len, uint64_t offset,
+			  uint64_t end)
+{
+	struct spool_files *files = line->spool->files;
+	struct env *env = files->directory->env;
+	ssize_t n = env->ops->pread(env, fd, at, len, (off_t)offset);
+
+	if (n >= 0 || error_passes((int)n))
+		return n;
+	if (offset >= end)
+		return 0;
+	if (files->load_tries >= SPOOL_READ_TRIES)
+		return read_page(line, fd, at, offset, end);
+	files->load_tries++;
+	return n;
+}
+
+static int load_file(struct line *line, int fd, uint64_t end)
+{
 	uint64_t offset = line->spool->written;
 	struct buf text = BUF_INIT;
 	ssize_t n;
@@ -140,7 +176,7 @@ static int load_file(struct line *line, int fd)
 			r = text.len > SPOOL_LINE_BYTES_MAX ? 0 : -ENOMEM;
 			break; /* no such line is ours */
 		}
-		n = env->ops->pread(env, fd, text.at + text.len, step, (off_t)offset);
+		n = read_piece(line, fd, text.at + text.len, step, offset, end);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0) {
@@ -202,6 +238,24 @@ static int add_odd_lines(struct line *line)
 	return r;
 }
 
+/* What stands behind the last whole line is cut off; but where pages cannot be read
+ * now, whoever repairs the disk may want it, and it counts as a damaged line. */
+static int end_file(struct line *line, int fd, uint64_t end, struct spool_damage *damage)
+{
+	struct spool *spool = line->spool;
+	struct env *env = spool->files->directory->env;
+
+	if (spool->written == end)
+		return 0;
+	if (line->unreadable) {
+		line->damaged++;
+		spool->written = end;
+		return 0;
+	}
+	damage->cut_bytes = end - spool->written;
+	return env->ops->truncate(env, fd, (off_t)spool->written);
+}
+
 int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *on_span,
 	       void *arg, struct spool_damage *ret_damage)
 {
@@ -222,11 +276,10 @@ int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *o
 		return r;
 	if (!S_ISREG(st.st_mode))
 		return -EISDIR;
-	r = load_file(&line, fd);
+	r = load_file(&line, fd, (uint64_t)st.st_size);
 	buf_fini(&spool->waiting);
-	ret_damage->cut_bytes = (uint64_t)st.st_size - spool->written;
-	if (r >= 0 && ret_damage->cut_bytes > 0)
-		r = env->ops->truncate(env, fd, (off_t)spool->written);
+	if (r >= 0)
+		r = end_file(&line, fd, (uint64_t)st.st_size, ret_damage);
 	if (r >= 0)
 		r = add_odd_lines(&line);
 	ret_damage->lines = line.damaged;

@@ -67,6 +67,7 @@ struct run {
 	uint64_t last_number;  /* of the newest span it took */
 	struct unsafe unsafe;  /* linked while there is one */
 	struct unsafe later;   /* the same, of what came since the last sync began */
+	bool held;	       /* its spool cannot be read: see archive.c */
 	bool doubtful;	       /* spans pushed again may be in it: compare */
 	bool doubt_sync;       /* they are no safer for being in it: it was not synced */
 	bool edited;	       /* its file was changed: compare by span id alone */
@@ -262,6 +263,10 @@ int reopen_run(struct run *run, const struct index_entry *entry);
 
 /* Adds what `other` has of the run to its spool, as far as it is not there. */
 int run_add_missing(struct run *run, struct spool *other);
+
+/* The file of the run's spool is kept aside, and what can be read of it is in a new
+ * one. */
+int run_renew_spool(struct run *run);
 
 /* take_up.c */
 int take_up(struct run *run);

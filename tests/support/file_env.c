@@ -166,10 +166,13 @@ static int world_fstat(struct env *env, int fd, struct stat *ret_stat)
 
 static ssize_t world_pread(struct env *env, int fd, void *at, size_t len, off_t offset)
 {
+	enum fate fate;
 	int error;
-	enum fate fate = fate_of(env, FILE_ENV_PREAD, fd, &error);
 	ssize_t n;
 
+	world_of(env)->read_offset = offset;
+	world_of(env)->read_len = len;
+	fate = fate_of(env, FILE_ENV_PREAD, fd, &error);
 	if (fate == FATE_FAIL)
 		return error;
 	if (fate == FATE_SHORT && len > world_of(env)->fault.bytes)

@@ -85,7 +85,9 @@ struct file_env {
 	int open_count; /* descriptors open through this world */
 	uint64_t space; /* free bytes to answer with; 0: the real ones */
 	struct file_env_hooks hooks;
-	int open_flags; /* of the open that a hook is asked about */
+	int open_flags;	   /* of the open that a hook is asked about */
+	off_t read_offset; /* and of the pread */
+	size_t read_len;
 	struct sim_disk *disk; /* is told what changes; may be NULL */
 	struct file_env_sync {
 		env_done_fn *done;
