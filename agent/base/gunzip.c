@@ -59,8 +59,10 @@ ssize_t gunzip_step(struct gunzip *gunzip, struct bytes *in, uint8_t *at, size_t
 		stream->next_out = at + filled;
 		stream->avail_out = room;
 		r = inflate(stream, Z_NO_FLUSH);
-		in->at += given - stream->avail_in;
-		in->len -= given - stream->avail_in;
+		if (given) {
+			in->at += given - stream->avail_in;
+			in->len -= given - stream->avail_in;
+		}
 		filled += room - stream->avail_out;
 		gunzip->whole |= r == Z_STREAM_END;
 		if (r == Z_BUF_ERROR || (r == Z_STREAM_END && in->len == 0))
