@@ -4,6 +4,7 @@
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
 #include "opentelemetry/proto/resource/v1/resource.pb-c.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/json_parse.h"
 #include "otlp/json_read.h"
 
 #include <errno.h>
@@ -122,11 +123,12 @@ int document_each(struct bytes text, document_span_fn *each, void *arg,
 	struct document document = {.each = each, .arg = arg};
 	json_t *root, *list;
 	json_error_t error;
-	int r = -EBADMSG;
+	int r;
 
-	root = json_loadb((const char *)text.at, text.len, JSON_ALLOW_NUL, &error);
-	if (!root)
-		return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+	r = otlp_json_parse(&root, text, JSON_ALLOW_NUL, &error);
+	if (r < 0)
+		return r;
+	r = -EBADMSG;
 	list = json_object_get(root, "resourceSpans");
 	if (json_is_array(list))
 		r = read_resources(&document, list);

@@ -5,6 +5,7 @@
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
 #include "opentelemetry/proto/resource/v1/resource.pb-c.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
+#include "otlp/json_parse.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -118,11 +119,8 @@ static int load_value(struct stream *s, json_t **ret_value)
 {
 	json_error_t error;
 
-	*ret_value = json_loadb((const char *)s->value.at, s->value.len,
-				JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
-	if (*ret_value)
-		return 0;
-	return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+	return otlp_json_parse(ret_value, buf_bytes(&s->value),
+			       JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
 }
 
 /* Takes a message; the first time it is only passed over. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
+#include "otlp/json_parse.h"
 #include "otlp/json_read.h"
 
 /* What jansson allocates, with the allocator's own share: an object and its first
@@ -61,11 +62,11 @@ int http_json_read(struct buf *out, struct bytes text, char *why, size_t len)
 	json_t *value;
 	int r;
 
-	value = json_loadb((const char *)text.at, text.len, JSON_ALLOW_NUL, &error);
-	if (!value) {
+	r = otlp_json_parse(&value, text, JSON_ALLOW_NUL, &error);
+	if (r < 0) {
 		(void)snprintf(why, len, "the body is not JSON: line %d, column %d", error.line,
 			       error.column);
-		return json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+		return r;
 	}
 	r = otlp_json_read(
 		out,
