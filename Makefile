@@ -150,6 +150,10 @@ $(UNIT_BIN) $(TOOL_BIN): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_ARCHIVE
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS) -lcmocka
 
+# Where allocations fail by the test's word, under the sanitizers, too.
+WRAP_MEMORY = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strndup,--wrap=free
+$(BUILD)/tests/unit/assemble/test_no_memory: LDFLAGS += $(WRAP_MEMORY)
+
 # A fuzz target is built twice: into a program that replays its corpus, and, by
 # `make fuzz`, into one of libFuzzer's.
 FUZZ_MAIN = $(BUILD)/obj/tests/fuzz/replay.o

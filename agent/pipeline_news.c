@@ -100,6 +100,9 @@ int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 	r = grow(&p->slice_offsets, &p->slice_offset_cap, n, sizeof *p->slice_offsets);
 	if (r < 0)
 		return -ENOBUFS;
+	/* Behind this the log has the batch, and it is not asked for again. */
+	if (assemble_reserve(p->assemble, ring, slices, n) < 0)
+		return -ENOBUFS;
 	r = redact_push(&p->redact, slices, n);
 	if (r < 0)
 		return r;
@@ -252,13 +255,14 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 	return 0;
 }
 
-void news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
-		   uint64_t first_wall_ns, uint32_t user)
+int news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+		  uint64_t first_wall_ns, uint32_t user)
 {
 	struct pipeline *p = arg;
 
-	if (p->archive)
-		(void)archive_run_seen(p->archive, trace_id, service, first_wall_ns, user);
+	if (!p->archive)
+		return 0;
+	return archive_run_seen(p->archive, trace_id, service, first_wall_ns, user);
 }
 
 void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete)

@@ -145,6 +145,7 @@ static const struct {
 	{"records", "dropped_damaged", "records that made no sense"},
 	{"records", "dropped_unknown_type", "records of a kind this version does not know"},
 	{"records", "dropped_limit", "records over a limit"},
+	{"records", "dropped_no_memory", "records for which there was no memory"},
 	{"records", "parked", "records whose span was never begun"},
 	{"spans", "dropped_invalid", "spans that could not be kept"},
 	{"spans", "end_lost", "spans whose end found no room in the ring"},

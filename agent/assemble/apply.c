@@ -14,11 +14,12 @@ enum outcome_kind {
 	OUTCOME_DAMAGED,
 	OUTCOME_LIMIT,
 	OUTCOME_DUPLICATE_START,
+	OUTCOME_NO_MEMORY,
 };
 
 struct outcome {
 	enum outcome_kind kind;
-	struct open_span *span; /* of OUTCOME_PARKED */
+	struct open_span *span; /* of OUTCOME_PARKED; of OUTCOME_NO_MEMORY or NULL */
 };
 
 /* Where a record came from. */
@@ -73,6 +74,9 @@ static void count(struct assemble *a, struct outcome outcome, uint64_t n)
 		break;
 	case OUTCOME_DUPLICATE_START:
 		counters->dropped_duplicate_start += n;
+		break;
+	case OUTCOME_NO_MEMORY:
+		counters->dropped_no_memory += n;
 		break;
 	}
 }
@@ -215,58 +219,6 @@ static void span_ended(struct assemble *a, struct open_span *span)
 	list_move(a->recovering ? &source->ended_before : &source->ended, &span->due);
 }
 
-static uint64_t start_wall_ns(const struct assemble *a, const struct open_span *span)
-{
-	const struct source *source = span->source;
-
-	if (span->flags & SPAN_WALL_TIME)
-		return span->start_ticks;
-	if (!source->identified)
-		return a->clock.mono_ns + (uint64_t)span->run->offset_ns;
-	return clock_wall_ns(&a->clock, &source->clock, span->start_ticks,
-			     span->run->offset_ns);
-}
-
-static struct trace_run *find_run(struct assemble *a, struct source *source,
-				  const uint8_t trace_id[16])
-{
-	struct trace_run *run = source->last_run;
-
-	/* Forgetting any run makes every remembered pointer doubtful. */
-	if (run && source->last_run_forgotten == a->runs.forgotten &&
-	    memcmp(run->trace_id, trace_id, 16) == 0)
-		return run;
-	run = trace_run_get(&a->runs, trace_id, a->clock.mono_ns);
-	source->last_run = run;
-	source->last_run_forgotten = a->runs.forgotten;
-	return run;
-}
-
-int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start)
-{
-	struct source *source = span->source;
-	struct trace_run *run;
-	uint64_t boot;
-
-	run = find_run(a, source, start + offsetof(struct wire_start, trace_id));
-	if (!run)
-		return -ENOMEM;
-	memcpy(&boot, a->clock.boot_id, 8);
-	if (!source->clock.other_boot)
-		trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
-	span->run = run;
-	span->flags |= SPAN_STARTED;
-	trace_run_span_opened(&a->runs, run, a->clock.mono_ns);
-	if (run->user == USER_UNKNOWN)
-		run->user = source_user(source);
-	if (!run->first_wall_ns)
-		trace_run_introduce(run, source_service(source), start_wall_ns(a, span));
-	list_append(&a->ages, &span->ages);
-	a->counters.open++;
-	holder_open(&source->holds, 1);
-	return 0;
-}
-
 /* START for a span of which other threads wrote first. */
 static struct outcome start_parked(struct assemble *a, struct open_span *span,
 				   const uint8_t *record, uint32_t len)
@@ -274,10 +226,12 @@ static struct outcome start_parked(struct assemble *a, struct open_span *span,
 	struct source *source = span->source;
 	uint32_t parked = span->parked;
 
-	if (open_span_prepend(&a->store, span, record, len) < 0)
-		return outcome(OUTCOME_LIMIT);
+	int r = open_span_prepend(&a->store, span, record, len);
+
+	if (r < 0)
+		return outcome(r == -ENOMEM ? OUTCOME_NO_MEMORY : OUTCOME_LIMIT);
 	apply_note(source, span, record);
-	if (apply_begin(a, span, record) < 0)
+	if (begin_span(a, span, record) < 0)
 		assert(!"a run was made sure of before");
 	a->counters.started++;
 	span->run->ledger.started++;
@@ -298,17 +252,20 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 {
 	struct source *source = origin->source;
 	struct open_span *span;
+	int r;
 
 	span = apply_new_span(a, source, record + offsetof(struct wire_start, span_id),
 			      origin->place.segment);
 	if (!span)
-		return outcome(OUTCOME_LIMIT);
+		return outcome(OUTCOME_NO_MEMORY);
 	apply_note(source, span, record);
 	span->heard_ns = a->recovering ? 0 : a->clock.mono_ns;
-	if (open_span_append(&a->store, span, record, len, place_of(origin)) < 0 ||
-	    apply_begin(a, span, record) < 0) {
+	r = open_span_append(&a->store, span, record, len, place_of(origin));
+	if (r == 0)
+		r = begin_span(a, span, record);
+	if (r < 0) {
 		apply_forget_span(a, span);
-		return outcome(OUTCOME_LIMIT);
+		return outcome(r == -ENOMEM ? OUTCOME_NO_MEMORY : OUTCOME_LIMIT);
 	}
 	source->last_span = span;
 	a->counters.started++;
@@ -326,8 +283,8 @@ static struct outcome apply_start(struct assemble *a, const struct origin *origi
 		return outcome(OUTCOME_DUPLICATE_START);
 	if (!admit_start(a, origin->source, record))
 		return outcome(OUTCOME_LIMIT);
-	if (!find_run(a, origin->source, record + offsetof(struct wire_start, trace_id)))
-		return outcome(OUTCOME_LIMIT);
+	if (!begin_find_run(a, origin->source, record + offsetof(struct wire_start, trace_id)))
+		return outcome(OUTCOME_NO_MEMORY);
 	if (span)
 		return start_parked(a, span, record, len);
 	return start_new(a, origin, record, len);
@@ -367,8 +324,10 @@ static struct outcome append(struct assemble *a, const struct origin *origin,
 		return outcome(OUTCOME_LIMIT);
 	}
 	r = open_span_append(&a->store, span, record, len, place_of(origin));
+	if (r == -ENOMEM)
+		return (struct outcome){OUTCOME_NO_MEMORY, span};
 	if (r < 0) {
-		a->counters.limits.span_bytes += r == -EFBIG;
+		a->counters.limits.span_bytes++;
 		open_span_note_drop(span, record);
 		return outcome(OUTCOME_LIMIT);
 	}
@@ -396,9 +355,9 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 	if (span && is_late(origin, span, type))
 		return outcome(OUTCOME_LATE);
 	if (span && (span->flags & SPAN_STALE)) {
-		a->counters.after_stale++;
 		if (type == WIRE_END && stale_reopen(a, span) < 0)
-			return outcome(OUTCOME_LIMIT);
+			return outcome(OUTCOME_NO_MEMORY);
+		a->counters.after_stale++;
 	}
 	if (span && (span->flags & SPAN_STARTED))
 		return append(a, origin, span, record, len);
@@ -407,7 +366,7 @@ static struct outcome apply_to_span(struct assemble *a, const struct origin *ori
 	if (!span) {
 		span = apply_new_span(a, source, record + 8, origin->place.segment);
 		if (!span)
-			return outcome(OUTCOME_LIMIT);
+			return outcome(OUTCOME_NO_MEMORY);
 		list_append(a->recovering ? &source->parked_before : &source->parked,
 			    &span->due);
 	}
@@ -437,7 +396,7 @@ static struct outcome apply_to_source(struct assemble *a, const struct origin *o
 	/* Kept once as it came and once encoded. */
 	apply_source_kept(a, source, 2 * (source->resource_record.len + source->scopes_bytes));
 	if (r < 0)
-		return outcome(OUTCOME_LIMIT);
+		return outcome(OUTCOME_NO_MEMORY);
 	if (!source->segment)
 		source->segment = origin->place.segment;
 	return outcome(OUTCOME_APPLIED);
@@ -494,15 +453,9 @@ static struct outcome apply_to_run(struct assemble *a, const uint8_t *record)
 	return outcome(OUTCOME_APPLIED);
 }
 
-static struct outcome apply_record(struct assemble *a, struct origin *origin,
-				   const uint8_t *record, uint32_t len)
+static struct outcome apply_once(struct assemble *a, const struct origin *origin,
+				 const uint8_t *record, uint32_t len)
 {
-	origin->cut = limit_cut_name(&a->options.limits, record, &a->cut);
-	if (origin->cut) {
-		a->counters.limits.names++;
-		record = a->cut.at;
-		len = (uint32_t)a->cut.len;
-	}
 	switch (record_head(record).type) {
 	case WIRE_START:
 		return apply_start(a, origin, record, len);
@@ -528,6 +481,27 @@ static struct outcome apply_record(struct assemble *a, struct origin *origin,
 	default:
 		return outcome(OUTCOME_UNKNOWN_TYPE);
 	}
+}
+
+/* The log has it and nobody brings it again: what finds no memory takes the reserve,
+ * having changed nothing so far. */
+static struct outcome apply_record(struct assemble *a, struct origin *origin,
+				   const uint8_t *record, uint32_t len)
+{
+	struct outcome outcome;
+
+	origin->cut = limit_cut_name(&a->options.limits, record, &a->cut);
+	if (origin->cut) {
+		a->counters.limits.names++;
+		record = a->cut.at;
+		len = (uint32_t)a->cut.len;
+	}
+	outcome = apply_once(a, origin, record, len);
+	if (outcome.kind == OUTCOME_NO_MEMORY && reserve_spend(&a->reserve))
+		outcome = apply_once(a, origin, record, len);
+	if (outcome.kind == OUTCOME_NO_MEMORY && outcome.span)
+		open_span_note_drop(outcome.span, record);
+	return outcome;
 }
 
 /* ---- slices ---- */

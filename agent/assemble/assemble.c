@@ -89,6 +89,7 @@ void assemble_free(struct assemble *a)
 	buf_fini(&a->closing);
 	buf_fini(&a->state);
 	buf_fini(&a->cut);
+	(void)reserve_spend(&a->reserve); /* nobody is waiting for it */
 	free(a->rings);
 	free(a);
 }
@@ -218,6 +219,27 @@ static void limit_memory(struct assemble *a, struct source *source)
 		recover_unload(a);
 	if (source && a->store.memory_bytes > settle_above(a))
 		settle_early(a, source);
+}
+
+/* What a batch of small records takes at most, beyond its bytes: each START may
+ * want a span, a run and a chunk. Then maps that double. */
+#define RESERVE_BYTES (UINT64_C(4) << 20)
+
+int stage_reserve(struct assemble *a, const struct source *source, const struct slice *slices,
+		  uint32_t n)
+{
+	uint64_t bytes = RESERVE_BYTES + 2 * map_bytes(&a->runs.runs);
+
+	if (source)
+		bytes += 2 * map_bytes(&source->spans);
+	for (uint32_t i = 0; i < n; i++)
+		bytes += 2 * slices[i].records.len;
+	return reserve_fill(&a->reserve, bytes);
+}
+
+int assemble_reserve(struct assemble *a, uint32_t ring, const struct slice *slices, uint32_t n)
+{
+	return stage_reserve(a, ring_source(a, ring), slices, n);
 }
 
 void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices, uint32_t n,

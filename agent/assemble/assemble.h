@@ -89,9 +89,9 @@ struct assemble_ops {
 	int (*finished)(void *arg, struct finished_span *span, const uint8_t instance[16],
 			const uint8_t span_id[8], uint64_t *ret_number);
 	/* A run was seen for the first time (first START or first span). `user`: who
-	 * began it, or USER_UNKNOWN. */
-	void (*run_seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
-			 uint64_t first_wall_ns, uint32_t user);
+	 * began it, or USER_UNKNOWN. -ENOMEM: say it again. */
+	int (*run_seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
+			uint64_t first_wall_ns, uint32_t user);
 	/* Nothing of the run is open: seal it once span `last_number` is read.
 	 * `complete`: its end was said explicitly. */
 	void (*run_over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
@@ -128,7 +128,7 @@ struct assemble_counters {
 	 * Physical numbers: a joined value counts its pieces. */
 	uint64_t records, applied;
 	uint64_t dropped_late, dropped_unknown_type, dropped_damaged, dropped_limit,
-		dropped_duplicate_start;
+		dropped_duplicate_start, dropped_no_memory;
 	uint64_t parked; /* now */
 	/* Spans: started + received + found_again + corrected = finished +
 	 * open + dropped_invalid + lost_in_log. */
@@ -152,8 +152,9 @@ struct assemble_ledger {
 	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
 	uint64_t closed_by_death, end_lost;
 	uint64_t stale, corrected, after_stale;
+	uint64_t dropped_no_memory;
 };
-_Static_assert(sizeof(struct assemble_ledger) == 152, "LEDGER of assembly");
+_Static_assert(sizeof(struct assemble_ledger) == 160, "LEDGER of assembly");
 
 /* The same of one run, at the end of a RUN frame; `archived` spans of it are in
  * its sealed file. */
@@ -189,6 +190,10 @@ void assemble_free(struct assemble *assemble);
 /* `ring` is the drain's index. Seen again after recovery: matched by instance. */
 int assemble_ring_seen(struct assemble *assemble, uint32_t ring,
 		       const struct ring_identity *identity);
+/* Before the log takes a batch: sets memory aside for what it may become, so that
+ * it is applied whole. -ENOMEM: not now. */
+int assemble_reserve(struct assemble *assemble, uint32_t ring, const struct slice *slices,
+		     uint32_t n);
 /* Slices that are in the log at (segment, offset), slice i's records at
  * payload offset offsets[i]. Never fails: what cannot be kept is counted. May
  * call run_seen, run_state and, to free memory, state. */

@@ -21,6 +21,7 @@ static const struct counter record_rows[] = {
 	DROPPED(damaged, "damaged"),
 	DROPPED(limit, "limit"),
 	DROPPED(duplicate_start, "twice"),
+	DROPPED(no_memory, "no memory"),
 };
 
 const struct counter_table assemble_record_table = {record_rows,

@@ -26,6 +26,7 @@ void assemble_ledger(const struct assemble *a, struct assemble_ledger *ret_ledge
 		.stale = counters->stale,
 		.corrected = counters->corrected,
 		.after_stale = counters->after_stale,
+		.dropped_no_memory = counters->dropped_no_memory,
 	};
 }
 
@@ -71,6 +72,7 @@ void assemble_recover_ledger(struct assemble *a, struct bytes payload)
 	counters->stale = ledger.stale;
 	counters->corrected = ledger.corrected;
 	counters->after_stale = ledger.after_stale;
+	counters->dropped_no_memory = ledger.dropped_no_memory;
 	a->counted = true;
 }
 

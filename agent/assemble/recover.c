@@ -188,9 +188,13 @@ int assemble_recover_slices(struct assemble *a, const uint8_t instance[16],
 			    uint32_t offset, const uint32_t *offsets)
 {
 	struct source *source = stage_source(a, instance);
+	int r;
 
 	if (!source)
 		return -ENOMEM;
+	r = stage_reserve(a, source, slices, n);
+	if (r < 0)
+		return r;
 	apply_slices(a, source, slices, n, segment, offset, offsets);
 	return 0;
 }
@@ -283,7 +287,7 @@ static int recover_records(struct assemble *a, struct open_span *span, struct by
 			return r;
 		apply_note(span->source, span, records.at);
 		if (start && !(span->flags & SPAN_STARTED)) {
-			r = apply_begin(a, span, records.at);
+			r = begin_span(a, span, records.at);
 			if (r < 0)
 				return r;
 			count_started(a, span->run);
@@ -419,8 +423,9 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	run = trace_run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
 	if (!run)
 		return;
-	trace_run_introduce(run, received_service(finished->resource),
-			    received_start_wall_ns(finished->span));
+	/* Without memory the archive names it by the span itself. */
+	(void)trace_run_introduce(run, received_service(finished->resource),
+				  received_start_wall_ns(finished->span));
 	count_finished(a, run, false, memcmp(span_id, zero_id, 8) == 0);
 	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }

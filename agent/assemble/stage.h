@@ -2,6 +2,7 @@
  *
  *   assemble.c   the stage: rings, rounds, ticks
  *   apply.c      one record at a time: to its span, its source or its run
+ *   begin.c      a span that has its START gets its run
  *   admit.c      whether the limits let a record in
  *   finish.c     from an open span to its OTLP bytes
  *   stale.c      spans that are silent for too long
@@ -17,6 +18,7 @@
 #include "assemble/open_span.h"
 #include "assemble/trace_run.h"
 #include "assemble/source.h"
+#include "base/reserve.h"
 
 struct assemble {
 	struct env *env;
@@ -47,6 +49,7 @@ struct assemble {
 	struct buf closing;   /* our own records of the span being finished */
 	struct buf state;
 	struct buf cut; /* a record whose name was too long */
+	struct reserve reserve; /* so that a batch that the log has is applied whole */
 };
 
 /* assemble.c */
@@ -54,6 +57,9 @@ struct source *stage_source(struct assemble *a, const uint8_t instance[16]);
 /* Who it is, and whose. */
 void stage_identify(struct assemble *a, struct source *source,
 		    const struct ring_identity *identity);
+/* See assemble_reserve(). */
+int stage_reserve(struct assemble *a, const struct source *source, const struct slice *slices,
+		  uint32_t n);
 /* Its spans are gone. */
 void stage_forget_source(struct assemble *a, struct source *source);
 
@@ -72,12 +78,17 @@ struct open_span *apply_new_span(struct assemble *a, struct source *source,
 				 const uint8_t span_id[8], uint64_t segment);
 /* The part of applying that only reads the record: times, keys, parent. */
 void apply_note(struct source *source, struct open_span *span, const uint8_t *record);
-/* Gives a span with a START its run. -ENOMEM. */
-int apply_begin(struct assemble *a, struct open_span *span, const uint8_t *start);
 /* Its resource and scopes take that much memory now. */
 void apply_source_kept(struct assemble *a, struct source *source, uint64_t bytes);
 void apply_forget_span(struct assemble *a, struct open_span *span);
 void apply_drop_parked(struct assemble *a, struct list *list);
+
+/* begin.c */
+/* The run, made if it is new. NULL: no memory. */
+struct trace_run *begin_find_run(struct assemble *a, struct source *source,
+				 const uint8_t trace_id[16]);
+/* Gives a span with a START its run. -ENOMEM, but not where begin_find_run() found it. */
+int begin_span(struct assemble *a, struct open_span *span, const uint8_t *start);
 
 /* admit.c: false is counted, as what it was for. */
 bool admit_start(struct assemble *a, struct source *source, const uint8_t *start);

@@ -82,7 +82,7 @@ int stale_reopen(struct assemble *a, struct open_span *span)
 		chunk = chunk->next;
 	/* START is the first record and never leaves the memory. */
 	span->flags &= (uint16_t)~SPAN_STALE;
-	r = apply_begin(a, span, chunk->at);
+	r = begin_span(a, span, chunk->at);
 	if (r < 0) {
 		span->flags |= SPAN_STALE;
 		return r;

@@ -134,15 +134,19 @@ void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_n
 	run->offset_ns = offset_ns;
 }
 
-void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns)
+int trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns)
 {
 	size_t len = service.len < RUN_SERVICE_MAX ? service.len : RUN_SERVICE_MAX;
 
 	if (run->first_wall_ns)
-		return;
+		return 0;
+	if (len) {
+		run->service = strndup((const char *)service.at, len);
+		if (!run->service)
+			return -ENOMEM;
+	}
 	run->first_wall_ns = first_wall_ns ? first_wall_ns : 1;
-	/* Without memory the run has no name, which its file can do without. */
-	run->service = len ? strndup((const char *)service.at, len) : NULL;
+	return 0;
 }
 
 /* Something new belongs to the run: it is not over any more. */
@@ -225,14 +229,19 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 	return 0;
 }
 
-static void trace_run_say_seen(struct trace_run_table *table, struct trace_run *run)
+/* False: it is tried again. What was begun by a START that found no memory has
+ * nothing to be known by: the next START introduces it. */
+static bool trace_run_say_seen(struct trace_run_table *table, struct trace_run *run)
 {
 	struct bytes service = {(const uint8_t *)run->service,
 				run->service ? strlen(run->service) : 0};
 
+	if (!run->first_wall_ns || table->ops.seen(table->ops.arg, run->trace_id, service,
+						   run->first_wall_ns, run->user) < 0)
+		return false;
 	run->flags &= ~(uint32_t)RUN_UNSEEN;
 	table->seen_count++;
-	table->ops.seen(table->ops.arg, run->trace_id, service, run->first_wall_ns, run->user);
+	return true;
 }
 
 int trace_run_table_introduce(struct trace_run_table *table)
@@ -245,12 +254,11 @@ int trace_run_table_introduce(struct trace_run_table *table)
 		struct trace_run *run = list_entry(node, struct trace_run, saved);
 
 		next = node->next;
-		if (run->flags & RUN_UNSEEN) {
-			trace_run_say_seen(table, run);
-			work++;
-		}
+		if (run->flags & RUN_UNSEEN)
+			work += trace_run_say_seen(table, run);
 		if (!(run->flags & RUN_UNSAVED)) {
-			list_move(&table->saved, &run->saved);
+			if (!(run->flags & RUN_UNSEEN))
+				list_move(&table->saved, &run->saved);
 			continue;
 		}
 		if (table->save_failed)
@@ -467,8 +475,11 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 	run->first_wall_ns = 0;
 	free(run->service);
 	run->service = NULL;
-	trace_run_introduce(run, (struct bytes){state.at + sizeof saved, saved.service_length},
-			    saved.first_wall_ns);
+	if (saved.first_wall_ns &&
+	    trace_run_introduce(run,
+				(struct bytes){state.at + sizeof saved, saved.service_length},
+				saved.first_wall_ns) < 0)
+		return -ENOMEM;
 	if (saved.last_number > run->last_number)
 		run->last_number = saved.last_number;
 	run->segment = segment;

@@ -49,8 +49,8 @@ struct trace_run {
 
 /* What the table says up the stream; see assemble_ops. */
 struct trace_run_ops {
-	void (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns, uint32_t user);
+	int (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
+		    uint64_t first_wall_ns, uint32_t user);
 	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
 		     bool complete);
 	int (*save)(void *arg, const uint8_t trace_id[16], struct bytes state,
@@ -88,8 +88,9 @@ struct trace_run *trace_run_get(struct trace_run_table *table, const uint8_t tra
 /* Fixes the offset unless that is done for this boot. */
 void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_ns);
 
-/* Who began the run and when, the first time only. */
-void trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns);
+/* Who began the run and when, the first time only. -ENOMEM: it has neither yet, and
+ * nobody hears of it. */
+int trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns);
 
 void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run,
 			   uint64_t now_ns);

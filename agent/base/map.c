@@ -21,6 +21,11 @@ void map_fini(struct map *map)
 	map->count = 0;
 }
 
+size_t map_bytes(const struct map *map)
+{
+	return map->capacity * ((size_t)map->key_words + 1) * 8;
+}
+
 static inline uint64_t *map_slot(const struct map *map, size_t i)
 {
 	return map->slots + i * (map->key_words + 1);

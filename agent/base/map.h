@@ -26,6 +26,9 @@ struct map {
 void map_init(struct map *map, size_t key_bytes, uint64_t seed);
 void map_fini(struct map *map);
 
+/* What its slots take. */
+size_t map_bytes(const struct map *map);
+
 /* The value, or NULL. */
 void *map_get(const struct map *map, const void *key);
 

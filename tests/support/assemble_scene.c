@@ -150,19 +150,20 @@ static struct scene_run *run_of(struct scene *scene, const uint8_t trace_id[16])
 	return &scene->runs[scene->run_count++];
 }
 
-static void op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
-			uint64_t first_wall_ns, uint32_t user)
+static int op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+		       uint64_t first_wall_ns, uint32_t user)
 {
 	struct scene *scene = arg;
 	struct scene_run *run = run_of(scene, trace_id);
 
 	if (scene->crashed)
-		return;
+		return 0;
 	run->seen++;
 	run->first_wall_ns = first_wall_ns;
 	run->user = user;
 	(void)snprintf(run->service, sizeof run->service, "%.*s", (int)service.len,
 		       (const char *)service.at);
+	return 0;
 }
 
 static void op_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number,
