@@ -168,6 +168,17 @@ static int take_indexed(void *arg, const struct index_entry *entry)
 	return 0;
 }
 
+/* Whether a file whose trace nobody could tell is passed over. What is not ours is; but a
+ * disk that fails may be well in a moment, and a file that is passed over then would
+ * get a second one of the same run beside it. */
+static bool is_passed_over(struct archive *archive, int error)
+{
+	if (error == -ENODATA || error == -ELOOP || error == -EISDIR || error == -ENXIO ||
+	    error == -ENOENT || error == -EACCES)
+		return true;
+	return !error_passes(error) && archive->files.load_tries++ >= SPOOL_READ_TRIES;
+}
+
 /* Adds the sealed files the index does not have: it was lost, or the agent died
  * between renaming a file and saying so. */
 static int complete_index(struct archive *archive, const struct names *names)
@@ -188,8 +199,7 @@ static int complete_index(struct archive *archive, const struct names *names)
 			continue;
 		r = sealed_trace_id(&archive->directory, entry.name.text, entry.trace_id);
 		if (r < 0) {
-			/* Not an archive of ours, or not to be told now. */
-			r = error_passes(r) ? r : 0;
+			r = is_passed_over(archive, r) ? 0 : r;
 			continue;
 		}
 		r = index_put(&archive->index, &entry);
@@ -253,7 +263,7 @@ static int take_up_found(struct archive *archive, const struct name *name)
 		return archive->env->ops->unlink(archive->env, archive->directory.fd, entry, 0);
 	/* One that is passed over would take the name from its own run. */
 	if (r < 0)
-		return error_passes(r) ? r : 0;
+		return is_passed_over(archive, r) ? 0 : r;
 	r = run_of_spool(archive, trace_id, name, &run, &made);
 	if (r < 0)
 		return r;

@@ -126,13 +126,13 @@ static void hook(void)
 	world.env.hooks = (struct file_env_hooks){.fault = fails_reading};
 }
 
-/* Of the only one there is. */
-static void spool_is_unreadable(void)
+/* The only file whose name ends so. */
+static void file_is_unreadable(const char *ending)
 {
 	char **names, path[1024];
 	struct stat st;
 
-	assert_int_equal(world_list(&world, ".partial", &names), 1);
+	assert_int_equal(world_list(&world, ending, &names), 1);
 	(void)snprintf(path, sizeof path, "%s/%s", world.dir, names[0]);
 	assert_int_equal(stat(path, &st), 0);
 	world_free_names(names, 1);
@@ -151,7 +151,7 @@ static int begin(void **state)
 	for (int i = 0; i < 30; i++)
 		world_turn(&world);
 	assert_int_equal(archive_mark(world.archive), 10);
-	spool_is_unreadable();
+	file_is_unreadable(".partial");
 	return 0;
 }
 
@@ -258,6 +258,13 @@ static void a_start_finds_everything_when_the_disk_is_well_in_time(void **state)
 		assert_int_equal(world_count(&world, i), 1);
 }
 
+/* Everything comes again. */
+static void forget_the_mark(void)
+{
+	while (world.logged_count > 0)
+		buf_fini(&world.logged[--world.logged_count].payload);
+}
+
 /* More spans, over many pages, of which one is bad. */
 static void begin_large(void)
 {
@@ -267,7 +274,7 @@ static void begin_large(void)
 	for (int i = 0; i < 30; i++)
 		world_turn(&world);
 	assert_int_equal(archive_mark(world.archive), 100);
-	spool_is_unreadable();
+	file_is_unreadable(".partial");
 	bad_page = 4;
 }
 
@@ -332,13 +339,6 @@ static void a_start_does_not_cut_off_a_bad_end(void **state)
 		assert_int_equal(world_count(&world, i), 1);
 }
 
-/* Everything comes again. */
-static void forget_the_mark(void)
-{
-	while (world.logged_count > 0)
-		buf_fini(&world.logged[--world.logged_count].payload);
-}
-
 /* Pushed again, a span is compared with what is there. */
 static void a_span_that_cannot_be_compared_is_taken(void **state)
 {
@@ -352,7 +352,7 @@ static void a_span_that_cannot_be_compared_is_taken(void **state)
 	world_crash(&world);
 	forget_the_mark();
 	world_start(&world);
-	spool_is_unreadable();
+	file_is_unreadable(".partial");
 	for (int i = 0; i < READS_FAIL_LONG; i++)
 		world_turn(&world);
 	assert_int_equal(world.pushed, 10);
@@ -360,6 +360,46 @@ static void a_span_that_cannot_be_compared_is_taken(void **state)
 	finish();
 	for (unsigned i = 1; i <= 10; i++)
 		assert_int_equal(world_count(&world, i), 1);
+}
+
+static void lose_index(void)
+{
+	test_directory_empty(world.state_dir, NULL);
+}
+
+/* Otherwise a late span would begin a second file, with what the log still has. */
+static void a_start_knows_whose_a_file_is_when_the_disk_is_well_in_time(void **state)
+{
+	static const char *const endings[] = {".otlp.json", ".partial"};
+
+	(void)state;
+	for (int spool = 0; spool <= 1; spool++) {
+		char **names;
+
+		unreadable = 0;
+		world_seal(&world, 1, 10, true);
+		if (!spool)
+			finish();
+		world_crash(&world);
+		lose_index();
+		forget_the_mark();
+		world_start(&world);
+		world_crash(&world);
+		lose_index();
+		file_is_unreadable(endings[spool]);
+		world_start(&world);
+		world_turn(&world);
+		world_turn(&world);
+		assert_true(reads_failed > 0);
+		unreadable = 0;
+		finish();
+		assert_int_equal(world_list(&world, "", &names), 1);
+		world_free_names(names, 1);
+		for (unsigned i = 1; i <= 10; i++)
+			assert_int_equal(world_count(&world, i), 1);
+		end(state);
+		begin(state);
+	}
 }
 
 int main(void)
@@ -376,6 +416,7 @@ int main(void)
 		READS(one_bad_page_costs_what_lies_in_it),
 		READS(a_start_passes_over_a_bad_page),
 		READS(a_start_does_not_cut_off_a_bad_end),
+		READS(a_start_knows_whose_a_file_is_when_the_disk_is_well_in_time),
 		READS(a_span_that_cannot_be_compared_is_taken),
 	};
 
