@@ -9,7 +9,7 @@
 
 #include "export/endpoint.h"
 
-static void endpoints_are_taken_apart(void **state)
+static void rule_02_endpoints_are_taken_apart(void **state)
 {
 	static const struct {
 		const char *text, *host, *port, *authority, *path;
@@ -171,7 +171,7 @@ static void a_host_longer_than_a_name_can_be_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(endpoints_are_taken_apart),
+		cmocka_unit_test(rule_02_endpoints_are_taken_apart),
 		cmocka_unit_test(urls_of_otlp_http_are_used_as_they_are),
 		cmocka_unit_test(a_base_url_gets_the_path_of_traces),
 		cmocka_unit_test(what_is_not_an_endpoint_is_explained),

@@ -60,6 +60,26 @@ static void rule_56_a_full_batch_and_a_flush_do_not_wait(void **state)
 
 /* --- memory --------------------------------------------------------------- */
 
+static void rule_13_nothing_is_sent_where_there_is_nothing(void **state)
+{
+	struct collector_scene *scene = collector_new();
+
+	(void)state;
+	collector_begin(scene);
+	export_flush(&scene->export);
+	collector_rounds(scene, 20);
+	test_env_advance_ms(&scene->env, 60000);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.requests, 0);
+	collector_push(scene, 1);
+	export_flush(&scene->export);
+	collector_rounds(scene, 20);
+	export_flush(&scene->export);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.requests, 1);
+	collector_end(scene);
+}
+
 static void push_refuses_when_its_batches_are_full(void **state)
 {
 	struct collector_scene *scene = collector_new();
@@ -294,7 +314,7 @@ static void a_slow_peer_that_answers_pings_keeps_its_connection(void **state)
 	collector_end(scene);
 }
 
-static void a_connection_lost_with_calls_in_flight_is_made_again(void **state)
+static void rule_15_a_connection_lost_with_calls_in_flight_is_made_again(void **state)
 {
 	struct collector_scene *scene = collector_new();
 
@@ -788,6 +808,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rule_56_spans_wait_for_the_delay_and_not_longer),
 		cmocka_unit_test(rule_56_a_full_batch_and_a_flush_do_not_wait),
+		cmocka_unit_test(rule_13_nothing_is_sent_where_there_is_nothing),
 		cmocka_unit_test(push_refuses_when_its_batches_are_full),
 		cmocka_unit_test(push_refuses_more_bytes_than_its_memory),
 		cmocka_unit_test(rule_09_a_span_over_the_request_limit_is_dropped_and_counted),
@@ -805,7 +826,7 @@ int main(void)
 		cmocka_unit_test(
 			rule_05_told_to_keep_them_together_a_refused_request_is_dropped),
 		cmocka_unit_test(rule_11_requests_under_way_grow_while_the_peer_keeps_up),
-		cmocka_unit_test(a_connection_lost_with_calls_in_flight_is_made_again),
+		cmocka_unit_test(rule_15_a_connection_lost_with_calls_in_flight_is_made_again),
 		cmocka_unit_test(rule_24_after_goaway_new_calls_take_a_new_connection),
 		cmocka_unit_test(an_idle_connection_that_ends_is_not_made_again_for_nothing),
 		cmocka_unit_test(an_answer_that_is_no_response_is_a_permanent_refusal),

@@ -144,7 +144,7 @@ static void push_all(struct scene *scene, unsigned n, size_t len)
 
 /* --- tests ---------------------------------------------------------------- */
 
-static void a_real_server_receives_every_span_once(void **state)
+static void rule_01_a_real_server_receives_every_span_once(void **state)
 {
 	struct otlp_server_totals totals = {0};
 	struct scene *scene = scene_new(NULL);
@@ -306,7 +306,7 @@ static void rule_08_partial_success_is_counted_and_not_retried(void **state)
 	scene_end(scene, NULL);
 }
 
-static void a_server_that_hangs_costs_the_deadline_and_a_retry(void **state)
+static void rule_16_a_server_that_hangs_costs_the_deadline_and_a_retry(void **state)
 {
 	const char *const args[] = {"--answer", "hang", NULL};
 	struct scene *scene = scene_new(args);
@@ -362,14 +362,14 @@ static void rule_17_the_headers_arrive_as_given(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_real_server_receives_every_span_once),
+		cmocka_unit_test(rule_01_a_real_server_receives_every_span_once),
 		cmocka_unit_test(spans_larger_than_the_windows_arrive),
 		cmocka_unit_test(spans_of_two_modules_arrive_under_their_resources),
 		cmocka_unit_test(rule_03_unavailable_is_retried_after_its_wait),
 		cmocka_unit_test(rule_05_invalid_argument_is_dropped_and_counted),
 		cmocka_unit_test(rule_06_retry_info_holds_the_whole_destination),
 		cmocka_unit_test(rule_08_partial_success_is_counted_and_not_retried),
-		cmocka_unit_test(a_server_that_hangs_costs_the_deadline_and_a_retry),
+		cmocka_unit_test(rule_16_a_server_that_hangs_costs_the_deadline_and_a_retry),
 		cmocka_unit_test(rule_17_the_headers_arrive_as_given),
 	};
 

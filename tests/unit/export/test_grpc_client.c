@@ -139,7 +139,7 @@ static struct scene *scene_with(struct grpc_peer_reply reply)
 
 /* --- tests ---------------------------------------------------------------- */
 
-static void rule_17_headers_come_in_order(void **state)
+static void rules_01_and_17_headers_come_in_order(void **state)
 {
 	static const struct export_header custom = {"x-key", "k"};
 	struct scene *scene = scene_new(0, 100);
@@ -640,7 +640,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mutated_answer_harms_nobody),
-		cmocka_unit_test(rule_17_headers_come_in_order),
+		cmocka_unit_test(rules_01_and_17_headers_come_in_order),
 		cmocka_unit_test(rule_10_the_limit_is_that_of_the_unpacked_answer),
 		cmocka_unit_test(rule_20_the_request_ends_with_its_last_byte),
 		cmocka_unit_test(rule_19_message_and_frame_borders_are_unrelated),

@@ -279,6 +279,16 @@ static void a_resource_given_whole_is_taken_as_it_is(void **state)
 	free(built.entries);
 }
 
+static void a_resource_may_be_empty(void **state)
+{
+	struct resource_options options = {.detectors = ENVIRONMENT_DETECT_ALL, .exact = true};
+	struct built built = build(&options);
+
+	(void)state;
+	assert_int_equal(built.bytes, 0);
+	free(built.entries);
+}
+
 static void a_forked_child_has_another_instance_and_pid(void **state)
 {
 	struct resource_options options = {.detectors = ENVIRONMENT_DETECT_ALL};
@@ -335,6 +345,7 @@ int main(void)
 		cmocka_unit_test(rule_A17_both_names_of_the_deployment_say_the_same),
 		cmocka_unit_test(rule_65_detectors_can_be_switched_off_one_by_one),
 		cmocka_unit_test(a_resource_given_whole_is_taken_as_it_is),
+		cmocka_unit_test(a_resource_may_be_empty),
 		cmocka_unit_test(a_forked_child_has_another_instance_and_pid),
 		cmocka_unit_test(a_buffer_too_small_is_refused_at_every_size),
 	};
