@@ -223,6 +223,18 @@ clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(B
 
 tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
 
+# docs/conformance.md, from a run of the tests it needs: a row is `yes` when its
+# tests passed in it.
+.PHONY: conformance
+conformance:
+	@deploy/needs.sh build test
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all examples unit tools
+	@mkdir -p docs
+	@tests/run.py --build $(BUILD) --results $(BUILD)/conformance.tsv \
+		$$(tests/conformance/report.py --programs); passed=$$?; \
+		tests/conformance/report.py $(BUILD)/conformance.tsv > $(BUILD)/conformance.md && \
+		mv $(BUILD)/conformance.md docs/conformance.md && exit $$passed
+
 # The fault matrix: what becomes of every fault in tests/fault/rows. ROW=id runs
 # one row alone.
 ROW ?=
@@ -349,6 +361,7 @@ help:
 	@echo 'make test-fault  run the fault matrix: what becomes of every fault we know'
 	@echo 'make soak      its long tier, hours; ROW=id one row, SEED=n replays a simulation'
 	@echo 'make interop   the real Collector, Jaeger and SDKs as peers; NAME=word some of them'
+	@echo 'make conformance  run the tests behind docs/conformance.md and write it'
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'

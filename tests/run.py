@@ -127,12 +127,12 @@ def main():
     parser.add_argument("--sanitized", action="append", default=[], type=pathlib.Path)
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--results", type=pathlib.Path, help="else <build>/test-results.tsv")
-    parser.add_argument("pattern", nargs="*", help="only tests with one of these in their name")
+    parser.add_argument("pattern", nargs="*", help="only tests whose names match one of these")
     arguments = parser.parse_args()
     tests = [item for item in discover(arguments.build.resolve(),
                                        [path.resolve() for path in arguments.sanitized])
              if not arguments.pattern
-             or any(pattern in str(item[0]) for pattern in arguments.pattern)]
+             or any(re.search(pattern, str(item[0])) for pattern in arguments.pattern)]
     side_by_side = [item for item in tests if not ALONE.search(str(item[0]))]
     alone = [item for item in tests if ALONE.search(str(item[0]))]
     results = []
