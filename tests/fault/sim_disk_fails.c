@@ -1,9 +1,9 @@
-/* D4, D5, D7, D8 through the whole agent: from the n-th operation on, operations
+/* D4, D5, D7, D8, D13 through the whole agent: from the n-th operation on, operations
  * that change the disk fail once, five times, or until the modules are done; then
  * the disk is well again. D7: a disk is full, the archive's, the log's, or one that
- * both are on, and the first write still gets a part of its bytes out. Nobody died, so nothing
- * may be lost, and the agent returns to normal by itself. For every n; the error and how long
- * it lasts go round. */
+ * both are on, and the first write still gets a part of its bytes out. D13: what the
+ * archive wrote cannot be read. Nobody died, so nothing may be lost, and the agent returns to
+ * normal by itself. For every n; the error and how long it lasts go round. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static const struct sim_settings settings = {
 };
 
 /* Which operations fail. */
-enum concern { CHANGES, SYNCS, ROOM };
+enum concern { CHANGES, SYNCS, ROOM, READS };
 
 struct row {
 	const char *name;
@@ -40,12 +40,16 @@ static const struct row rows[] = {
 	{"D5/env", SYNCS, {EIO, EIO, ENOSPC, EDQUOT}},
 	{"D7/env", ROOM, {ENOSPC, ENOSPC, EDQUOT, ENOSPC}},
 	{"D8/env", CHANGES, {EROFS, EROFS, EACCES, EROFS}},
+	{"D13/env", READS, {EIO, EIO, EAGAIN, EIO}},
 };
 
 /* D7: what lies on the disk that is full. */
 static const char *const full[] = {"disk/archive", "disk/state", "disk"};
 
 static const uint64_t lasts[] = {1, 5, UINT64_MAX};
+/* D13: in each place five reads in a row may fail before it counts as damaged. Most
+ * of it is read when the modules are done, so that is no end of it. */
+static const uint64_t reads_last[] = {1, 3, 5};
 
 static const struct row *row; /* of the world that lives */
 static uint64_t times;
@@ -60,6 +64,8 @@ static bool concerns(enum file_env_op op)
 		return sync;
 	case ROOM:
 		return op == FILE_ENV_PWRITEV || op == FILE_ENV_FALLOCATE;
+	case READS:
+		return op == FILE_ENV_PREAD;
 	default:
 		return !sync && sim_op_changes(op);
 	}
@@ -67,15 +73,21 @@ static bool concerns(enum file_env_op op)
 
 static bool is_hit(const struct sim_world *world)
 {
-	return row->concern == ROOM ? sim_is_of(world, full[world->nth / 2 % 3])
-				    : sim_on_disk(world);
+	switch (row->concern) {
+	case ROOM:
+		return sim_is_of(world, full[world->nth / 2 % 3]);
+	case READS:
+		return sim_is_of(world, "disk/archive");
+	default:
+		return sim_on_disk(world);
+	}
 }
 
 static bool on_operation(struct sim_world *world, enum file_env_op op,
 			 struct file_env_fault *ret_fault)
 {
 	if (world->operations < world->nth || *failed >= times || !concerns(op) ||
-	    world->turn >= world->last_turn || !is_hit(world))
+	    (world->turn >= world->last_turn && row->concern != READS) || !is_hit(world))
 		return false;
 	++*failed;
 	*ret_fault = (struct file_env_fault){
@@ -118,20 +130,24 @@ static bool survives(uint64_t nth, uint64_t last, bool *ret_over)
 
 static bool row_run(void)
 {
-	uint64_t runs = 0, wrong = 0, step = getenv("SOAK") ? 1 : 3;
+	const uint64_t *times_of = row->concern == READS ? reads_last : lasts;
+	uint64_t runs = 0, hits = 0, wrong = 0, step = getenv("SOAK") ? 1 : 3;
 	unsigned spared = 0; /* in a row */
 	bool over = false;
 
 	/* One disk of D7 may have its last write before another one has. */
 	for (uint64_t n = 1; spared < 6; n += step, runs++) {
-		wrong += !survives(n, lasts[n / step % 3], &over);
+		wrong += !survives(n, times_of[n / step % 3], &over);
 		spared = over ? spared + 1 : 0;
+		hits += !over;
 	}
-	if (wrong)
+	if (wrong || hits == 0)
 		return false;
-	(void)printf("row %s passed: %" PRIu64 " times from another operation on, once, five "
-		     "times, or until it was well again: nothing lost\n",
-		     row->name, runs);
+	(void)printf("row %s passed: %" PRIu64
+		     " times from another operation on, %s: nothing lost\n",
+		     row->name, runs,
+		     row->concern == READS ? "once, three and five times"
+					   : "once, five times, or until it was well again");
 	return true;
 }
 
