@@ -116,9 +116,9 @@ int headers_parse(struct headers *ret_headers, const char *text, char *error, si
 /* Behind what is in `all`, as entries between commas. */
 static int file_append(struct buf *all, const char *path)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC), r = 0;
 	size_t before;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -128,13 +128,15 @@ static int file_append(struct buf *all, const char *path)
 		if (buf_reserve(all, FILE_BYTES_MAX) < 0)
 			break;
 		n = read(fd, all->at + all->len, FILE_BYTES_MAX);
+		if (n < 0)
+			r = -errno;
 		all->len += n > 0 ? (size_t)n : 0;
 	} while (n > 0 && all->len - before <= FILE_BYTES_MAX);
-	(void)close(fd);
+	(void)close(fd); /* only read */
 	if (buf_failed(all))
 		return -ENOMEM;
-	if (n < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (all->len - before > FILE_BYTES_MAX)
 		return -EFBIG;
 	if (memchr(all->at + before, 0, all->len - before))
