@@ -12,6 +12,7 @@
 #include "options_receive.h"
 #include "options_table.h"
 #include "options_value.h"
+#include "options_variables.h"
 #include "options_yaml.h"
 #include "serve/loopback.h"
 
@@ -111,7 +112,7 @@ static const char *setting_parse(void *base, const struct setting *setting, cons
 	case TYPE_PROTOCOL:
 		return option_word(text, protocol_words, at)
 			       ? NULL
-			       : "grpc, http/protobuf or http/json";
+			       : "grpc, http/protobuf, http/json, console or otlp/stdout";
 	case TYPE_COMPRESSION:
 		return option_word(text, compression_words, at) ? NULL
 								: "none, gzip, zstd or auto";
@@ -128,6 +129,8 @@ struct loader {
 	const char *source;		  /* for messages */
 	bool secret;			  /* the file gave one */
 	enum endpoint_said endpoint_said; /* of export.* */
+	uint32_t listed;		  /* destinations in the file */
+	bool otlp_not_chosen;		  /* by OTEL_TRACES_EXPORTER */
 	bool no_memory;			  /* nothing is wrong with what was to be read */
 	int failed;
 };
@@ -276,7 +279,7 @@ static const char *plain_truth(const struct loader *loader, const struct setting
 	return "false";
 }
 
-/* The first variable that is set and not empty decides. */
+/* The first variable that is set, not empty and not wrong decides. */
 static void load_environment_value(struct loader *loader, const struct setting *setting)
 {
 	for (int i = 0; i < 3 && setting->environment[i]; i++) {
@@ -285,22 +288,45 @@ static void load_environment_value(struct loader *loader, const struct setting *
 		if (!value || !*value)
 			continue;
 		loader->source = setting->environment[i];
+		if (load_value(loader, setting, plain_truth(loader, setting, value)) < 0)
+			continue;
 		note_said(loader, setting);
-		(void)load_value(loader, setting, plain_truth(loader, setting, value));
 		return;
 	}
 }
 
-/* What is not a plain key. */
+/* One more destination, with the defaults, whose name is its protocol. */
+static void add_console(struct loader *loader, const char *name, const char *protocol)
+{
+	struct options *options = loader->options;
+	char key[64];
+
+	if (options->destination_count == OPTIONS_DESTINATIONS_MAX) {
+		loader_say(loader, "exporter", name, "fewer destinations; ignored");
+		return;
+	}
+	(void)snprintf(key, sizeof key, "destinations[%u].name", options->destination_count);
+	if (load_listed(loader, key, name) < 0)
+		return;
+	(void)snprintf(key, sizeof key, "destinations[%u].protocol",
+		       options->destination_count - 1);
+	(void)load_listed(loader, key, protocol);
+}
+
+/* `none` beside another means nothing. */
 static void load_exporter_choice(struct loader *loader)
 {
-	const char *exporter = getenv("OTEL_TRACES_EXPORTER");
+	unsigned named = variable_exporters(loader->say, loader->say_arg);
 
-	loader->source = "OTEL_TRACES_EXPORTER";
-	if (exporter && strcasecmp(exporter, "none") == 0)
+	loader->source = VARIABLE_EXPORTER;
+	loader->listed = loader->options->destination_count;
+	if (named == 1u << EXPORTER_NONE)
 		loader->options->export_enabled = false;
-	else if (exporter && *exporter && strcasecmp(exporter, "otlp") != 0)
-		loader_say(loader, "exporter", exporter, "otlp or none; ignored");
+	if (named & 1u << EXPORTER_CONSOLE)
+		add_console(loader, "console", "console");
+	if (named & 1u << EXPORTER_STDOUT)
+		add_console(loader, "stdout", "otlp/stdout");
+	loader->otlp_not_chosen = named && !(named & 1u << EXPORTER_OTLP);
 }
 
 static void load_environment(struct loader *loader)
@@ -308,6 +334,8 @@ static void load_environment(struct loader *loader)
 	for (size_t i = 0; i < settings_count; i++)
 		load_environment_value(loader, &settings[i]);
 	load_exporter_choice(loader);
+	variable_queue_size(loader->options, loader->say, loader->say_arg);
+	variable_config_file(loader->say, loader->say_arg);
 	loader->failed = 0; /* a bad variable is told and ignored */
 }
 
@@ -499,8 +527,9 @@ static int check_ranges(struct loader *loader)
 	struct loopback loopback;
 	const char *right;
 
-	options->export_default = options->destination_count == 0 ||
-				  loader->endpoint_said != ENDPOINT_SAID_BY_NOBODY;
+	options->export_default =
+		!loader->otlp_not_chosen &&
+		(loader->listed == 0 || loader->endpoint_said != ENDPOINT_SAID_BY_NOBODY);
 	if (options_make_urls(options, loader->endpoint_said) < 0) {
 		loader->no_memory = true;
 		return 0;

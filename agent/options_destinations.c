@@ -148,7 +148,7 @@ static bool check_listed(struct options *options, uint32_t i, options_say_fn *sa
 	(void)snprintf(where, sizeof where, "destinations[%u]", i);
 	if (wrong)
 		return say_fault(say, arg, where, "name", wrong);
-	if (!chosen->endpoint)
+	if (!chosen->endpoint && !export_to_console((enum export_protocol)chosen->protocol))
 		return say_fault(say, arg, where, "endpoint",
 				 "where it is, such as https://host:4317");
 	wrong = fault(chosen, error, sizeof error);

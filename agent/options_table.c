@@ -5,10 +5,9 @@
 #define AT(member) offsetof(struct options, member)
 
 const char *const protocol_words[] = {
-	[EXPORT_GRPC] = "grpc",
-	[EXPORT_HTTP_PROTOBUF] = "http/protobuf",
-	[EXPORT_HTTP_JSON] = "http/json",
-	NULL,
+	[EXPORT_GRPC] = "grpc",		  [EXPORT_HTTP_PROTOBUF] = "http/protobuf",
+	[EXPORT_HTTP_JSON] = "http/json", [EXPORT_CONSOLE] = "console",
+	[EXPORT_STDOUT] = "otlp/stdout",  NULL,
 };
 
 const char *const compression_words[] = {
@@ -256,7 +255,8 @@ const struct setting settings[] = {
 	 AT(export.protocol),
 	 "grpc",
 	 {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"},
-	 "how the collector is spoken to: grpc, http/protobuf or http/json",
+	 "how the collector is spoken to: grpc, http/protobuf or http/json; or console, "
+	 "otlp/stdout: spans go to standard output, for people or as OTLP/JSON",
 	 LIVE},
 	{"export.endpoint",
 	 TYPE_TEXT,
@@ -322,7 +322,8 @@ const struct setting settings[] = {
 	 TYPE_DURATION,
 	 AT(export.timeout_ns),
 	 "10s",
-	 {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"},
+	 {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT",
+	  "OTEL_BSP_EXPORT_TIMEOUT"},
 	 "deadline of one request",
 	 LIVE},
 	{"export.batch_spans",

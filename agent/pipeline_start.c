@@ -319,6 +319,12 @@ static int mark_own(const struct pipeline *p, struct headers *headers, char *err
 	return 0;
 }
 
+/* At least one: none would be the stage's word for its default. */
+static uint64_t milliseconds(uint64_t ns)
+{
+	return ns < 1000000 ? 1 : ns / 1000000;
+}
+
 int destination_options(struct pipeline *p, struct destination *destination,
 			const struct destination_settings *settings,
 			struct export_options *ret_options, struct headers *ret_headers)
@@ -356,10 +362,10 @@ int destination_options(struct pipeline *p, struct destination *destination,
 	options.headers_n = ret_headers->count;
 	options.compression = compression_of(settings, &options.endpoint);
 	options.timeout_ms =
-		settings->timeout_ns ? settings->timeout_ns / 1000000 : EXPORT_TIMEOUT_NONE;
+		settings->timeout_ns ? milliseconds(settings->timeout_ns) : EXPORT_TIMEOUT_NONE;
 	options.batch_spans_max = settings->batch_spans;
 	options.batch_bytes_max = settings->batch_bytes;
-	options.delay_ms = settings->delay_ns / 1000000;
+	options.delay_ms = milliseconds(settings->delay_ns);
 	options.streams_max = settings->streams;
 	options.request_bytes_max = settings->request_bytes;
 	options.response_bytes_max = settings->response_bytes;

@@ -105,7 +105,7 @@ static int batch_form(struct export *export, struct export_batch *batch)
 	if (r < 0)
 		return r;
 	batch->plain = batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
-	if (export->options.protocol == EXPORT_HTTP_JSON) {
+	if (export_in_json(export->options.protocol)) {
 		r = json_form(batch->plain, &batch->text);
 		if (r < 0)
 			return r;
@@ -413,6 +413,11 @@ static void transport_begin(struct export *export)
 	case EXPORT_HTTP_JSON:
 		http_transport_init(&export->transport.http, export->env, &export->options,
 				    &export_news, export);
+		break;
+	case EXPORT_CONSOLE:
+	case EXPORT_STDOUT:
+		console_transport_init(&export->transport.console, export->env,
+				       &export->options, &export_news, export);
 		break;
 	}
 }

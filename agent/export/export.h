@@ -18,6 +18,7 @@
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "export/batch.h"
+#include "export/console_transport.h"
 #include "export/grpc_transport.h"
 #include "export/http_transport.h"
 #include "export/isolate.h"
@@ -97,6 +98,7 @@ struct export
 		struct transport of; /* the head of each */
 		struct grpc_transport grpc;
 		struct http_transport http;
+		struct console_transport console;
 	} transport;
 	struct throttle throttle;
 

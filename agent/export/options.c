@@ -19,6 +19,9 @@ int export_options_fill(struct export_options *options)
 						    ? ENDPOINT_URL_DEFAULT
 						    : ENDPOINT_TEXT_DEFAULT,
 					    NULL, 0);
+	/* People read it, and lines do. */
+	if (export_to_console(options->protocol))
+		options->compression = COMPRESSION_NONE;
 	if (!options->user_agent)
 		options->user_agent = EXPORT_USER_AGENT;
 	if (!options->timeout_ms)
@@ -47,9 +50,26 @@ bool export_over_http(enum export_protocol protocol)
 	return protocol == EXPORT_HTTP_PROTOBUF || protocol == EXPORT_HTTP_JSON;
 }
 
+bool export_to_console(enum export_protocol protocol)
+{
+	return protocol == EXPORT_CONSOLE || protocol == EXPORT_STDOUT;
+}
+
+bool export_in_json(enum export_protocol protocol)
+{
+	return protocol == EXPORT_HTTP_JSON || protocol == EXPORT_STDOUT;
+}
+
 int export_endpoint_parse(enum export_protocol protocol, struct endpoint *ret_endpoint,
 			  const char *text, char *error, size_t len)
 {
+	static const struct endpoint console = {
+		.scheme = ENDPOINT_UNIX, .host = "-", .authority = "standard output"};
+
+	if (export_to_console(protocol)) {
+		*ret_endpoint = console;
+		return 0;
+	}
 	return export_over_http(protocol) ? endpoint_parse_url(ret_endpoint, text, error, len)
 					  : endpoint_parse(ret_endpoint, text, error, len);
 }

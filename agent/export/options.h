@@ -49,6 +49,8 @@ enum export_protocol {
 	EXPORT_GRPC,
 	EXPORT_HTTP_PROTOBUF,
 	EXPORT_HTTP_JSON,
+	EXPORT_CONSOLE, /* standard output, for people */
+	EXPORT_STDOUT,	/* likewise, a line of OTLP/JSON a request */
 };
 
 /* A span the peer refused alone, as a whole ExportTraceServiceRequest, with what it
@@ -86,8 +88,11 @@ struct export_options {
 int export_options_fill(struct export_options *options);
 
 bool export_over_http(enum export_protocol protocol);
+bool export_to_console(enum export_protocol protocol);
+bool export_in_json(enum export_protocol protocol);
 
-/* What `text` means as an endpoint of this protocol; see endpoint_parse(). */
+/* What `text` means as an endpoint of this protocol; see endpoint_parse(). The
+ * console has none: what is said is not looked at, and may be NULL. */
 int export_endpoint_parse(enum export_protocol protocol, struct endpoint *ret_endpoint,
 			  const char *text, char *error, size_t len);
 
