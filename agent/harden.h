@@ -9,4 +9,9 @@
  * nothing depends on it. */
 void harden(void);
 
+/* Sees to it that standard input, output and error are something, so that nothing
+ * opened later gets their numbers, and what is said would be written into it. Before
+ * anything is opened. */
+void harden_descriptors(void);
+
 #endif

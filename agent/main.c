@@ -1,6 +1,7 @@
 /* spanringd: reads its settings, and then shows them or serves. */
 #include <stdio.h>
 
+#include "harden.h"
 #include "options.h"
 #include "service.h"
 
@@ -20,6 +21,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int r;
 
+	harden_descriptors();
 	r = options_load(&options, argc, argv, say, NULL);
 	if (r == 0 && options.show_help)
 		options_help(put, stdout);
