@@ -96,6 +96,9 @@ class Collector(Process):
         peers.answers_on(self.http)
 
     def documents(self):
+        """It ends, because what it got is in the file for certain only then."""
+        self.process.terminate()
+        self.process.wait(30)
         return spans.lines(self.file.read_text(encoding="utf-8"))
 
 
@@ -169,22 +172,25 @@ PLAIN = ("--set", "export.compression=none")
 GZIP = ("--set", "export.compression=gzip")
 
 
-@combination(("grpc", "none"), ("grpc", "gzip"))
+@combination(*((protocol, compression) for protocol in ("grpc", "http/protobuf", "http/json")
+               for compression in ("none", "gzip")))
 def collector_as_destination(protocol, compression):
     from support import Place
     with Place() as place, Collector(place) as collector:
         port = collector.grpc if protocol == "grpc" else collector.http
         archived = whole_pipeline(f"http://127.0.0.1:{port}",
+                                  "--set", f"export.protocol={protocol}",
                                   "--set", f"export.compression={compression}")
         same(archived, collector.documents())
 
 
-@combination(("grpc",))
+@combination(("grpc",), ("http/protobuf",), ("http/json",))
 def jaeger_as_destination(protocol):
     from support import Place
     with Place() as place, Jaeger(place) as jaeger:
         port = jaeger.grpc if protocol == "grpc" else jaeger.http
-        archived = whole_pipeline(f"http://127.0.0.1:{port}", *PLAIN)
+        archived = whole_pipeline(f"http://127.0.0.1:{port}",
+                                  "--set", f"export.protocol={protocol}", *PLAIN)
         traces = {span["trace"] for span, _, _ in spans.spans_of(archived).values()}
         # Jaeger keeps no schema URLs.
         same(archived, [document for trace in traces for document in jaeger.documents(trace)],
