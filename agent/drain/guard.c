@@ -63,22 +63,25 @@ int guard_add(struct guard *guard, void *at, size_t len)
 {
 	int r = handler_install();
 
+	*guard = (struct guard){0};
 	if (r < 0)
 		return r;
 	/* A mapping pins its file's description, and with it agent.page's lock:
 	 * a forked child must not keep either. */
 	(void)madvise(at, len, MADV_DONTFORK);
-	*guard = (struct guard){.next = guards, .at = at, .len = len};
+	*guard = (struct guard){.next = guards, .link = &guards, .at = at, .len = len};
+	if (guards)
+		guards->link = &guard->next;
 	guards = guard;
 	return 0;
 }
 
 void guard_remove(struct guard *guard)
 {
-	for (struct guard **at = &guards; *at; at = &(*at)->next)
-		if (*at == guard) {
-			*at = guard->next;
-			break;
-		}
+	if (guard->link) {
+		*guard->link = guard->next;
+		if (guard->next)
+			guard->next->link = guard->link;
+	}
 	*guard = (struct guard){0};
 }

@@ -15,13 +15,15 @@
 
 struct guard {
 	struct guard *next;
+	struct guard **link; /* what points here; NULL: not in the list */
 	void *at;
 	size_t len;
 	volatile sig_atomic_t hit;
 };
 
 /* Installs the handler when it is not. `at` is page-aligned; the mapping is not
- * inherited through fork from now on. */
+ * inherited through fork from now on. The guard must stay where it is. On failure it
+ * is one that was never added. */
 int guard_add(struct guard *guard, void *at, size_t len);
 /* Before the mapping goes. A guard that was never added is fine. */
 void guard_remove(struct guard *guard);
