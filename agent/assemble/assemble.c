@@ -53,6 +53,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 	list_init(&a->ages);
 	list_init(&a->places);
 	list_init(&a->ready);
+	list_init(&a->gone);
 	a->recovering = true;
 	*ret_assemble = a;
 	return 0;
@@ -373,6 +374,12 @@ bool assemble_ring_idle(const struct assemble *a, uint32_t ring)
 	return !source || source->spans.count == 0;
 }
 
+static void source_goes(struct assemble *a, struct source *source)
+{
+	source->gone = true;
+	list_move(&a->gone, &source->among_gone);
+}
+
 void assemble_ring_gone(struct assemble *a, uint32_t ring)
 {
 	struct source *source = ring_source(a, ring);
@@ -382,8 +389,7 @@ void assemble_ring_gone(struct assemble *a, uint32_t ring)
 		return;
 	a->rings[ring] = NULL;
 	source->ring = SOURCE_NO_RING;
-	source->gone = true;
-	a->sources_gone = true;
+	source_goes(a, source);
 	/* A ring that was put aside for its lies never died; its spans end as
 	 * those of any process of which no more is heard. */
 	if (!source->dead)
@@ -396,26 +402,8 @@ void stage_end_closed(struct assemble *a, struct source *source)
 
 	clock_sample(&a->clock);
 	death.seen_mono_ns = a->clock.mono_ns;
-	source->gone = true;
-	a->sources_gone = true;
+	source_goes(a, source);
 	source_dies(a, source, &death);
-}
-
-static struct source *next_gone(const struct assemble *a, bool *ret_more)
-{
-	size_t at = 0;
-	void *value;
-
-	*ret_more = false;
-	while (map_next(&a->sources, &at, &value)) {
-		struct source *source = value;
-
-		if (source->gone && source->spans.count == 0)
-			return source;
-		if (source->gone)
-			*ret_more = true;
-	}
-	return NULL;
 }
 
 void stage_forget_source(struct assemble *a, struct source *source)
@@ -428,16 +416,15 @@ void stage_forget_source(struct assemble *a, struct source *source)
 
 static void sweep_gone(struct assemble *a)
 {
-	struct source *source;
-	bool more = true;
+	struct list *node, *next;
 
-	while (a->sources_gone) {
-		source = next_gone(a, &more);
-		if (!source)
-			break;
-		stage_forget_source(a, source);
+	for (node = a->gone.next; node != &a->gone; node = next) {
+		struct source *source = list_entry(node, struct source, among_gone);
+
+		next = node->next;
+		if (source->spans.count == 0)
+			stage_forget_source(a, source);
 	}
-	a->sources_gone = more;
 }
 
 /* ---- time ---- */
@@ -452,8 +439,7 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 	work += finish_ready(a);
 	work += stale_tick(a);
 	work += trace_run_table_tick(&a->runs, now_ns);
-	if (a->sources_gone)
-		sweep_gone(a);
+	sweep_gone(a);
 	update_gauges(a);
 	return work;
 }
@@ -466,7 +452,7 @@ uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
 
 	if (a->options.stale_ttl_ns && !list_empty(&a->ages) && a->stale_due_ns < due)
 		due = a->stale_due_ns;
-	if ((!list_empty(&a->ready) || a->sources_gone) && due > now_ns + RETRY_NS)
+	if ((!list_empty(&a->ready) || !list_empty(&a->gone)) && due > now_ns + RETRY_NS)
 		due = now_ns + RETRY_NS;
 	return due < sample ? due : sample;
 }

@@ -16,6 +16,7 @@ struct source *source_new(const uint8_t instance[16], uint64_t seed)
 	source->ring = SOURCE_NO_RING;
 	map_init(&source->spans, 8, seed);
 	map_init(&source->scopes, 8, seed);
+	list_init(&source->among_gone);
 	list_init(&source->ended);
 	list_init(&source->ended_before);
 	list_init(&source->parked);
@@ -37,6 +38,7 @@ void source_free(struct source *source)
 
 	while (map_next(&source->scopes, &at, &scope))
 		scope_free(scope);
+	list_unlink(&source->among_gone);
 	map_fini(&source->scopes);
 	map_fini(&source->spans);
 	buf_fini(&source->resource_record);

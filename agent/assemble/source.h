@@ -39,6 +39,7 @@ struct source {
 	struct limit_user *user; /* NULL while not identified */
 	bool identified;
 	bool dead, gone;
+	struct list among_gone; /* of the assembly, when it is */
 	uint32_t ring; /* the drain's index or SOURCE_NO_RING */
 
 	struct map spans;		   /* open and parked, by span id */

@@ -37,7 +37,7 @@ struct assemble {
 	struct list places;    /* open and parked spans, oldest segment first */
 	struct list ready;     /* wait for ops.finished */
 	uint64_t unload_above; /* bytes of memory; unloading is of no use below */
-	bool sources_gone;     /* some wait to be freed */
+	struct list gone;      /* sources that wait to be freed */
 	bool recovering;       /* what is applied was seen in an earlier life */
 	bool counted;	       /* recovery has met a LEDGER frame */
 	uint64_t stale_due_ns; /* when to look for stale spans again */
