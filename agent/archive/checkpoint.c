@@ -60,7 +60,8 @@ static uint64_t newest_number(const struct run *run)
 
 int checkpoint_record_sealed(struct run *run)
 {
-	return record(run, FRAME_SEALED, 0, newest_number(run), 0);
+	return record(run, FRAME_SEALED, run->filtered ? FRAME_FILTERED : 0, newest_number(run),
+		      0);
 }
 
 int checkpoint_record_filtered(struct run *run, uint32_t spans)
@@ -326,6 +327,9 @@ void checkpoint_forget(struct archive *archive)
 
 		next = node->next;
 		if (run->seal_wanted || run->spool_left || sealing_index(run) < 0)
+			continue;
+		/* A start does not know yet whether its spool is gone. */
+		if (run->filtered && !archive->scanned)
 			continue;
 		if (run->last_number <= archive->mark && run->known_number <= archive->mark)
 			run_free(run);

@@ -63,6 +63,7 @@ int archive_recover(struct archive *archive, const uint8_t trace_id[16], struct 
 		run_set_sealed(run);
 	else
 		run_set_open(run);
+	run->filtered = frame.flags & FRAME_FILTERED;
 	run->known_number = run->recorded_number = frame.number;
 	run->recorded_spans = frame.spans;
 	run->complete = frame.flags & FRAME_COMPLETE;

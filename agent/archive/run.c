@@ -177,6 +177,7 @@ void run_set_sealed(struct run *run)
 void run_set_open(struct run *run)
 {
 	run->phase = RUN_OPEN;
+	run->filtered = false;
 	list_unlink(&run->sealed);
 }
 

@@ -83,13 +83,17 @@ static int drop_filtered(struct run *run)
 	uint64_t spans = run_not_archived(run);
 	int r;
 
-	r = run->recorded ? checkpoint_record_filtered(run, (uint32_t)spans) : 0;
+	/* A spool that cannot be removed tells the next start of spans that are counted. */
+	r = run->recorded || run->spool.exists
+		    ? checkpoint_record_filtered(run, (uint32_t)spans)
+		    : 0;
 	if (r < 0)
 		return 0; /* the log takes it later */
 	archive->fates.settled.dropped_filtered += spans;
 	archive->counters.dropped_filtered += spans;
 	archive->counters.waiting -= spans;
 	forget_spans(run);
+	run->filtered = true;
 	return 1;
 }
 

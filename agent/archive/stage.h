@@ -67,6 +67,7 @@ struct run {
 	uint64_t last_number;  /* of the newest span it took */
 	struct unsafe unsafe;  /* linked while there is one */
 	struct unsafe later;   /* the same, of what came since the last sync began */
+	bool filtered;	       /* RUN_SEALED, and without a file: its spans are counted */
 	bool held;	       /* its spool cannot be read: see archive.c */
 	bool doubtful;	       /* spans pushed again may be in it: compare */
 	bool doubt_sync;       /* they are no safer for being in it: it was not synced */

@@ -124,6 +124,11 @@ int take_up(struct run *run)
 	/* A name that was not settled may be another run's. */
 	if (!run->settled)
 		return 0;
+	/* Whatever it says is counted, or comes again. */
+	if (run->filtered) {
+		run->spool_left = run_remove_left(run) < 0;
+		return 0;
+	}
 	run_begin_spool(run);
 	r = load_spool(run, &damaged);
 	if (r >= 0 && (was_open || run->spool.count > 0))

@@ -61,21 +61,24 @@ void world_fini(struct archive_world *world)
 	free(world->root);
 }
 
+/* The newest is last, as in the log: what one says may depend on those before it. */
 static void frame_put(struct world_frame *frames, unsigned *count, const uint8_t trace_id[16],
 		      struct bytes payload)
 {
+	struct world_frame frame = {0};
 	unsigned i = 0;
 
 	while (i < *count && memcmp(frames[i].trace_id, trace_id, 16) != 0)
 		i++;
-	if (i == *count) {
-		assert_true(*count < WORLD_KEYS_MAX);
-		memcpy(frames[i].trace_id, trace_id, 16);
-		buf_init(&frames[i].payload);
-		(*count)++;
+	if (i < *count) {
+		frame = frames[i];
+		memmove(&frames[i], &frames[i + 1], (--*count - i) * sizeof frame);
 	}
-	buf_reset(&frames[i].payload);
-	assert_int_equal(buf_append(&frames[i].payload, payload.at, payload.len), 0);
+	assert_true(*count < WORLD_KEYS_MAX);
+	memcpy(frame.trace_id, trace_id, 16);
+	buf_reset(&frame.payload);
+	assert_int_equal(buf_append(&frame.payload, payload.at, payload.len), 0);
+	frames[(*count)++] = frame;
 }
 
 static int on_state(void *arg, const uint8_t trace_id[16], struct bytes state,

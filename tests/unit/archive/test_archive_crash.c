@@ -444,6 +444,47 @@ static void a_spool_that_was_dropped_as_too_small_counts_as_filtered(void **stat
 	world_fini(&world);
 }
 
+/* However much of it the log knew before. */
+static void a_spool_that_a_filtered_run_left_is_not_counted_again(void **state)
+{
+	(void)state;
+	for (int turns = 0; turns <= 8; turns++) {
+		struct archive_ledger ledger;
+		struct archive_world world;
+		uint64_t number;
+		char **names;
+
+		world_init(&world);
+		world.options.min_spans = 10;
+		world.assembly_forgets = true;
+		world_start(&world);
+		for (unsigned i = 1; i <= 3; i++)
+			world_add(&world, &(struct span_recipe){.trace = 1, .id = i});
+		for (int i = 0; i < turns; i++)
+			world_turn(&world);
+		world_seal(&world, 1, 3, true);
+		file_env_arm(&world.env, (struct file_env_fault){.op = FILE_ENV_UNLINK,
+								 .nth = 1,
+								 .times = UINT64_MAX,
+								 .error = -EIO});
+		for (int i = 0; i < 20; i++)
+			world_turn(&world);
+		assert_int_equal(archive_counters(world.archive)->dropped_filtered, 3);
+		assert_int_equal(archive_mark(world.archive), 3);
+		world_crash(&world);
+		world_start(&world);
+		for (int i = 0; i < 60; i++)
+			world_turn(&world);
+		archive_ledger(world.archive, &ledger, &number);
+		assert_int_equal(ledger.kept, 3);
+		assert_int_equal(ledger.dropped_filtered, 3);
+		assert_int_equal(archive_counters(world.archive)->dropped_filtered, 0);
+		assert_int_equal(world_list(&world, ".partial", &names), 0);
+		world_free_names(names, 0);
+		world_fini(&world);
+	}
+}
+
 static void a_run_found_after_a_restart_is_not_sealed_while_a_span_of_it_is_open(void **state)
 {
 	struct archive_world world;
@@ -481,6 +522,7 @@ int main(void)
 		cmocka_unit_test(a_torn_tail_of_a_spool_is_cut),
 		cmocka_unit_test(a_spool_removed_while_the_agent_was_down_is_counted_once),
 		cmocka_unit_test(a_spool_that_was_dropped_as_too_small_counts_as_filtered),
+		cmocka_unit_test(a_spool_that_a_filtered_run_left_is_not_counted_again),
 		cmocka_unit_test(lines_of_a_spool_that_another_version_wrote_are_used_too),
 		cmocka_unit_test(a_spool_the_log_does_not_know_is_sealed_by_itself),
 		cmocka_unit_test(
