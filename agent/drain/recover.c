@@ -99,6 +99,9 @@ int drain_recovered(struct drain *drain)
 		else if (ring && ring->phase == RING_FOUND)
 			(void)find_attach(drain, ring, now_ns);
 	}
+	/* The news was heard before that listing: the first look needs none of its own. */
+	drain->listed = true;
+	drain->listed_ns = now_ns;
 	drain->recovered = true;
 	return 0;
 }

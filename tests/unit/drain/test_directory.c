@@ -262,6 +262,38 @@ static void a_directory_that_is_replaced_is_followed(void **state)
 	assert_int_equal(rmdir(elsewhere), 0);
 }
 
+static const struct env_ops *real;
+static unsigned listings;
+
+static int count_list(struct env *env, int dirfd, env_name_fn *each, void *arg)
+{
+	listings++;
+	return real->list(env, dirfd, each, arg);
+}
+
+/* Whoever may write there may plant a hundred thousand names. */
+static void a_start_lists_the_directory_once(void **state)
+{
+	struct street *street = *state;
+	struct env *env = street->house.env;
+	struct ring_writer ring;
+	struct ring_pen pen;
+	struct env_ops counted;
+
+	house_stop(&street->house);
+	real = env->ops;
+	counted = *real;
+	counted.list = count_list;
+	env->ops = &counted;
+	listings = 0;
+	house_start(&street->house);
+	/* What comes behind the listing is heard of. */
+	begin_ring(street, &ring, &pen, 1);
+	assert_int_equal(listings, 1);
+	env->ops = real;
+	ring_writer_close(&ring);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -272,6 +304,7 @@ int main(void)
 		TEST(what_is_planted_as_agent_page_is_replaced),
 		TEST(what_is_planted_as_a_rings_answers_is_replaced),
 		TEST(a_directory_that_is_replaced_is_followed),
+		TEST(a_start_lists_the_directory_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
