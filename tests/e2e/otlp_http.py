@@ -100,6 +100,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(answer["bytes"])
             self.close_connection = True
             return
+        if "pieces" in answer:
+            self.close_connection = True
+            try:
+                for piece in answer["pieces"]:
+                    self.wfile.write(piece)
+            except OSError:
+                pass
+            return
         content = answer.get("body", b"")
         self.send_response(answer.get("status", 200))
         self.send_header("Content-Length", str(len(content)))
@@ -116,8 +124,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class HttpServer(http.server.ThreadingHTTPServer):
     """Answers as `answers` says, in order, then as `judge` does, or with 200.
 
-    An answer is a dict: status, headers, type, body; or drop, hang, or bytes, which
-    are sent as they are instead of an answer."""
+    An answer is a dict: status, headers, type, body; or drop, hang, or bytes or
+    pieces, which are sent as they are instead of an answer."""
     daemon_threads = True
     request_queue_size = 64
 
@@ -182,5 +190,5 @@ class HttpServer(http.server.ThreadingHTTPServer):
         with self.lock:
             return [name for request in self.requests
                     if request.answer.get("status", 200) == 200
-                    and not {"drop", "hang", "bytes"} & set(request.answer)
+                    and not {"drop", "hang", "bytes", "pieces"} & set(request.answer)
                     for name in request.names()]
