@@ -14,8 +14,8 @@ enum setting_type {
 	TYPE_SYNC,	 /* interval | each */
 	TYPE_AUTO_NEVER, /* auto | never */
 	TYPE_LEVEL,	 /* error | warning | info | debug */
-	TYPE_LIST,
-	/* archive.roots */ TYPE_PROTOCOL, /* enum export_protocol, by its word */
+	TYPE_LIST,	  /* archive.roots */
+	TYPE_PROTOCOL,	  /* enum export_protocol, by its word */
 	TYPE_COMPRESSION, /* enum compression, by its word; auto is COMPRESSIONS */
 };
 
