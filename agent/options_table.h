@@ -8,12 +8,12 @@ enum setting_type {
 	TYPE_TEXT,
 	TYPE_SECRET, /* as TEXT; never shown, not taken from the command line */
 	TYPE_BOOL,
-	TYPE_COUNT,	 /* uint32_t, at least 1 */
-	TYPE_SIZE,	 /* uint64_t bytes: 64MiB, 2G, 4096 */
-	TYPE_DURATION,	 /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
-	TYPE_SYNC,	 /* interval | each */
-	TYPE_AUTO_NEVER, /* auto | never */
-	TYPE_LEVEL,	 /* error | warning | info | debug */
+	TYPE_COUNT,	  /* uint32_t, at least 1 */
+	TYPE_SIZE,	  /* uint64_t bytes: 64MiB, 2G, 4096 */
+	TYPE_DURATION,	  /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
+	TYPE_SYNC,	  /* interval | each */
+	TYPE_AUTO_NEVER,  /* auto | never */
+	TYPE_LEVEL,	  /* error | warning | info | debug */
 	TYPE_LIST,	  /* archive.roots */
 	TYPE_PROTOCOL,	  /* enum export_protocol, by its word */
 	TYPE_COMPRESSION, /* enum compression, by its word; auto is COMPRESSIONS */
