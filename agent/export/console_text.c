@@ -25,13 +25,28 @@ static struct bytes bytes_of_field(ProtobufCBinaryData data)
 	return (struct bytes){data.data, data.len};
 }
 
+/* With its quotes, and nothing in it that a terminal obeys: of UTF-8's controls JSON
+ * lets those from U+0080 stand. */
+static void put_text(struct buf *out, struct bytes text)
+{
+	size_t from = out->len;
+
+	json_text_string(out, text);
+	for (size_t i = from; i + 1 < out->len; i++)
+		if (out->at[i] == 0xc2 && out->at[i + 1] < 0xa0)
+			out->at[i] = out->at[i + 1] = '?';
+	for (size_t i = from; i < out->len; i++)
+		if (out->at[i] == 0x7f)
+			out->at[i] = '?';
+}
+
 /* --- values ------------------------------------------------------------------ */
 
 static void put_value(struct buf *out, const any_value *value);
 
 static void put_pair(struct buf *out, const key_value *pair, const char *between)
 {
-	json_text_string(out, bytes_of(pair->key));
+	put_text(out, bytes_of(pair->key));
 	(void)buf_append_text(out, between);
 	put_value(out, pair->value);
 }
@@ -64,7 +79,7 @@ static void put_value(struct buf *out, const any_value *value)
 	switch (value ? value->value_case
 		      : OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE__NOT_SET) {
 	case OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE:
-		json_text_string(out, bytes_of(value->string_value));
+		put_text(out, bytes_of(value->string_value));
 		break;
 	case OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE:
 		(void)buf_append_text(out, value->bool_value ? "true" : "false");
@@ -139,7 +154,7 @@ static void put_span(struct buf *out, const span_message *span)
 
 	put_time(out, begin);
 	(void)buf_append_byte(out, ' ');
-	json_text_string(out, bytes_of(span->name));
+	put_text(out, bytes_of(span->name));
 	(void)buf_printf(out, " %.3f ms%s", end > begin ? (double)(end - begin) / 1e6 : 0.0,
 			 status_word(span));
 	put_id(out, " trace=", span->trace_id);
@@ -148,7 +163,7 @@ static void put_span(struct buf *out, const span_message *span)
 	(void)buf_append_byte(out, '\n');
 	if (span->status && *span->status->message) {
 		(void)buf_append_text(out, "    status: ");
-		json_text_string(out, bytes_of(span->status->message));
+		put_text(out, bytes_of(span->status->message));
 		(void)buf_append_byte(out, '\n');
 	}
 	put_attributes(out, span->attributes, span->n_attributes, "    ");
@@ -156,7 +171,7 @@ static void put_span(struct buf *out, const span_message *span)
 		(void)buf_append_text(out, "    event ");
 		put_time(out, span->events[i]->time_unix_nano);
 		(void)buf_append_byte(out, ' ');
-		json_text_string(out, bytes_of(span->events[i]->name));
+		put_text(out, bytes_of(span->events[i]->name));
 		(void)buf_append_byte(out, '\n');
 		put_attributes(out, span->events[i]->attributes, span->events[i]->n_attributes,
 			       "        ");
