@@ -83,6 +83,7 @@ static void file_is_gone(struct drain *drain, struct ring *ring)
 int drain_recovered(struct drain *drain)
 {
 	uint64_t now_ns = drain->env->ops->mono_ns(drain->env);
+	bool gone = false;
 	int r;
 
 	r = find_all(drain);
@@ -94,13 +95,16 @@ int drain_recovered(struct drain *drain)
 	for (uint32_t i = 0; i < drain->ring_count; i++) {
 		struct ring *ring = drain->rings[i];
 
-		if (ring && ring->phase == RING_REMEMBERED)
+		if (ring && ring->phase == RING_REMEMBERED) {
+			gone = true;
 			file_is_gone(drain, ring);
-		else if (ring && ring->phase == RING_FOUND)
+		} else if (ring && ring->phase == RING_FOUND) {
 			(void)find_attach(drain, ring, now_ns);
+		}
 	}
-	/* The news was heard before that listing: the first look needs none of its own. */
-	drain->listed = true;
+	/* The news was heard before that listing: the first look needs none of its own,
+	 * unless a ring was gone, whose answers may be left. */
+	drain->listed = !gone;
 	drain->listed_ns = now_ns;
 	drain->recovered = true;
 	return 0;
