@@ -112,6 +112,17 @@ static int recover_ring(struct pipeline *p, const struct wal_key *key, struct by
 	return r;
 }
 
+static int recover_state(struct pipeline *p, const struct wal_key *key, struct bytes payload,
+			 const struct log_place *place)
+{
+	int r = drain_recover_span(p->drain, key->key, place->segment);
+
+	if (r == -ENOMEM)
+		return r;
+	/* Among too many rings it waits for a later start. */
+	return assemble_recover_state(p->assemble, key->key, key->sub, payload, place);
+}
+
 static int recover_keyed(struct recovery *recovery, const struct wal_entry *entry)
 {
 	struct pipeline *p = recovery->pipeline;
@@ -127,7 +138,7 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 		(struct bytes){entry->payload.at + sizeof key, entry->payload.len - sizeof key};
 	switch (entry->kind) {
 	case WAL_STATE:
-		return assemble_recover_state(p->assemble, key.key, key.sub, payload, &place);
+		return recover_state(p, &key, payload, &place);
 	case WAL_RUN:
 		return assemble_recover_run(p->assemble, key.key, payload, segment);
 	case WAL_RING:

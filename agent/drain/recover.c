@@ -19,18 +19,31 @@ static int remembered(struct drain *drain, const uint8_t instance[16], struct ri
 	return 0;
 }
 
+static int heard_of(struct drain *drain, const uint8_t instance[16], uint64_t segment,
+		    struct ring **ret_ring)
+{
+	int r = remembered(drain, instance, ret_ring);
+
+	if (r == 0 && !(*ret_ring)->in_log)
+		(*ret_ring)->state_segment = segment; /* its identity was lost */
+	return r;
+}
+
 int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
 			 const struct slice *slices, uint32_t n, uint64_t segment)
 {
 	struct ring *ring;
 	int r;
 
-	r = remembered(drain, instance, &ring);
-	if (r < 0)
-		return r;
-	if (!ring->in_log)
-		ring->state_segment = segment; /* its identity was lost */
-	return ring_state_add(ring, slices, n);
+	r = heard_of(drain, instance, segment, &ring);
+	return r < 0 ? r : ring_state_add(ring, slices, n);
+}
+
+int drain_recover_span(struct drain *drain, const uint8_t instance[16], uint64_t segment)
+{
+	struct ring *ring;
+
+	return heard_of(drain, instance, segment, &ring);
 }
 
 int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,

@@ -1,6 +1,7 @@
 /* What only all stages together show: what is promised to modules and readers
  * waits for the log, and cleaning the log takes nothing with it. The agent lives in
  * the simulated world, so that every moment can be had. */
+#include "records.h"
 #include "sim_world.h"
 
 #include <dirent.h>
@@ -319,6 +320,45 @@ static void a_segment_waits_for_whoever_has_not_read_it(void **state)
 	everything_is_there(world);
 }
 
+/* ---- a damaged log -------------------------------------------------------------- */
+
+/* An open span's state, carried to a later segment than all that told of its ring. */
+static bool life_that_leaves_a_state(struct sim_world *world, struct pipeline *pipeline)
+{
+	static const uint8_t no_state_yet[24];
+	struct wal_key key = {.key = {0xee}};
+	struct buf start = BUF_INIT;
+	struct iovec parts[3];
+
+	MUST(sim_life_finish(world, pipeline));
+	records_start(&start, 99, 0, 1, 0, 1, (struct bytes){(const uint8_t *)"left", 4},
+		      (struct bytes){NULL, 0});
+	memcpy(key.sub, &(uint64_t){99}, sizeof key.sub);
+	parts[0] = (struct iovec){&key, sizeof key};
+	parts[1] = (struct iovec){(void *)no_state_yet, sizeof no_state_yet};
+	parts[2] = (struct iovec){start.at, start.len};
+	MUST(wal_add(pipeline->wal, WAL_STATE, parts, 3, &(uint64_t){0}, NULL) == 0);
+	MUST(wal_commit(pipeline->wal) == 0);
+	buf_fini(&start);
+	return true;
+}
+
+static bool life_that_ends_what_was_left(struct sim_world *world, struct pipeline *pipeline)
+{
+	MUST(assemble_counters(pipeline->assemble)->open == 1);
+	return sim_life_finish(world, pipeline);
+}
+
+static void a_span_ends_although_the_log_lost_its_ring(void **state)
+{
+	struct sim_world *world = sim_world_new(&short_plot, &small_log);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_that_leaves_a_state), SIM_LIVED);
+	assert_int_equal(sim_world_live(world, life_that_ends_what_was_left), SIM_LIVED);
+	sim_world_free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +367,7 @@ int main(void)
 		cmocka_unit_test(what_is_needed_is_carried_out_of_segments_that_go),
 		cmocka_unit_test(a_spool_is_missed_although_its_runs_segment_has_gone),
 		cmocka_unit_test(a_segment_waits_for_whoever_has_not_read_it),
+		cmocka_unit_test(a_span_ends_although_the_log_lost_its_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
