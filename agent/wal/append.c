@@ -38,9 +38,18 @@ static uint64_t segment_capacity(const struct wal *wal, uint64_t need)
 	return alone > wal->options.segment_bytes ? alone : wal->options.segment_bytes;
 }
 
+/* Of a segment's capacity, what wal_bytes() will count once it is on the disk. */
+static uint64_t not_counted(const struct wal_segment *segment)
+{
+	uint64_t end = segment_end(segment);
+	uint64_t counted = end > segment->disk_bytes ? end : segment->disk_bytes;
+
+	return counted < segment->capacity ? segment->capacity - counted : 0;
+}
+
 /* A quarter above the limit, because the room to carry open spans out of the
  * oldest segments must come from somewhere. */
-static bool log_is_full(const struct wal *wal, uint64_t capacity)
+static bool log_is_full(const struct wal *wal, uint64_t begun, uint64_t capacity)
 {
 	uint64_t max = wal->max_bytes + wal->max_bytes / 4;
 	uint64_t open =
@@ -50,8 +59,9 @@ static bool log_is_full(const struct wal *wal, uint64_t capacity)
 		max = open;
 	/* Released segments are no part of the log any more, but of the disk: the
 	 * next sync removes them. */
-	return wal_bytes(wal) + capacity > max + 2 * capacity ||
-	       wal_bytes(wal) + wal_bytes_released(wal) > max + wal->max_bytes / 4 + capacity;
+	return wal_bytes(wal) + begun > max + 2 * capacity ||
+	       wal_bytes(wal) + begun + wal_bytes_released(wal) >
+		       max + wal->max_bytes / 4 + 2 * capacity;
 }
 
 /* A frame longer than the limit goes alone. */
@@ -106,14 +116,17 @@ static int segment_plan(struct wal *wal, uint64_t need)
 static int room_for(struct wal *wal, bool fresh, uint64_t need)
 {
 	struct wal_segment *segment = wal_writing(wal);
+	bool begins = !segment || segment_end(segment) + need > segment->capacity;
+	uint64_t capacity = begins ? segment_capacity(wal, need) : segment->capacity;
 	int r;
 
 	assert(wal->recovered); /* otherwise numbers would be given twice */
 	if (memory_is_full(wal, fresh, need))
 		return -ENOBUFS;
-	if (!segment || segment_end(segment) + need > segment->capacity) {
-		if (fresh && log_is_full(wal, segment_capacity(wal, need)))
-			return -ENOBUFS;
+	/* Also where a span has begun the segment, whose room is not for news. */
+	if (fresh && log_is_full(wal, begins ? capacity : not_counted(segment), capacity))
+		return -ENOBUFS;
+	if (begins) {
 		r = segment_plan(wal, need);
 		if (r < 0)
 			return r;

@@ -223,6 +223,30 @@ static void received_spans_are_refused_like_records_and_finished_ones_are_not(vo
 	wal_fixture_fini(&f);
 }
 
+static void a_segment_that_a_span_began_is_no_room_for_records(void **state)
+{
+	static const uint8_t instance[16] = {1};
+	struct wal_fixture f;
+	int r = 0, i;
+
+	(void)state;
+	wal_fixture_init(&f, 64 << 10);
+	f.options.max_bytes = 1 << 20;
+	wal_fixture_open(&f);
+	for (i = 0; i < 10000 && r == 0; i++) {
+		r = wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL);
+		assert_int_equal(wal_commit(f.wal), 0);
+	}
+	assert_int_equal(r, -ENOBUFS);
+	for (i = 0; i < 1000; i++) {
+		assert_int_equal(add_span_of(&f, instance), 0);
+		assert_int_equal(wal_add_pattern(f.wal, WAL_RECORD, 1000, 1, NULL, NULL),
+				 -ENOBUFS);
+		assert_int_equal(wal_commit(f.wal), 0);
+	}
+	wal_fixture_fini(&f);
+}
+
 static void open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk(void **state)
 {
 	struct wal_fixture f;
@@ -463,6 +487,7 @@ int main(void)
 			records_are_refused_when_the_log_is_over_its_size_but_states_are_not),
 		cmocka_unit_test(
 			received_spans_are_refused_like_records_and_finished_ones_are_not),
+		cmocka_unit_test(a_segment_that_a_span_began_is_no_room_for_records),
 		cmocka_unit_test(
 			open_spans_may_take_the_log_over_its_size_but_not_over_half_the_disk),
 		cmocka_unit_test(the_log_takes_half_of_a_small_disk_in_small_segments),
