@@ -3,31 +3,13 @@
 #include "baggage.h"
 
 #include "spanring/propagation.h"
+#include "text.h"
 #include "thread.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct piece {
-	const char *at;
-	size_t length;
-};
-
 /* ---- the grammar -------------------------------------------------------------- */
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct piece trim(const char *at, const char *end)
-{
-	while (at < end && is_blank(*at))
-		at++;
-	while (at < end && is_blank(end[-1]))
-		end--;
-	return (struct piece){at, (size_t)(end - at)};
-}
 
 /* A token of RFC 7230. */
 static bool token_char(char c)
@@ -36,7 +18,7 @@ static bool token_char(char c)
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-static bool is_token(struct piece piece)
+static bool is_token(struct text_piece piece)
 {
 	for (size_t i = 0; i < piece.length; i++)
 		if (!token_char(piece.at[i]))
@@ -50,7 +32,7 @@ static bool octet(char c)
 	return c > ' ' && c <= '~' && !strchr("\",;\\", c);
 }
 
-static bool is_value(struct piece piece)
+static bool is_value(struct text_piece piece)
 {
 	for (size_t i = 0; i < piece.length; i++)
 		if (!octet(piece.at[i]))
@@ -59,28 +41,28 @@ static bool is_value(struct piece piece)
 }
 
 /* Properties, "a;b=1 ; c = 2": octets, semicolons and blanks. */
-static bool is_metadata(struct piece piece)
+static bool is_metadata(struct text_piece piece)
 {
 	for (size_t i = 0; i < piece.length; i++)
-		if (!octet(piece.at[i]) && piece.at[i] != ';' && !is_blank(piece.at[i]))
+		if (!octet(piece.at[i]) && piece.at[i] != ';' && !text_is_blank(piece.at[i]))
 			return false;
 	return true;
 }
 
 /* Splits "name = value ; metadata". */
-static bool read_member(struct piece text, struct spanring_baggage_member *ret)
+static bool read_member(struct text_piece text, struct spanring_baggage_member *ret)
 {
 	const char *end = text.at + text.length;
 	const char *equals = memchr(text.at, '=', text.length), *semicolon;
-	struct piece name, value, metadata = {end, 0};
+	struct text_piece name, value, metadata = {end, 0};
 
 	if (!equals)
 		return false;
 	semicolon = memchr(equals, ';', (size_t)(end - equals));
 	if (semicolon)
-		metadata = trim(semicolon + 1, end);
-	name = trim(text.at, equals);
-	value = trim(equals + 1, semicolon ? semicolon : end);
+		metadata = text_trim(semicolon + 1, end);
+	name = text_trim(text.at, equals);
+	value = text_trim(equals + 1, semicolon ? semicolon : end);
 	if (!is_token(name) || !is_value(value) || !is_metadata(metadata))
 		return false;
 	ret->name = name.at;
@@ -104,13 +86,13 @@ int spanring_baggage_next(const struct spanring_baggage *baggage,
 		const char *comma = memchr(at, ',', (size_t)(end - at));
 
 		member->next = comma ? (size_t)(comma + 1 - baggage->text) : baggage->length;
-		if (read_member(trim(at, comma ? comma : end), member))
+		if (read_member(text_trim(at, comma ? comma : end), member))
 			return 1;
 	}
 	return 0;
 }
 
-static bool find(const struct spanring_baggage *baggage, struct piece name,
+static bool find(const struct spanring_baggage *baggage, struct text_piece name,
 		 struct spanring_baggage_member *ret)
 {
 	memset(ret, 0, sizeof *ret);
@@ -120,23 +102,15 @@ static bool find(const struct spanring_baggage *baggage, struct piece name,
 	return false;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The next byte of a value; a '%' that begins no byte stands for itself. */
 static uint8_t decoded_byte(const char **at, const char *end)
 {
 	const char *from = *at;
 
-	if (*from == '%' && end - from > 2 && hex_digit(from[1]) >= 0 &&
-	    hex_digit(from[2]) >= 0) {
+	if (*from == '%' && end - from > 2 && text_hex_value(from[1]) >= 0 &&
+	    text_hex_value(from[2]) >= 0) {
 		*at += 3;
-		return (uint8_t)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
+		return (uint8_t)(text_hex_value(from[1]) << 4 | text_hex_value(from[2]));
 	}
 	*at += 1;
 	return (uint8_t)*from;
@@ -202,7 +176,7 @@ int spanring_baggage_get(const struct spanring_baggage *baggage, const char *nam
 {
 	struct spanring_baggage_member member;
 
-	if (!name || !find(baggage, (struct piece){name, strlen(name)}, &member))
+	if (!name || !find(baggage, (struct text_piece){name, strlen(name)}, &member))
 		return -ENOENT;
 	return spanring_baggage_decode(member.value, member.value_length, ret_value, size);
 }
@@ -238,7 +212,7 @@ int spanring_baggage_remove(struct spanring_baggage *baggage, const char *name)
 {
 	struct spanring_baggage_member member;
 
-	if (!name || !find(baggage, (struct piece){name, strlen(name)}, &member))
+	if (!name || !find(baggage, (struct text_piece){name, strlen(name)}, &member))
 		return -ENOENT;
 	take_out(baggage, &member);
 	return 0;
@@ -250,7 +224,7 @@ static bool make_room(struct spanring_baggage *baggage,
 {
 	struct spanring_baggage_member older;
 	bool replaces =
-		find(baggage, (struct piece){member->name, member->name_length}, &older);
+		find(baggage, (struct text_piece){member->name, member->name_length}, &older);
 	size_t members = baggage->members, length = baggage->length;
 
 	if (replaces) {
@@ -323,12 +297,12 @@ int spanring_baggage_set(struct spanring_baggage *baggage, const char *name, con
 			 const char *metadata)
 {
 	struct spanring_baggage_member member = {.name = name};
-	struct piece properties = {"", 0};
+	struct text_piece properties = {"", 0};
 
-	if (!name || !value || !is_token((struct piece){name, strlen(name)}))
+	if (!name || !value || !is_token((struct text_piece){name, strlen(name)}))
 		return -EINVAL;
 	if (metadata)
-		properties = trim(metadata, metadata + strlen(metadata));
+		properties = text_trim(metadata, metadata + strlen(metadata));
 	if (!is_metadata(properties))
 		return -EINVAL;
 	member.name_length = strlen(name);
@@ -343,7 +317,7 @@ int spanring_baggage_set(struct spanring_baggage *baggage, const char *name, con
 	return 0;
 }
 
-static bool take_member(struct spanring_baggage *baggage, struct piece text)
+static bool take_member(struct spanring_baggage *baggage, struct text_piece text)
 {
 	struct spanring_baggage_member member;
 
@@ -364,7 +338,7 @@ int spanring_baggage_parse(const char *header, size_t length,
 	memset(ret_baggage, 0, sizeof *ret_baggage);
 	while (at < end) {
 		const char *comma = memchr(at, ',', (size_t)(end - at));
-		struct piece text = trim(at, comma ? comma : end);
+		struct text_piece text = text_trim(at, comma ? comma : end);
 
 		if (text.length && !take_member(ret_baggage, text))
 			left_out++;

@@ -348,41 +348,32 @@ static void read_sampler(struct environment *environment, const struct reading *
 		       "unknown sampler; parentbased_always_on is used");
 }
 
-/* The model's own variable, else the general one, else what is there. */
-static void read_limit(uint32_t *limit, const struct reading *reading, enum variable general,
-		       enum variable own)
+static void read_limit(uint32_t *limit, const struct reading *reading, enum variable variable)
 {
-	const enum variable variables[] = {general, own};
+	const char *at = reading->value[variable];
+	uint64_t number;
 
-	for (int i = 0; i < 2; i++) {
-		const char *at = reading->value[variables[i]];
-		uint64_t number;
-
-		if (!at || (i && own == general))
-			continue;
-		if (read_digits(&at, SPAN_LIMITS_NONE - 1, &number) < 0 || *at)
-			report(reading, variables[i], "not a number; it is ignored");
-		else
-			*limit = (uint32_t)number;
-	}
+	if (!at)
+		return;
+	if (read_digits(&at, SPAN_LIMITS_NONE - 1, &number) < 0 || *at)
+		report(reading, variable, "not a number; it is ignored");
+	else
+		*limit = (uint32_t)number;
 }
 
 static void read_limits(struct environment *environment, const struct reading *reading)
 {
 	struct span_limits *limits = &environment->limits;
 
-	read_limit(&limits->attributes, reading, OTEL_ATTRIBUTE_COUNT_LIMIT,
-		   OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT);
-	read_limit(&limits->value_length, reading, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-		   OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT);
-	read_limit(&limits->events, reading, OTEL_SPAN_EVENT_COUNT_LIMIT,
-		   OTEL_SPAN_EVENT_COUNT_LIMIT);
-	read_limit(&limits->links, reading, OTEL_SPAN_LINK_COUNT_LIMIT,
-		   OTEL_SPAN_LINK_COUNT_LIMIT);
-	read_limit(&limits->event_attributes, reading, OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,
-		   OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT);
-	read_limit(&limits->link_attributes, reading, OTEL_LINK_ATTRIBUTE_COUNT_LIMIT,
-		   OTEL_LINK_ATTRIBUTE_COUNT_LIMIT);
+	/* The spans' own variable beats the general one. */
+	read_limit(&limits->attributes, reading, OTEL_ATTRIBUTE_COUNT_LIMIT);
+	read_limit(&limits->attributes, reading, OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT);
+	read_limit(&limits->value_length, reading, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT);
+	read_limit(&limits->value_length, reading, OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT);
+	read_limit(&limits->events, reading, OTEL_SPAN_EVENT_COUNT_LIMIT);
+	read_limit(&limits->links, reading, OTEL_SPAN_LINK_COUNT_LIMIT);
+	read_limit(&limits->event_attributes, reading, OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT);
+	read_limit(&limits->link_attributes, reading, OTEL_LINK_ATTRIBUTE_COUNT_LIMIT);
 }
 
 static const char *copy(struct reading *reading, enum variable variable)

@@ -74,32 +74,12 @@ int spanring_inject(const struct spanring_span *span, spanring_set_header *set, 
 
 /* ---- extract ------------------------------------------------------------------- */
 
-static int extract_tracecontext(spanring_get_header *get, void *carrier,
-				struct spanring_context *ret_context)
-{
-	struct spanring_context context;
-	const char *header = get(carrier, "traceparent");
-	int r;
-
-	if (!header)
-		return -ENOENT;
-	/* The text of one header need not outlive the asking for the next. */
-	r = spanring_context_parse(header, NULL, &context);
-	if (r < 0)
-		return r;
-	header = get(carrier, "tracestate");
-	if (header && w3c_tracestate_valid(header, strlen(header))) {
-		context.tracestate_length = (uint16_t)strlen(header);
-		memcpy(context.tracestate, header, context.tracestate_length + 1u);
-	}
-	*ret_context = context;
-	return 0;
-}
-
-/* A header of a few characters, kept while the next one is asked for. */
+/* A short header, kept while the next one is asked for: its text need not live so
+ * long. With one character more than any of ours has: what is cut there is not
+ * legal, or is what a later version of traceparent says behind ours. */
 struct kept {
-	char text[SPANRING_TRACE_ID_SIZE + 1];
-	const char *header; /* NULL: none; longer ones are cut, and not legal */
+	char text[SPANRING_TRACEPARENT_SIZE + 1];
+	const char *header; /* NULL: none */
 };
 
 static void keep(struct kept *kept, const char *header)
@@ -109,6 +89,18 @@ static void keep(struct kept *kept, const char *header)
 	memcpy(kept->text, header ? header : "", length);
 	kept->text[length] = '\0';
 	kept->header = header ? kept->text : NULL;
+}
+
+static int extract_tracecontext(spanring_get_header *get, void *carrier,
+				struct spanring_context *ret_context)
+{
+	struct kept traceparent;
+
+	keep(&traceparent, get(carrier, "traceparent"));
+	if (!traceparent.header)
+		return -ENOENT;
+	return spanring_context_parse(traceparent.header, get(carrier, "tracestate"),
+				      ret_context);
 }
 
 static int extract_b3multi(spanring_get_header *get, void *carrier,

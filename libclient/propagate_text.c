@@ -1,6 +1,8 @@
 /* Contexts and baggage in the head of an HTTP message, as text. */
 #include "spanring/propagation.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <strings.h>
 
@@ -68,22 +70,18 @@ static bool next_line(const char **at, const char *end, const char **ret_stop)
 
 /* Behind what earlier lines of the name brought. What is too long is cut where
  * a member of a list ends. */
-static void add_value(struct head *head, const char *value, const char *stop)
+static void add_value(struct head *head, struct text_piece value)
 {
 	size_t room;
 
-	while (value < stop && (*value == ' ' || *value == '\t'))
-		value++;
-	while (value < stop && (stop[-1] == ' ' || stop[-1] == '\t'))
-		stop--;
 	if (head->length && head->length < sizeof head->value - 1)
 		head->value[head->length++] = ',';
 	room = sizeof head->value - 1 - head->length;
-	if ((size_t)(stop - value) > room)
-		for (stop = value + room; stop > value && *stop != ',';)
-			stop--;
-	memcpy(head->value + head->length, value, (size_t)(stop - value));
-	head->length += (size_t)(stop - value);
+	if (value.length > room)
+		for (value.length = room; value.length && value.at[value.length] != ',';)
+			value.length--;
+	memcpy(head->value + head->length, value.at, value.length);
+	head->length += value.length;
 	head->value[head->length] = '\0';
 }
 
@@ -100,7 +98,7 @@ static const char *find_header(void *carrier, const char *name)
 		    strncasecmp(line, name, length) != 0)
 			continue;
 		found = true;
-		add_value(head, line + length + 1, stop);
+		add_value(head, text_trim(line + length + 1, stop));
 	}
 	return found ? head->value : NULL;
 }

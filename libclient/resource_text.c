@@ -1,34 +1,13 @@
 #include "resource_text.h"
 
+#include "text.h"
 #include "wire/record.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct piece {
-	const char *at;
-	size_t length;
-};
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static struct piece trim(const char *from, const char *to)
-{
-	while (from < to && (*from == ' ' || *from == '\t'))
-		from++;
-	while (from < to && (to[-1] == ' ' || to[-1] == '\t'))
-		to--;
-	return (struct piece){from, (size_t)(to - from)};
-}
-
 /* Returns the decoded length or -EINVAL. */
-static int64_t percent_decode(struct piece piece, uint8_t *ret)
+static int64_t percent_decode(struct text_piece piece, uint8_t *ret)
 {
 	uint8_t *to = ret;
 
@@ -41,8 +20,8 @@ static int64_t percent_decode(struct piece piece, uint8_t *ret)
 		}
 		if (piece.length - i < 3)
 			return -EINVAL;
-		high = hex_value(piece.at[i + 1]);
-		low = hex_value(piece.at[i + 2]);
+		high = text_hex_value(piece.at[i + 1]);
+		low = text_hex_value(piece.at[i + 2]);
 		if (high < 0 || low < 0)
 			return -EINVAL;
 		*to++ = (uint8_t)(high << 4 | low);
@@ -52,7 +31,7 @@ static int64_t percent_decode(struct piece piece, uint8_t *ret)
 }
 
 /* Returns the bytes of the member's entry or -EINVAL. */
-static int64_t decode_member(struct piece member, uint8_t *to)
+static int64_t decode_member(struct text_piece member, uint8_t *to)
 {
 	const char *equals = memchr(member.at, '=', member.length);
 	uint8_t *key = to + sizeof(struct wire_entry);
@@ -60,11 +39,11 @@ static int64_t decode_member(struct piece member, uint8_t *to)
 
 	if (!equals)
 		return -EINVAL;
-	key_length = percent_decode(trim(member.at, equals), key);
+	key_length = percent_decode(text_trim(member.at, equals), key);
 	if (key_length <= 0 || key_length > UINT16_MAX)
 		return -EINVAL;
-	value_length =
-		percent_decode(trim(equals + 1, member.at + member.length), key + key_length);
+	value_length = percent_decode(text_trim(equals + 1, member.at + member.length),
+				      key + key_length);
 	if (value_length < 0 || value_length > UINT32_MAX)
 		return -EINVAL;
 	record_put_entry(to, WIRE_STRING, (uint32_t)key_length, (uint32_t)value_length);
@@ -79,7 +58,7 @@ int64_t resource_text_decode(const char *text, size_t length, uint8_t *ret_entri
 	while (text < end) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
 		const char *stop = comma ? comma : end;
-		struct piece member = trim(text, stop);
+		struct text_piece member = text_trim(text, stop);
 
 		if (member.length) {
 			int64_t bytes = decode_member(member, to);

@@ -1,5 +1,7 @@
 #include "w3c.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -141,11 +143,6 @@ static bool member_valid(const char *member, size_t length)
 	       value_valid(equals + 1, length - key_length - 1);
 }
 
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
 bool w3c_tracestate_valid(const char *text, size_t length)
 {
 	const char *end = text + length;
@@ -158,12 +155,10 @@ bool w3c_tracestate_valid(const char *text, size_t length)
 		const char *next = comma ? comma + 1 : end;
 		const char *stop = comma ? comma : end;
 
-		while (text < stop && blank(*text))
-			text++;
-		while (text < stop && blank(stop[-1]))
-			stop--;
-		if (text < stop && (++members > W3C_TRACESTATE_MEMBERS_MAX ||
-				    !member_valid(text, (size_t)(stop - text))))
+		struct text_piece member = text_trim(text, stop);
+
+		if (member.length && (++members > W3C_TRACESTATE_MEMBERS_MAX ||
+				      !member_valid(member.at, member.length)))
 			return false;
 		text = next;
 	}

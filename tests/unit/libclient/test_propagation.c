@@ -161,6 +161,19 @@ static void rule_62_nothing_is_overwritten_by_what_cannot_be_read(void **state)
 	assert_memory_equal(&context, &before, sizeof context);
 }
 
+static void rule_59_later_versions_of_any_length_are_read(void **state)
+{
+	const char *head = "traceparent: cc-" TRACE "-" SPAN "-01-what-the-future-will-say\r\n";
+	struct spanring_context context;
+
+	(void)state;
+	assert_int_equal(extract(head, &context), 0);
+	assert_int_equal(context.span_id[7], 0x31);
+	assert_int_equal(extract("traceparent: cc-" TRACE "-" SPAN "-01x\r\n", &context),
+			 -EBADMSG);
+	assert_int_equal(extract("traceparent: " PARENT "-more\r\n", &context), -EBADMSG);
+}
+
 static void what_does_not_fit_is_not_written_at_all(void **state)
 {
 	struct spanring_span span;
@@ -352,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup(a_head_is_read_as_http_is, reset),
 		cmocka_unit_test_setup(rule_62_nothing_is_overwritten_by_what_cannot_be_read,
 				       reset),
+		cmocka_unit_test_setup(rule_59_later_versions_of_any_length_are_read, reset),
 		cmocka_unit_test_setup(what_does_not_fit_is_not_written_at_all, reset),
 		cmocka_unit_test_setup(the_zeroed_span_has_no_headers, reset),
 		cmocka_unit_test_setup(b3_in_one_header, reset),
