@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from concurrent import futures
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -169,7 +169,6 @@ def whole_pipeline(endpoint, *arguments):
 
 
 PLAIN = ("--set", "export.compression=none")
-GZIP = ("--set", "export.compression=gzip")
 
 
 @combination(*((protocol, compression) for protocol in ("grpc", "http/protobuf", "http/json")
