@@ -1,6 +1,7 @@
 #include "archive/spool_sum.h"
 
 #include "base/crc32c.h"
+#include "base/hex.h"
 
 static const char digits[] = "0123456789abcdef";
 
@@ -22,11 +23,11 @@ static bool read_crc(const uint8_t *at, uint32_t *ret_crc)
 	uint32_t crc = 0;
 
 	for (int i = 0; i < 8; i++) {
-		const char *digit = at[i] ? strchr(digits, at[i]) : NULL;
+		int digit = hex_digit_lower((char)at[i]);
 
-		if (!digit)
+		if (digit < 0)
 			return false;
-		crc = crc << 4 | (uint32_t)(digit - digits);
+		crc = crc << 4 | (uint32_t)digit;
 	}
 	*ret_crc = crc;
 	return true;

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <syslog.h>
 
+#include "base/error.h"
 #include "drain/liveness.h"
 #include "drain/stage.h"
 
@@ -69,22 +70,6 @@ static void on_pidfd_of(struct drain *drain, struct ring *ring)
 						   EPOLLIN | EPOLLONESHOT, on_pidfd, ring) == 0;
 }
 
-/* It says nothing of the file, and may be over soon. */
-static bool is_our_fault(int error)
-{
-	switch (error) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-	case -ENOBUFS:
-	case -EAGAIN:
-	case -EINTR:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int open_file(struct drain *drain, struct ring_map *map, const char *name,
 		     const uint8_t instance[16])
 {
@@ -98,7 +83,7 @@ static int open_file(struct drain *drain, struct ring_map *map, const char *name
 		reason = "its name is not its id";
 		r = -EPROTO;
 	}
-	if (is_our_fault(r)) {
+	if (error_passes(r)) {
 		drain->list_soon = true;
 		health_open_failed(drain, name, r);
 	} else if (r < 0 && r != -ENOENT) {
