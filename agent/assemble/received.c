@@ -25,7 +25,7 @@ static struct bytes field_bytes(struct bytes message, uint32_t number)
 	return (struct bytes){NULL, 0};
 }
 
-struct bytes received_service(struct bytes resource)
+static struct bytes service_of(struct bytes resource)
 {
 	struct pb_reader reader = pb_read(resource);
 	struct pb_field field;
@@ -40,7 +40,7 @@ struct bytes received_service(struct bytes resource)
 	return (struct bytes){NULL, 0};
 }
 
-uint64_t received_start_wall_ns(struct bytes span)
+static uint64_t start_wall_ns_of(struct bytes span)
 {
 	struct pb_reader reader = pb_read(span);
 	struct pb_field field;
@@ -49,6 +49,16 @@ uint64_t received_start_wall_ns(struct bytes span)
 		if (field.number == SPAN_START_TIME && field.wire == PB_FIXED64)
 			return field.value;
 	return 0;
+}
+
+void received_introduce(struct trace_run *run, const struct finished_span *span)
+{
+	/* Known nearly always, and then its bytes need not be looked through. */
+	if (run->first_wall_ns)
+		return;
+	/* Without memory the archive names it by the span itself. */
+	(void)trace_run_introduce(run, service_of(span->resource),
+				  start_wall_ns_of(span->span));
 }
 
 /* Without memory for the user nobody's share is asked for. */
@@ -90,9 +100,7 @@ void assemble_received(struct assemble *a, const struct finished_span *span)
 		return;
 	memcpy(&boot, a->clock.boot_id, 8);
 	trace_run_fix_offset(run, boot, a->clock.wall_minus_boot_ns);
-	/* Without memory the archive names it by the span itself. */
-	(void)trace_run_introduce(run, received_service(span->resource),
-				  received_start_wall_ns(span->span));
+	received_introduce(run, span);
 	run->ledger.received++;
 	run->ledger.finished++;
 	trace_run_span_added(&a->runs, run, span->number, a->clock.mono_ns);

@@ -423,9 +423,7 @@ void assemble_recover_span(struct assemble *a, const struct finished_span *finis
 	run = trace_run_get(&a->runs, finished->trace_id, a->clock.mono_ns);
 	if (!run)
 		return;
-	/* Without memory the archive names it by the span itself. */
-	(void)trace_run_introduce(run, received_service(finished->resource),
-				  received_start_wall_ns(finished->span));
+	received_introduce(run, finished);
 	count_finished(a, run, false, memcmp(span_id, zero_id, 8) == 0);
 	trace_run_span_added(&a->runs, run, finished->number, a->clock.mono_ns);
 }

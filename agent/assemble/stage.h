@@ -66,10 +66,9 @@ void stage_forget_source(struct assemble *a, struct source *source);
 /* The log says that the ring is closed, and not how its open spans ended. */
 void stage_end_closed(struct assemble *a, struct source *source);
 
-/* received.c: service.name of an encoded Resource, and when an encoded Span began;
- * empty or 0 where it does not say. */
-struct bytes received_service(struct bytes resource);
-uint64_t received_start_wall_ns(struct bytes span);
+/* received.c: introduces a run that nobody knows yet by what a finished span of it
+ * says in its bytes. */
+void received_introduce(struct trace_run *run, const struct finished_span *span);
 
 /* apply.c */
 void apply_slices(struct assemble *a, struct source *source, const struct slice *slices,
