@@ -130,6 +130,9 @@ void options_fini(struct options *options);
 
 /* Whether both have the same destinations, whatever they say of each. */
 bool options_same_destinations(const struct options *a, const struct options *b);
+/* Whether all is said of one destination that is said of the other. */
+bool destination_same(const struct destination_settings *a,
+		      const struct destination_settings *b);
 
 /* Takes over what differs in `fresh` and is live, and says each change; what is
  * not live stays, and that is said too. Both must still be finished. How many

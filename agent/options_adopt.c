@@ -58,6 +58,19 @@ static bool same(const void *a, const void *b, const struct setting *setting)
 	return memcmp(left, right, value_size(setting)) == 0;
 }
 
+bool destination_same(const struct destination_settings *a,
+		      const struct destination_settings *b)
+{
+	/* Settings tell where they are in options, whose `export` these stand for. */
+	const char *left = (const char *)a - offsetof(struct options, export);
+	const char *right = (const char *)b - offsetof(struct options, export);
+
+	for (size_t i = 0; i < settings_count; i++)
+		if (setting_of_destination(&settings[i]) && !same(left, right, &settings[i]))
+			return false;
+	return true;
+}
+
 static void exchange_root_counts(struct options *a, struct options *b)
 {
 	uint32_t count = a->archive_root_count;

@@ -10,25 +10,6 @@
 #include "base/log.h"
 #include "pipeline.h"
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-static bool differs(const struct destination_settings *a, const struct destination_settings *b)
-{
-	return a->protocol != b->protocol || !same_text(a->endpoint, b->endpoint) ||
-	       !same_text(a->headers, b->headers) ||
-	       !same_text(a->headers_file, b->headers_file) ||
-	       a->compression != b->compression || a->isolate_rejected != b->isolate_rejected ||
-	       a->insecure != b->insecure || !same_text(a->certificate, b->certificate) ||
-	       !same_text(a->client_certificate, b->client_certificate) ||
-	       !same_text(a->client_key, b->client_key) || a->timeout_ns != b->timeout_ns ||
-	       a->batch_spans != b->batch_spans || a->batch_bytes != b->batch_bytes ||
-	       a->delay_ns != b->delay_ns || a->streams != b->streams ||
-	       a->request_bytes != b->request_bytes || a->response_bytes != b->response_bytes;
-}
-
 /* Whether the file of headers says something else now. What is wrong with it is
  * found again, and said, by whoever makes the options. */
 static bool headers_changed(const struct destination *destination,
@@ -54,7 +35,7 @@ static int prepare_destination(struct pipeline *p, uint32_t i, const struct opti
 	struct export_options filled;
 	int r;
 
-	if (!differs(options_destination(p->options, i), settings) &&
+	if (destination_same(options_destination(p->options, i), settings) &&
 	    !headers_changed(&p->destinations[i], settings))
 		return 0;
 	r = destination_options(p, &p->destinations[i], settings,
