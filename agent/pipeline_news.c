@@ -204,24 +204,32 @@ int news_receive_ready(void *arg)
 	return 0;
 }
 
+/* Behind the log's other frames; written first where memory is full of those. */
+static int add_span(struct pipeline *p, struct finished_span *span, const uint8_t *instance,
+		    const uint8_t *span_id)
+{
+	uint64_t sequence;
+	int r = wal_add_span(p->wal, span, instance, span_id, &sequence);
+
+	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
+		r = wal_add_span(p->wal, span, instance, span_id, &sequence);
+	if (r == 0 && sequence > p->last_sequence)
+		p->last_sequence = sequence;
+	return r;
+}
+
 int news_received(void *arg, struct finished_span *span)
 {
 	struct pipeline *p = arg;
-	uint64_t sequence;
 	int r;
 
 	r = assemble_admits(p->assemble, span->trace_id);
 	if (r == 0)
 		r = redact_span(&p->redact, span);
+	if (r == 0)
+		r = add_span(p, span, NULL, NULL);
 	if (r < 0)
 		return r;
-	r = wal_add_span(p->wal, span, NULL, NULL, &sequence);
-	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
-		r = wal_add_span(p->wal, span, NULL, NULL, &sequence);
-	if (r < 0)
-		return r;
-	if (sequence > p->last_sequence)
-		p->last_sequence = sequence;
 	assemble_received(p->assemble, span);
 	return 0;
 }
@@ -239,16 +247,10 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 		  const uint8_t span_id[8], uint64_t *ret_number)
 {
 	struct pipeline *p = arg;
-	uint64_t sequence;
-	int r;
+	int r = add_span(p, span, instance, span_id);
 
-	r = wal_add_span(p->wal, span, instance, span_id, &sequence);
-	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
-		r = wal_add_span(p->wal, span, instance, span_id, &sequence);
 	if (r < 0)
 		return r;
-	if (sequence > p->last_sequence)
-		p->last_sequence = sequence;
 	*ret_number = span->number;
 	if (p->receive)
 		receive_note(p->receive, span);
