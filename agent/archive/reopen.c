@@ -186,7 +186,7 @@ int run_renew_spool(struct run *run)
 	reopening.into = &fresh;
 	for (uint32_t i = 0; i < run->spool.count && r >= 0; i++) {
 		r = spool_line(&run->spool, i, &line);
-		if (r == -EUCLEAN || r == -ENODATA || spool_is_unreadable(&run->spool, r))
+		if (r == -EUCLEAN || spool_is_unreadable(&run->spool, r))
 			r = 0;
 		else if (r >= 0)
 			r = document_each(buf_bytes(&line), take_span, &reopening, &result);

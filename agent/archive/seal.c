@@ -97,7 +97,7 @@ static int read_spool(struct seal *seal, struct spool_entry *entry, uint64_t off
 {
 	int r = spool_read(seal->spool, offset, seal->window, len);
 
-	if (r == -ENODATA || spool_is_unreadable(seal->spool, r)) {
+	if (spool_is_unreadable(seal->spool, r)) {
 		entry->damaged = true;
 		r = 0;
 	}
@@ -114,7 +114,7 @@ static int fill_window(struct seal *seal, struct spool_entry *entry)
 
 	seal->window_len = 0;
 	r = spool_read(seal->spool, entry->offset, seal->window, len);
-	if ((r == -ENODATA || spool_is_unreadable(seal->spool, r)) && len > entry->length)
+	if (spool_is_unreadable(seal->spool, r))
 		return read_spool(seal, entry, entry->offset, entry->length);
 	if (r < 0)
 		return r;

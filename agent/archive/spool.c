@@ -307,8 +307,9 @@ int spool_note_read(struct spool *spool, int result)
 
 bool spool_is_unreadable(const struct spool *spool, int error)
 {
-	return error < 0 && error == spool->read_error && !error_passes(error) &&
-	       spool->read_tries >= SPOOL_READ_TRIES;
+	return error == -ENODATA ||
+	       (error < 0 && error == spool->read_error && !error_passes(error) &&
+		spool->read_tries >= SPOOL_READ_TRIES);
 }
 
 int spool_read(struct spool *spool, uint64_t offset, void *at, size_t len)

@@ -124,11 +124,10 @@ int spool_remove(struct spool *spool);
 
 /* What was found in a spool that was not a line of it. */
 struct spool_damage {
-	uint64_t cut_bytes; /* a torn tail, removed */
-	uint32_t lines;	    /* whole lines with a wrong sum or none, passed over */
+	uint32_t lines; /* whole lines with a wrong sum or none, passed over */
 };
 
-/* Whether `error` says that a piece of it is unreadable for good. */
+/* Whether `error` says that a piece of it is gone or unreadable for good. */
 bool spool_is_unreadable(const struct spool *spool, int error);
 /* What a read of its file gave, noted if it failed. */
 int spool_note_read(struct spool *spool, int result);

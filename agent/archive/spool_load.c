@@ -240,7 +240,7 @@ static int add_odd_lines(struct line *line)
 
 /* What stands behind the last whole line is cut off; but where pages cannot be read
  * now, whoever repairs the disk may want it, and it counts as a damaged line. */
-static int end_file(struct line *line, int fd, uint64_t end, struct spool_damage *damage)
+static int end_file(struct line *line, int fd, uint64_t end)
 {
 	struct spool *spool = line->spool;
 	struct env *env = spool->files->directory->env;
@@ -252,7 +252,6 @@ static int end_file(struct line *line, int fd, uint64_t end, struct spool_damage
 		spool->written = end;
 		return 0;
 	}
-	damage->cut_bytes = end - spool->written;
 	return env->ops->truncate(env, fd, (off_t)spool->written);
 }
 
@@ -279,7 +278,7 @@ int spool_load(struct spool *spool, const uint8_t trace_id[16], spool_span_fn *o
 	r = load_file(&line, fd, (uint64_t)st.st_size);
 	buf_fini(&spool->waiting);
 	if (r >= 0)
-		r = end_file(&line, fd, (uint64_t)st.st_size, ret_damage);
+		r = end_file(&line, fd, (uint64_t)st.st_size);
 	if (r >= 0)
 		r = add_odd_lines(&line);
 	ret_damage->lines = line.damaged;
