@@ -19,7 +19,7 @@ struct grpc_connection {
 	struct grpc_port *port;
 	int fd;
 	uint32_t watched;
-	uint64_t stalled_since_ns; /* the socket takes nothing; 0: it does */
+	uint64_t stall_due_ns; /* the socket takes nothing, until then; 0: it does */
 	struct grpc_session session;
 };
 
@@ -53,12 +53,13 @@ static void connection_free(struct grpc_connection *connection)
 
 static void note_stall(struct grpc_connection *connection, bool stalled)
 {
-	struct env *env = connection->port->stage->env;
+	struct receive *stage = connection->port->stage;
 
 	if (!stalled)
-		connection->stalled_since_ns = 0;
-	else if (!connection->stalled_since_ns)
-		connection->stalled_since_ns = env->ops->mono_ns(env);
+		connection->stall_due_ns = 0;
+	else if (!connection->stall_due_ns)
+		connection->stall_due_ns = stage->env->ops->mono_ns(stage->env) +
+					   stage->options.request_timeout_ns;
 }
 
 /* Writes until the socket is full. False: the connection is gone. */
@@ -195,13 +196,15 @@ static void on_listener(void *arg, uint32_t events)
 	}
 }
 
-static void listener_watch(struct listener *listener)
+static void listener_watch(struct listener *listener, uint64_t now_ns)
 {
 	struct env *env = listener->stage->env;
+	int r = 0;
 
-	if (listener->fd >= 0 &&
-	    env->ops->watch(env, listener->fd, EPOLLIN, on_listener, listener) < 0)
-		listener_close(listener); /* tried again */
+	if (listener->fd >= 0)
+		r = env->ops->watch(env, listener->fd, EPOLLIN, on_listener, listener);
+	if (r < 0)
+		listener_failed(listener, now_ns, r);
 }
 
 /* ---- interface ---------------------------------------------------------------- */
@@ -261,8 +264,7 @@ static void connection_tick(struct grpc_connection *connection, uint64_t now_ns)
 {
 	struct receive *stage = connection->port->stage;
 
-	if (connection->stalled_since_ns &&
-	    now_ns - connection->stalled_since_ns >= stage->options.request_timeout_ns) {
+	if (connection->stall_due_ns && now_ns >= connection->stall_due_ns) {
 		stage->counters.closed_stalled++;
 		connection_free(connection);
 		return;
@@ -282,14 +284,14 @@ int grpc_port_tick(struct grpc_port *port, uint64_t now_ns)
 	port->tick_ns = now_ns + TICK_NS;
 	for (uint32_t i = 0; i < port->listener_count; i++) {
 		if (listener_tick(&port->listeners[i], now_ns)) {
-			listener_watch(&port->listeners[i]);
+			listener_watch(&port->listeners[i], now_ns);
 			work++;
 		}
 	}
 	if (port->rest_until_ns && now_ns >= port->rest_until_ns) {
 		port->rest_until_ns = 0;
 		for (uint32_t i = 0; i < port->listener_count; i++)
-			listener_watch(&port->listeners[i]);
+			listener_watch(&port->listeners[i], now_ns);
 	}
 	for (node = port->connections.next; node != &port->connections; node = next) {
 		next = node->next;

@@ -71,6 +71,15 @@ static void connection_busy(struct MHD_Connection *connection, struct http_port 
 		now(port) + (busy ? options->request_timeout_ns : options->idle_timeout_ns);
 }
 
+/* The time of a request is its sender's, not that of our disk. */
+static void connection_waits(struct MHD_Connection *connection)
+{
+	struct http_connection *of = connection_of(connection);
+
+	if (of)
+		of->deadline_ns = UINT64_MAX;
+}
+
 static enum MHD_Result request_begin(struct http_server *server,
 				     struct MHD_Connection *connection, const char *path,
 				     const char *method, void **state)
@@ -93,6 +102,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 				  const char *upload, size_t *upload_size, void **state)
 {
 	struct http_request *request = *state;
+	struct http_server *server = arg;
 
 	(void)version;
 	if (!request)
@@ -106,7 +116,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 	}
 	if (!request->whole)
 		http_request_end(request);
-	return request->suspended ? MHD_YES : http_request_answer(request);
+	if (request->suspended) {
+		connection_waits(connection);
+		return MHD_YES;
+	}
+	connection_busy(connection, server->port, true); /* to take the answer */
+	return http_request_answer(request);
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
@@ -227,12 +242,8 @@ static int server_tick(struct http_server *server, uint64_t now_ns)
 	r = daemon_start(server);
 	if (r == 0)
 		return 1;
-	if (server->daemon)
-		daemon_stop(server);
-	else
-		listener_close(&server->listener);
-	server->listener.retry_ns = now_ns + UINT64_C(2000000000);
-	stage_port_failed(server->port->stage, server->listener.address, r);
+	daemon_stop(server);
+	listener_failed(&server->listener, now_ns, r);
 	return 0;
 }
 

@@ -22,8 +22,7 @@ int listener_tick(struct listener *listener, uint64_t now_ns)
 		return 0;
 	fd = stage->env->ops->listen(stage->env, &address->of.any, address->len);
 	if (fd < 0) {
-		listener->retry_ns = now_ns + RETRY_NS;
-		stage_port_failed(stage, address, fd);
+		listener_failed(listener, now_ns, fd);
 		return 0;
 	}
 	listener->fd = fd;
@@ -34,6 +33,13 @@ int listener_tick(struct listener *listener, uint64_t now_ns)
 			  "use a loopback address or a unix socket unless that is meant",
 			  address->text);
 	return 1;
+}
+
+void listener_failed(struct listener *listener, uint64_t now_ns, int error)
+{
+	listener_close(listener);
+	listener->retry_ns = now_ns + RETRY_NS;
+	stage_port_failed(listener->stage, listener->address, error);
 }
 
 void listener_forget(struct listener *listener)

@@ -18,6 +18,9 @@ void listener_init(struct listener *listener, struct receive *stage,
 /* Opens it if it is time. 1: it was opened; 0. */
 int listener_tick(struct listener *listener, uint64_t now_ns);
 
+/* It is of no use as it is: closed, said, and tried again after a while. */
+void listener_failed(struct listener *listener, uint64_t now_ns, int error);
+
 /* Also takes a unix socket's name away. */
 void listener_close(struct listener *listener);
 

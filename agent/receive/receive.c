@@ -134,9 +134,8 @@ void stage_refuse_looped(struct receive *stage, struct answer *ret_answer)
 void receive_logged(struct receive *stage, uint64_t sequence)
 {
 	struct list *node;
+	bool said = false;
 
-	if (list_empty(&stage->waiting))
-		return;
 	while ((node = list_first(&stage->waiting))) {
 		struct receive_call *call = list_entry(node, struct receive_call, waiting);
 
@@ -144,7 +143,10 @@ void receive_logged(struct receive *stage, uint64_t sequence)
 			break;
 		call_stop_waiting(stage, call);
 		call->say(call);
+		said = true;
 	}
+	if (!said)
+		return;
 	grpc_port_flush(stage->grpc);
 	http_port_flush(stage->http);
 }
