@@ -226,9 +226,22 @@ static void http_fini(struct transport *transport)
 	http->calls_n = 0;
 }
 
+static bool is_stale(const struct http_transport *http, uint64_t now_ns)
+{
+	return http->state == HTTP_READY && http->calls_n == 0 && http->wanted &&
+	       now_ns - http->resolved_ns >= RESOLVED_NS_MAX;
+}
+
+/* Asked before anything is sent: with requests under way it would never be time. */
 static void http_want(struct transport *transport, bool wanted)
 {
-	http_of(transport)->wanted = wanted;
+	struct http_transport *http = http_of(transport);
+
+	http->wanted = wanted;
+	if (is_stale(http, now(http))) {
+		http->state = HTTP_DOWN;
+		http->retry_ns = 0;
+	}
 }
 
 static bool http_connected(const struct transport *transport)
@@ -282,12 +295,6 @@ static void http_cancel(struct transport *transport, void *tag, uint64_t sent_ns
 	http->calls_n--;
 }
 
-static bool is_stale(const struct http_transport *http, uint64_t now_ns)
-{
-	return http->state == HTTP_READY && http->calls_n == 0 && http->wanted &&
-	       now_ns - http->resolved_ns >= RESOLVED_NS_MAX;
-}
-
 static int http_tick(struct transport *transport, uint64_t now_ns)
 {
 	struct http_transport *http = http_of(transport);
@@ -298,8 +305,7 @@ static int http_tick(struct transport *transport, uint64_t now_ns)
 		on_resolved(http, -ETIMEDOUT, NULL, 0);
 		return 1;
 	}
-	if (is_stale(http, now_ns) ||
-	    (http->state == HTTP_DOWN && http->wanted && now_ns >= http->retry_ns)) {
+	if (http->state == HTTP_DOWN && http->wanted && now_ns >= http->retry_ns) {
 		resolve(http, now_ns);
 		return 1;
 	}
