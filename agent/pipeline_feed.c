@@ -92,6 +92,7 @@ static int feed_again(struct pipeline *p)
 		if (!archive_wants_again(p->archive) ||
 		    wal_reader_new(&p->again_reader, p->wal, 0) < 0)
 			return 0;
+		archive_again_begin(p->archive);
 		p->again_until = archive_last_number(p->archive);
 	}
 	for (; fed < FEED_SPANS_MAX; fed++) {

@@ -123,10 +123,13 @@ int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct
 /* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
 int archive_push(struct archive *archive, const struct finished_span *span);
 /* A spool lost spans that the log may still have: runs that lack some wait, not
- * sealed. Hand in every span up to archive_last_number() that the log has, in any
- * number of calls in between; those that are missing are taken. Then say that this
- * was all: the rest is counted as lost. */
+ * sealed. Say that you begin, and hand in every span up to archive_last_number() that
+ * the log has, in any number of calls in between; those that are missing are taken.
+ * Then say that this was all: the rest is counted as lost, unless more came to be
+ * missing meanwhile, which the spans at the front were not offered to. Then all are
+ * wanted once more. */
 bool archive_wants_again(const struct archive *archive);
+void archive_again_begin(struct archive *archive);
 void archive_again(struct archive *archive, const struct finished_span *span);
 void archive_again_done(struct archive *archive);
 /* Seal once span `last_number` has been pushed. */

@@ -11,6 +11,7 @@ void missing_add(struct run *run, uint32_t spans)
 {
 	run->archive->missing_runs += run->missing == 0 && spans > 0;
 	run->missing += spans;
+	run->archive->missing_more |= spans > 0;
 }
 
 void missing_forget(struct run *run)
@@ -65,6 +66,11 @@ int missing_entries(struct run *run)
 bool archive_wants_again(const struct archive *archive)
 {
 	return archive->missing_runs > 0;
+}
+
+void archive_again_begin(struct archive *archive)
+{
+	archive->missing_more = false;
 }
 
 /* One that will be pushed yet is not missing. */
@@ -122,6 +128,8 @@ static void give_up(struct run *run)
 
 void archive_again_done(struct archive *archive)
 {
+	if (archive->missing_more)
+		return;
 	for (struct run *run = archive->runs; run; run = run->next)
 		give_up(run);
 }

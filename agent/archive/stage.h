@@ -159,6 +159,7 @@ struct archive {
 	uint64_t directory_sync_due_ns, mark_due_ns;
 
 	uint32_t missing_runs; /* with `missing` spans */
+	bool missing_more;     /* some came to be while the log is being asked */
 	bool failing;	       /* nothing is tried before retry_due_ns */
 	bool trouble;	       /* until something was written again, or nothing waits to be */
 	bool refused;	       /* the newest span pushed: it waits in the log */

@@ -261,6 +261,7 @@ static void push_again(struct archive_world *world)
 {
 	if (!archive_wants_again(world->archive))
 		return;
+	archive_again_begin(world->archive);
 	for (uint64_t i = world->cleaned; i < world->span_count; i++)
 		archive_again(world->archive, &world->spans[i].span);
 	archive_again_done(world->archive);

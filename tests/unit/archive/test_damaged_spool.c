@@ -110,6 +110,22 @@ static void flip(size_t offset, unsigned bit)
 	buf_fini(&text);
 }
 
+/* A letter of the text of the one span that each of two spools has. */
+static void damage_both(void)
+{
+	char **names;
+
+	assert_int_equal(world_list(&world, ".partial", &names), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		struct buf text = world_read(&world, names[i]);
+
+		*(uint8_t *)memmem(text.at, text.len, "abcdefgh", 8) = 'x';
+		world_write(&world, names[i], buf_bytes(&text));
+		buf_fini(&text);
+	}
+	world_free_names(names, 2);
+}
+
 /* Behind so many lines and a piece of the next. */
 static void cut(unsigned lines)
 {
@@ -310,6 +326,57 @@ static void a_spool_removed_while_the_agent_is_down_comes_again_from_the_log(voi
 	assert_int_equal(archive_counters(world.archive)->dropped_lost, 0);
 }
 
+/* Turns in which nobody asks the log. */
+static void seal_until_damaged(uint8_t trace, uint64_t damaged)
+{
+	const struct archive_counters *counters = archive_counters(world.archive);
+	uint8_t trace_id[16];
+
+	memset(trace_id, trace, sizeof trace_id);
+	assert_int_equal(archive_seal(world.archive, trace_id, world.pushed, true), 0);
+	for (int i = 0; i < 300 && counters->damaged_lines < damaged; i++) {
+		archive_tick(world.archive, world.env.mono_ns);
+		(void)world.env.env.ops->wait(&world.env.env, 0);
+		file_env_advance(&world.env, 300000000);
+	}
+	assert_int_equal(counters->damaged_lines, damaged);
+}
+
+/* The log is asked for the first run when the second is found damaged: what was
+ * offered before was not offered to that one. */
+static void what_comes_to_be_missing_while_the_log_is_asked_is_asked_for_again(void **state)
+{
+	const struct archive_counters *counters;
+
+	(void)state;
+	world_start(&world);
+	for (uint8_t trace = 1; trace <= 2; trace++)
+		world_add(&world, &(struct span_recipe){.trace = trace,
+							.id = trace,
+							.start_ns = START + trace,
+							.text = bytes_of("abcdefgh \"i\" jk")});
+	turns(30);
+	counters = archive_counters(world.archive);
+	damage_both();
+	seal_until_damaged(1, 1);
+
+	archive_again_begin(world.archive);
+	for (unsigned i = 0; i < 2; i++)
+		archive_again(world.archive, &world.spans[i].span);
+	seal_until_damaged(2, 2);
+	archive_again_done(world.archive);
+	assert_int_equal(counters->restored, 1);
+	assert_int_equal(counters->dropped_lost, 0);
+	assert_true(archive_wants_again(world.archive));
+
+	assert_true(world_work(&world, 300));
+	assert_int_equal(counters->dropped_lost, 0);
+	assert_int_equal(counters->restored, 2);
+	assert_int_equal(counters->archived, 2);
+	assert_int_equal(world_count(&world, 1), 1);
+	assert_int_equal(world_count(&world, 2), 1);
+}
+
 /* Spans came while the file was written, so the spool stayed; what it loses of the
  * first ones is in the file. */
 static void what_is_damaged_of_a_reopened_run_comes_again_from_its_file(void **state)
@@ -442,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_bit_flipped_under_the_agent_loses_one_span_counted),
 		cmocka_unit_test(a_spool_cut_under_the_agent_comes_again_from_the_log),
 		TEST(a_spool_removed_while_the_agent_is_down_comes_again_from_the_log),
+		TEST(what_comes_to_be_missing_while_the_log_is_asked_is_asked_for_again),
 		TEST(what_is_damaged_of_a_reopened_run_comes_again_from_its_file),
 		TEST(a_large_span_that_is_damaged_is_found),
 		TEST(a_run_that_lost_every_span_is_over),
