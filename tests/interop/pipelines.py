@@ -1,0 +1,132 @@
+"""Pipelines of people who use OpenTelemetry's SDK: the example modules, one process
+after the other, their context by file and by environment, one of them killed."""
+import json
+import os
+import signal
+import subprocess
+
+import peers
+from tier import combination
+
+EXAMPLES = peers.HERE.parents[1] / "examples/python"
+
+
+class Pipeline:
+    """The modules of examples/python/agento_otel in a directory of their own."""
+
+    def __init__(self, place, port, provider="sdk"):
+        self.place = place
+        self.directory = place.disk / "work"
+        self.directory.mkdir()
+        self.environment = place.environment(
+            AGENTO_PROVIDER=provider, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+            OTEL_BSP_SCHEDULE_DELAY="50")
+
+    def start(self, name, *arguments, **environment):
+        log = open(self.place.disk / f"{name}.log", "ab")
+        with log:
+            return subprocess.Popen(
+                [peers.python(), EXAMPLES / "agento_otel" / f"{name}.py", "-w", "1", *arguments],
+                cwd=self.directory, env={**self.environment, **environment},
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+
+    def run(self, name, **environment):
+        from support import check
+        with self.start(name, **environment) as process:
+            check(process.wait(60) == 0, f"{name} ended with {process.returncode}")
+        said = (self.place.disk / f"{name}.log").read_text()
+        check(not said, f"{name} complains: {said[-2000:]}")
+
+    def kill_in(self, name, step, before=lambda: None):
+        from support import check
+        with self.start(name, "-H", step) as process:
+            check(b"hanging" in process.stdout.readline(), f"{name} does not hang in {step}")
+            before()
+            process.kill()
+            check(process.wait() == -signal.SIGKILL, "it was not killed")
+
+    def traceparent(self):
+        return json.loads((self.directory / "trace.context").read_text())["traceparent"]
+
+
+def is_the_pipeline(archive):
+    from pipeline import PIPELINE, SPANS, passes_check, tree
+    from support import attributes, check, read_archive, spans_of
+    check(tree(archive) == PIPELINE, f"the tree: {tree(archive)}")
+    passes_check(archive)
+    found = list(spans_of(read_archive(archive)))
+    check(len(found) == SPANS, f"{len(found)} spans")
+    resources = [attributes(resource) for _, resource, _ in found]
+    check({resource["agento.module"] for resource in resources}
+          == {"agento_plan", "agento_ingest", "agento_revise"}, f"the modules: {resources}")
+    check(len({resource["service.instance.id"] for resource in resources}) == 3,
+          "an instance per process")
+    check({resource["service.name"] for resource in resources} == {"agento"}, "the service")
+
+
+@combination(("file",), ("environment",))
+def agento_with_the_sdk(way):
+    """Its modules end by themselves and by os._exit(0). Between two of them nobody
+    lives, long enough for the run's file to be closed: it is opened again."""
+    from sender import Ports
+    from support import Agent, Place, check, check_ledgers
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        pipeline = Pipeline(place, ports.grpc)
+        names = set()
+        for sealed, name in enumerate(("agento_plan", "agento_ingest", "agento_revise"), 1):
+            given = {}
+            if way == "environment" and sealed > 1:
+                given["TRACEPARENT"] = pipeline.traceparent()
+                (pipeline.directory / "trace.context").write_text("stale or broken")
+            pipeline.run(name, **given)
+            agent.wait_archived(sealed)
+            names.update(place.archives())
+        check(len(names) == 1, f"one run, one file: {names}")
+        is_the_pipeline(names.pop())
+        check_ledgers(agent.status())
+
+
+@combination(())
+def agento_with_the_sdk_twice_in_one_directory():
+    """The context that the first run left does not glue the second to it."""
+    from sender import Ports
+    from support import Agent, Place, check
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        pipeline = Pipeline(place, ports.grpc)
+        for _ in range(2):
+            for name in ("agento_plan", "agento_ingest", "agento_revise"):
+                pipeline.run(name)
+        agent.wait_archived(2)
+        check(len(place.archives()) == 2, f"archives: {place.archives()}")
+        for archive in place.archives():
+            is_the_pipeline(archive)
+
+
+@combination(())
+def agento_with_the_sdk_and_a_module_killed():
+    """What the SDK had sent is there, and the run goes on; what was open in it is not:
+    nobody outside the process knew of it."""
+    from sender import Ports
+    from support import Agent, Place, check, check_ledgers, read_archive, spans_of
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        pipeline = Pipeline(place, ports.grpc)
+        pipeline.run("agento_plan")
+        pipeline.kill_in("agento_ingest", "generate_revision_requests", lambda: agent.wait(
+            lambda status: status["receive"]["spans"] == 7, "what has ended"))
+        pipeline.run("agento_revise")
+        check_ledgers(agent.wait_archived())
+        archive, = place.archives()
+        found = {span["name"]: span for span, _, _ in spans_of(read_archive(archive))}
+        check(found.keys() == {
+            "agento.pipeline", "generate_plan_structure", "llm.gemini.generate_plan",
+            "develop_drafts", "llm.gemini.develop_draft", "agento.module.revise_plan",
+            "further_revise_plan", "llm.gemini.revise_step"}, f"{sorted(found)}")
+        check(found["agento.module.revise_plan"]["parentSpanId"]
+              == found["agento.pipeline"]["spanId"], "whom the last module continues")
+        done = subprocess.run([os.path.join(os.environ["BUILD"], "spanring"), "check", archive],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        check(done.returncode == 1 and found["develop_drafts"]["parentSpanId"].encode()
+              in done.stdout, f"check says nothing of the lost span: {done.stdout}")
