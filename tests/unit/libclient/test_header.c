@@ -1,5 +1,5 @@
-/* <spanring.h> by itself: in C and C++ of all ages, and for musl, without a
- * warning. A compiler that is not installed is skipped. */
+/* The public headers by themselves: in C and C++ of all ages, and for musl, without
+ * a warning. A compiler that is not installed is skipped. */
 #include "spanring.h"
 
 #include <setjmp.h>
@@ -12,6 +12,10 @@
 #include <cmocka.h>
 
 static const char program[] =
+	"#include <spanring/genai.h>\n"
+	"#include <spanring/propagation.h>\n"
+	"#include <spanring/semconv.h>\n"
+	"#include <spanring/testing.h>\n"
 	"#include <spanring.h>\n"
 	"int use(const char *text, int n)\n"
 	"{\n"
@@ -28,6 +32,22 @@ static const char program[] =
 	"	spanring_add_event(&span, \"event\", attributes, 2);\n"
 	"	spanring_record_exception(&span, \"T\", text, NULL);\n"
 	"	return spanring_end(&span);\n"
+	"}\n"
+	"int call(const char *model, double temperature)\n"
+	"{\n"
+	"	struct spanring_llm_request request = SPANRING_LLM_REQUEST_INIT;\n"
+	"	struct spanring_llm_response response = SPANRING_LLM_RESPONSE_INIT;\n"
+	"	struct spanring_agent_options agent = SPANRING_AGENT_OPTIONS_INIT;\n"
+	"	struct spanring_tool_options tool = SPANRING_TOOL_OPTIONS_INIT;\n"
+	"	struct spanring_backoff backoff = SPANRING_BACKOFF_INIT;\n"
+	"	struct spanring_span span;\n"
+	"	agent.model = tool.server = model;\n"
+	"	spanring_agent_begin(&span, model, &agent);\n"
+	"	spanring_tool_begin(&span, model, &tool);\n"
+	"	request.temperature = temperature + backoff.base_ms;\n"
+	"	spanring_llm_begin(&span, \"gemini\", model, &request);\n"
+	"	spanring_set_string(&span, SPANRING_ATTR_URL_FULL, \"/\");\n"
+	"	return spanring_llm_end(&span, &response);\n"
 	"}\n";
 
 static void compile(const char *compiler, const char *language)
