@@ -497,6 +497,8 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 		run->flags &= ~(uint32_t)RUN_UNSEEN;
 	list_move(run->flags & RUN_UNSEEN ? &table->unsaved : &table->saved, &run->saved);
 	trace_run_place(table, run);
+	/* A long log has many more runs than were remembered at a time. */
+	trace_run_table_forget(table, now_ns);
 	return 0;
 }
 

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "assemble/trace_run.h"
+
 #define SECOND UINT64_C(1000000000)
 
 static struct scene scene;
@@ -348,6 +350,73 @@ static void ten_thousand_short_traces_leave_flat_memory(void **state)
 	assert_int_equal(over, 10000);
 }
 
+static struct buf saved_state = BUF_INIT;
+
+static int keep_state(void *arg, const uint8_t trace_id[16], struct bytes state,
+		      uint64_t *ret_segment)
+{
+	(void)arg;
+	(void)trace_id;
+	buf_reset(&saved_state);
+	*ret_segment = 1;
+	return buf_append(&saved_state, state.at, state.len);
+}
+
+static int seen_nothing(void *arg, const uint8_t trace_id[16], struct bytes service,
+			uint64_t first_wall_ns, uint32_t user)
+{
+	(void)arg;
+	(void)trace_id;
+	(void)service;
+	(void)first_wall_ns;
+	(void)user;
+	return 0;
+}
+
+static void over_nothing(void *arg, const uint8_t trace_id[16], uint64_t last_number,
+			 bool complete)
+{
+	(void)arg;
+	(void)trace_id;
+	(void)last_number;
+	(void)complete;
+}
+
+/* What the log says of a run that is over. */
+static void save_one_that_is_over(struct trace_run_table *table)
+{
+	static const uint8_t trace_id[16] = {1};
+	struct trace_run *run = trace_run_get(table, trace_id, 0);
+
+	assert_non_null(run);
+	assert_int_equal(trace_run_introduce(run, bytes_of("server"), 1), 0);
+	trace_run_end(table, run, 0);
+	(void)trace_run_table_tick(table, 1);
+	(void)trace_run_table_tick(table, 2);
+	assert_int_equal(table->over_count, 1);
+}
+
+static void a_log_of_many_runs_costs_no_more_memory_than_it_did_to_write_it(void **state)
+{
+	const struct trace_run_ops ops = {seen_nothing, over_nothing, keep_state, NULL};
+	struct trace_run_table table;
+	uint8_t trace_id[16] = {2};
+
+	(void)state;
+	trace_run_table_init(&table, &ops, 1, SECOND, 3600 * SECOND);
+	save_one_that_is_over(&table);
+	for (uint32_t i = 0; i < 3 * RUNS_OVER_MAX; i++) {
+		memcpy(trace_id + 8, &i, sizeof i);
+		assert_int_equal(
+			trace_run_recover(&table, trace_id, buf_bytes(&saved_state), 1, 1), 0);
+		assert_true(table.runs.count <= RUNS_OVER_MAX + 1);
+	}
+	/* The latest are remembered. */
+	assert_non_null(trace_run_find(&table, trace_id));
+	trace_run_table_fini(&table);
+	buf_fini(&saved_state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +439,7 @@ int main(void)
 		T(a_run_that_was_over_stays_over_after_a_restart),
 		T(a_run_the_log_does_not_take_is_saved_later),
 		T(ten_thousand_short_traces_leave_flat_memory),
+		T(a_log_of_many_runs_costs_no_more_memory_than_it_did_to_write_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
