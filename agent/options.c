@@ -129,6 +129,7 @@ struct loader {
 	const char *source;		  /* for messages */
 	bool secret;			  /* the file gave one */
 	enum endpoint_said endpoint_said; /* of export.* */
+	const char *endpoint_name;	  /* what said it: the key, or a variable */
 	uint32_t listed;		  /* destinations in the file */
 	bool otlp_not_chosen;		  /* by OTEL_TRACES_EXPORTER */
 	bool no_memory;			  /* nothing is wrong with what was to be read */
@@ -201,12 +202,15 @@ static void note_said(struct loader *loader, const struct setting *setting)
 {
 	if (strcmp(setting->key, "export.endpoint") != 0)
 		return;
-	if (strcmp(loader->source, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == 0)
+	loader->endpoint_name = loader->source;
+	if (strcmp(loader->source, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == 0) {
 		loader->endpoint_said = ENDPOINT_SAID_WHOLE;
-	else if (strncmp(loader->source, "OTEL_", 5) == 0)
+	} else if (strncmp(loader->source, "OTEL_", 5) == 0) {
 		loader->endpoint_said = ENDPOINT_SAID_BY_VARIABLE;
-	else
+	} else {
 		loader->endpoint_said = ENDPOINT_SAID_BY_KEY;
+		loader->endpoint_name = setting->key;
+	}
 }
 
 static int load_yaml_value(void *arg, const char *key, const char *value)
@@ -279,7 +283,33 @@ static const char *plain_truth(const struct loader *loader, const struct setting
 	return "false";
 }
 
-/* The first variable that is set, not empty and not wrong decides. */
+/* What is no header is left out. -EINVAL: nothing is left. */
+static int load_environment_headers(struct loader *loader, const struct setting *setting,
+				    const char *value)
+{
+	struct buf kept = BUF_INIT;
+	int r = variable_headers(loader->source, value, &kept, loader->say, loader->say_arg);
+
+	loader->no_memory |= r < 0;
+	if (r == 0)
+		r = *kept.at ? load_value(loader, setting, (const char *)kept.at) : -EINVAL;
+	if (kept.at)
+		explicit_bzero(kept.at, kept.cap);
+	buf_fini(&kept);
+	return r;
+}
+
+static int load_variable(struct loader *loader, const struct setting *setting,
+			 const char *value)
+{
+	if (setting->type == TYPE_SECRET)
+		return load_environment_headers(loader, setting, value);
+	return load_value(loader, setting, plain_truth(loader, setting, value));
+}
+
+/* The first variable that is set, not empty and not wrong decides. An endpoint that
+ * cannot be one is found later, in options_check_destinations(), and ends the start:
+ * the specification allows that, and the default would get what was meant for others. */
 static void load_environment_value(struct loader *loader, const struct setting *setting)
 {
 	for (int i = 0; i < 3 && setting->environment[i]; i++) {
@@ -288,7 +318,7 @@ static void load_environment_value(struct loader *loader, const struct setting *
 		if (!value || !*value)
 			continue;
 		loader->source = setting->environment[i];
-		if (load_value(loader, setting, plain_truth(loader, setting, value)) < 0)
+		if (load_variable(loader, setting, value) < 0)
 			continue;
 		note_said(loader, setting);
 		return;
@@ -534,7 +564,8 @@ static int check_ranges(struct loader *loader)
 		loader->no_memory = true;
 		return 0;
 	}
-	if (!options_check_destinations(options, loader->say, loader->say_arg))
+	if (!options_check_destinations(options, loader->endpoint_name, loader->say,
+					loader->say_arg))
 		return EXIT_CONFIG;
 	if (options->serve_tcp && *options->serve_tcp &&
 	    (right = loopback_parse(&loopback, options->serve_tcp))) {
@@ -573,8 +604,11 @@ static int load_everything(struct loader *loader, int argc, char **argv)
 int options_load(struct options *options, int argc, char **argv, options_say_fn *say,
 		 void *say_arg)
 {
-	struct loader loader = {
-		.options = options, .say = say, .say_arg = say_arg, .source = "defaults"};
+	struct loader loader = {.options = options,
+				.say = say,
+				.say_arg = say_arg,
+				.source = "defaults",
+				.endpoint_name = "export.endpoint"};
 	int r;
 
 	memset(options, 0, sizeof *options);

@@ -155,16 +155,29 @@ static bool check_listed(struct options *options, uint32_t i, options_say_fn *sa
 	return wrong ? say_fault(say, arg, where, wrong, error) : true;
 }
 
-bool options_check_destinations(struct options *options, options_say_fn *say, void *arg)
+/* Of the one of export.*. Its endpoint may be a variable's, which then has the name. */
+static bool check_default(struct options *options, const char *endpoint_name,
+			  options_say_fn *say, void *arg)
 {
-	char error[256];
-	const char *wrong;
+	char error[256], line[384];
+	const char *wrong = fault(&options->export, error, sizeof error);
 
+	if (!wrong)
+		return true;
+	if (strcmp(wrong, "endpoint") != 0)
+		return say_fault(say, arg, "export", wrong, error);
+	(void)snprintf(line, sizeof line, "%s: %s", endpoint_name, error);
+	say(arg, line);
+	return false;
+}
+
+bool options_check_destinations(struct options *options, const char *endpoint_name,
+				options_say_fn *say, void *arg)
+{
 	for (uint32_t i = 0; i < options->destination_count; i++)
 		if (!check_listed(options, i, say, arg))
 			return false;
 	if (!options->export_enabled || !options->export_default)
 		return true;
-	wrong = fault(&options->export, error, sizeof error);
-	return wrong ? say_fault(say, arg, "export", wrong, error) : true;
+	return check_default(options, endpoint_name, say, arg);
 }

@@ -54,7 +54,9 @@ enum endpoint_said {
  * from here on. What a key says may be that already, as --check-config shows it; a
  * variable means what the specification says. -ENOMEM. */
 int options_make_urls(struct options *options, enum endpoint_said said);
-/* False after `say` told which destination cannot be as it is. */
-bool options_check_destinations(struct options *options, options_say_fn *say, void *arg);
+/* False after `say` told which destination cannot be as it is. `endpoint_name` is what
+ * said export.endpoint: the key, or a variable. */
+bool options_check_destinations(struct options *options, const char *endpoint_name,
+				options_say_fn *say, void *arg);
 
 #endif

@@ -1,9 +1,11 @@
 #include "options_variables.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/headers.h"
 #include "options_value.h"
 
 static void tell(const char *variable, const char *value, const char *right,
@@ -66,6 +68,72 @@ void variable_queue_size(struct options *options, options_say_fn *say, void *say
 		options->export.batch_spans = queue;
 }
 
+/* 0: `pair` can be sent beside `count` others. -EINVAL: `error` says why not.
+ * -ENOMEM. */
+static int check_header(const char *pair, unsigned count, char *error, size_t len)
+{
+	struct headers headers = {0};
+	int r = headers_parse(&headers, pair, error, len);
+
+	headers_fini(&headers);
+	if (r < 0 || count < EXPORT_HEADERS_MAX)
+		return r;
+	(void)snprintf(error, len, "headers: at most %d entries", EXPORT_HEADERS_MAX);
+	return -EINVAL;
+}
+
+/* Takes `text` apart; `error` is about the first that is left out. -ENOMEM. */
+static int keep_headers(char *text, struct buf *kept, char *error, size_t len,
+			unsigned *left_out)
+{
+	unsigned count = 0;
+	char why[256], *pair;
+	int r;
+
+	while ((pair = strsep(&text, ","))) {
+		if (!pair[strspn(pair, " \t")])
+			continue;
+		r = check_header(pair, count, why, sizeof why);
+		if (r == -ENOMEM)
+			return r;
+		if (r == 0) {
+			(void)buf_append_text(kept, count++ ? "," : "");
+			(void)buf_append_text(kept, pair);
+		} else if ((*left_out)++ == 0) {
+			(void)snprintf(error, len, "%s", why);
+		}
+	}
+	return buf_append_byte(kept, 0);
+}
+
+static void tell_left_out(const char *variable, const char *error, unsigned left_out,
+			  options_say_fn *say, void *say_arg)
+{
+	char line[512], others[48] = "";
+
+	if (left_out > 1)
+		(void)snprintf(others, sizeof others, ", and so are %u more", left_out - 1);
+	(void)snprintf(line, sizeof line, "%s: %s; this one is left out%s", variable, error,
+		       others);
+	say(say_arg, line);
+}
+
+int variable_headers(const char *variable, const char *value, struct buf *kept,
+		     options_say_fn *say, void *say_arg)
+{
+	char *copy = strdup(value), error[256];
+	unsigned left_out = 0;
+	int r = copy ? keep_headers(copy, kept, error, sizeof error, &left_out) : -ENOMEM;
+
+	if (left_out)
+		tell_left_out(variable, error, left_out, say, say_arg);
+	/* It may be a credential. */
+	if (copy)
+		explicit_bzero(copy, strlen(value));
+	free(copy);
+	return r;
+}
+
 void variable_config_file(options_say_fn *say, void *say_arg)
 {
 	const char *path = value_of("OTEL_CONFIG_FILE");
@@ -73,9 +141,11 @@ void variable_config_file(options_say_fn *say, void *say_arg)
 
 	if (!path)
 		return;
-	(void)snprintf(line, sizeof line,
-		       "OTEL_CONFIG_FILE: %.200s configures SDKs and is not read here; write "
-		       "--config FILE for the agent",
-		       path);
+	(void)snprintf(
+		line, sizeof line,
+		"OTEL_CONFIG_FILE: %.200s, a declarative configuration for SDKs, is not "
+		"read here and changes nothing: the agent's own file is that of --config, "
+		"and other variables go on to count",
+		path);
 	say(say_arg, line);
 }
