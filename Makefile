@@ -40,6 +40,8 @@ CLIENT_SRC := $(wildcard libclient/*.c)
 AGENT_SRC := $(filter-out agent/main.c,$(wildcard agent/*.c agent/*/*.c))
 CLI_SRC := $(filter-out cli/main.c,$(wildcard cli/*.c))
 PROTO_SRC := $(shell find proto -name '*.proto' 2>/dev/null)
+PYTHON_SRC := $(wildcard python/native/*.c)
+PYTHON_PY := $(wildcard python/spanring/*.py python/spanring/*.pyi python/spanring/py.typed)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
@@ -53,6 +55,7 @@ PROTO_H := $(PROTO_C:.c=.h)
 CLIENT_OBJ := $(CLIENT_SRC:%.c=$(BUILD)/obj/%.o)
 AGENT_OBJ := $(AGENT_SRC:%.c=$(BUILD)/obj/%.o) $(PROTO_C:$(BUILD)/gen/%.c=$(BUILD)/obj/gen/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+PYTHON_OBJ := $(PYTHON_SRC:%.c=$(BUILD)/obj/%.o)
 SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(BUILD)/obj/%.o)
 
 UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
@@ -133,6 +136,13 @@ $(BUILD)/obj/cli/%.o: cli/%.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -Icli -c -o $@ $<
 
+# The interpreter's interface has texts that are not const where they could be.
+PYTHON_INCLUDE = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
+$(BUILD)/obj/python/%.o: python/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -isystem $(PYTHON_INCLUDE) $(CFLAGS_ALL) -Wno-write-strings $(CLIENT_CFLAGS) \
+		-Ilibclient -c -o $@ $<
+
 $(BUILD)/obj/tests/%.o: tests/%.c | $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) -Icli -Ilibclient -Itests/support -c -o $@ $<
@@ -182,10 +192,24 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -L$(BUILD) -lspanring -Wl,-rpath,'$$ORIGIN/..:$$ORIGIN/../..'
 
-.PHONY: unit examples tools replay
+# The package, to be used with PYTHONPATH=$(BUILD)/python; one file for all versions.
+PYTHON_NATIVE := $(BUILD)/python/spanring/_native.abi3.so
+PYTHON_PACKAGE := $(PYTHON_PY:python/%=$(BUILD)/python/%) $(PYTHON_NATIVE)
+
+$(PYTHON_NATIVE): $(PYTHON_OBJ) $(CLIENT_OBJ) python/native/native.map
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -shared -Wl,--version-script=python/native/native.map \
+		-Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -o $@ $(PYTHON_OBJ) $(CLIENT_OBJ)
+
+$(BUILD)/python/spanring/%: python/spanring/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+.PHONY: unit examples tools replay python-package
+python-package: $(PYTHON_PACKAGE)
 unit: $(UNIT_BIN)
 replay: $(FUZZ_BIN)
-tools: $(TOOL_BIN) $(FAULT_PRELOAD) $(BUILD)/tests/modules/plugin/plugin.so
+tools: $(TOOL_BIN) $(FAULT_PRELOAD) $(BUILD)/tests/modules/plugin/plugin.so $(PYTHON_PACKAGE)
 examples: $(EXAMPLE_BIN)
 
 # --- what people type --------------------------------------------------------

@@ -2,7 +2,7 @@
 """Runs the quick tier and closes with `N passed, N failed, N skipped`.
 
 A test is an executable file: a cmocka program under <build>/tests, or a script
-under tests/lint, tests/model, tests/e2e whose name begins with test_. The fault
+under tests/lint, tests/model, tests/python, tests/e2e whose name begins with test_. The fault
 matrix has a runner of its own: tests/fault/run.py. Exit code
 77 means skipped, with the reason as its last line. Programs get BUILD (absolute)
 in their environment and a private TMPDIR that is removed afterwards.
@@ -69,7 +69,7 @@ def discover(build, sanitized):
                     continue  # not a test: tests/stress/burst.py drives it
                 if path.is_file() and os.access(path, os.X_OK):
                     yield path, directory
-    for part in ("lint", "model", "e2e"):
+    for part in ("lint", "model", "python", "e2e"):
         for path in sorted((ROOT / "tests" / part).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
                 yield path, build
