@@ -118,6 +118,7 @@ void attributes_init(struct attributes *attributes)
 	attributes->max = UINT32_MAX;
 	attributes->over = 0;
 	attributes->dropped = 0;
+	attributes->repaired = NULL;
 }
 
 void attributes_fini(struct attributes *attributes)
@@ -125,6 +126,7 @@ void attributes_fini(struct attributes *attributes)
 	if (attributes->entries != attributes->inline_entries)
 		free(attributes->entries);
 	free(attributes->slots);
+	utf8_repaired_free(&attributes->repaired);
 }
 
 /* Doubles the room and goes over to the hash. The marks are needed no more. */
@@ -182,6 +184,18 @@ static struct record_entry *find_or_note(struct attributes *set,
 	return NULL;
 }
 
+static int repair_key(struct attributes *set, struct record_entry *entry)
+{
+	struct bytes key = {entry->key, entry->key_length};
+	int r = utf8_repair(&key, &set->repaired);
+
+	if (r == 0) {
+		entry->key = key.at;
+		entry->key_length = (uint32_t)key.len;
+	}
+	return r;
+}
+
 /* The keys are equal, so the later entry can stand for the earlier whole. */
 static void take(struct attributes *set)
 {
@@ -201,16 +215,20 @@ static bool is_known(const struct attributes *set, const struct record_entry *en
 	return find_linear(set, entry, key_mark(entry)) != NULL;
 }
 
-void attributes_take(struct attributes *attributes)
+int attributes_take(struct attributes *attributes)
 {
-	const struct record_entry *entry = &attributes->entries[attributes->count];
-	bool over = attributes->count >= attributes->max && !is_known(attributes, entry);
+	struct record_entry *entry = &attributes->entries[attributes->count];
+	bool over;
 
+	if (repair_key(attributes, entry) < 0)
+		return -ENOMEM;
+	over = attributes->count >= attributes->max && !is_known(attributes, entry);
 	attributes->over += over && attributes->over < UINT32_MAX;
 	if (entry->key_length == 0 || over)
 		attributes->dropped += attributes->dropped < UINT32_MAX;
 	else
 		take(attributes);
+	return 0;
 }
 
 int attributes_add_entries(struct attributes *attributes, struct record_text entries)
@@ -221,7 +239,8 @@ int attributes_add_entries(struct attributes *attributes, struct record_text ent
 	while ((entry = attributes_next(attributes))) {
 		if (record_entry_next(&at, end, entry) <= 0)
 			return 0;
-		attributes_take(attributes);
+		if (attributes_take(attributes) < 0)
+			break;
 	}
 	return -ENOMEM;
 }
@@ -323,18 +342,30 @@ static int write_set(const struct attributes *set, struct buf *out, uint32_t fie
 		     unsigned levels, uint32_t *emptied);
 
 /* In a map, unlike among attributes, an empty key is a key. */
-static int write_members(struct buf *out, struct bytes entries, unsigned levels,
-			 uint32_t *emptied)
+static int take_members(struct attributes *set, struct bytes entries)
 {
 	const uint8_t *at = entries.at, *end = entries.at + entries.len;
 	struct record_entry *entry;
+
+	while ((entry = attributes_next(set))) {
+		if (record_entry_next(&at, end, entry) <= 0)
+			return 0;
+		if (repair_key(set, entry) < 0)
+			break;
+		take(set);
+	}
+	return -ENOMEM;
+}
+
+static int write_members(struct buf *out, struct bytes entries, unsigned levels,
+			 uint32_t *emptied)
+{
 	struct attributes set;
-	int r = -ENOMEM;
+	int r;
 
 	attributes_init(&set);
-	while ((entry = attributes_next(&set)) && record_entry_next(&at, end, entry) > 0)
-		take(&set);
-	if (entry)
+	r = take_members(&set, entries);
+	if (r == 0)
 		r = write_set(&set, out, CONTAINER_VALUES, levels, emptied);
 	attributes_fini(&set);
 	return r;
@@ -456,7 +487,8 @@ static int write_other_attribute(struct buf *out, uint32_t field, struct bytes k
 {
 	struct pb_nested nested = pb_open(out, field, key.len + value.bytes.len);
 
-	(void)attributes_write_text(out, KEY_VALUE_KEY, key);
+	if (key.len)
+		(void)pb_bytes(out, KEY_VALUE_KEY, key);
 	if (write_value(out, KEY_VALUE_VALUE, value, levels, emptied) < 0)
 		return -ENOMEM;
 	return pb_close(out, nested);
@@ -471,7 +503,7 @@ static int write_set(const struct attributes *set, struct buf *out, uint32_t fie
 		struct value value = value_of(entry);
 		int r;
 
-		if (is_container(value) || !key.len || !utf8_is_valid(key) ||
+		if (is_container(value) || !key.len ||
 		    (value.type == WIRE_STRING && !utf8_is_valid(value.bytes)))
 			r = write_other_attribute(out, field, key, value, levels, emptied);
 		else

@@ -1,12 +1,14 @@
 /* A set of attributes on its way from records to OTLP: keys are unique, the
- * last value of a key stands at the place of the first. Keys and values are
- * borrowed from the records until attributes_write(). Few attributes, which is
+ * last value of a key stands at the place of the first. Keys are told apart as
+ * they are written, with their invalid UTF-8 repaired. Keys and values are
+ * borrowed from the records until attributes_write(). Few valid attributes, which is
  * nearly always, need no memory but the struct's own; many are found by a
  * hash whose seed the modules cannot know, so cost stays linear. */
 #ifndef OTLP_ATTRIBUTES_H
 #define OTLP_ATTRIBUTES_H
 
 #include "base/buf.h"
+#include "otlp/utf8.h"
 #include "wire/record.h"
 
 #define ATTRIBUTES_INLINE 32
@@ -22,10 +24,11 @@ struct attributes {
 	uint64_t seen;	 /* bit n: a mark that hashes to n is among them */
 	uint32_t *slots; /* 0 free, else place + 1; NULL while few */
 	uint32_t count;
-	uint32_t cap;	  /* a power of two */
-	uint32_t max;	  /* so many keys are taken; further ones are dropped */
-	uint32_t over;	  /* how many were */
-	uint32_t dropped; /* the same, and for want of a key */
+	uint32_t cap;			/* a power of two */
+	uint32_t max;			/* so many keys are taken; further ones are dropped */
+	uint32_t over;			/* how many were */
+	uint32_t dropped;		/* the same, and for want of a key */
+	struct utf8_repaired *repaired; /* keys */
 	struct record_entry inline_entries[ATTRIBUTES_INLINE];
 	uint64_t inline_marks[ATTRIBUTES_INLINE];
 };
@@ -47,7 +50,8 @@ static inline struct record_entry *attributes_next(struct attributes *attributes
 	return &attributes->entries[attributes->count];
 }
 
-void attributes_take(struct attributes *attributes);
+/* 0 or -ENOMEM. */
+int attributes_take(struct attributes *attributes);
 
 /* All entries of a record; checked, but a broken one only ends the reading.
  * 0 or -ENOMEM. */

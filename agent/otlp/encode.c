@@ -176,8 +176,7 @@ static int add_attribute(struct attributes *attributes, const uint8_t *record)
 	entry->key_length = attribute.entry.key_length;
 	entry->value_length = attribute.entry.value_length;
 	entry->type = attribute.entry.type;
-	attributes_take(attributes);
-	return 0;
+	return attributes_take(attributes);
 }
 
 static int outline_add(struct outline *outline, struct attributes *attributes,
@@ -525,8 +524,8 @@ static int add_told(struct attributes *attributes, struct record_text entries)
 			return 0;
 		if (otlp_is_owners_key((struct bytes){entry->key, entry->key_length}))
 			attributes->dropped++;
-		else
-			attributes_take(attributes);
+		else if (attributes_take(attributes) < 0)
+			break;
 	}
 	return -ENOMEM;
 }
@@ -544,8 +543,7 @@ static int add_known(struct attributes *attributes, const char *key, const int64
 		.value_length = sizeof *value,
 		.type = WIRE_INT,
 	};
-	attributes_take(attributes);
-	return 0;
+	return attributes_take(attributes);
 }
 
 static int write_resource(struct buf *out, const struct record_resource *resource,

@@ -12,6 +12,7 @@
 void keys_fini(struct keys *keys)
 {
 	free(keys->entries);
+	utf8_repaired_free(&keys->repaired);
 	*keys = (struct keys){.entries = NULL};
 }
 
@@ -54,6 +55,8 @@ int keys_add(struct keys *keys, size_t begin, struct bytes attribute)
 	}
 	entry = &keys->entries[keys->count];
 	entry->key = key_of(attribute);
+	if (utf8_repair(&entry->key, &keys->repaired) < 0)
+		return -ENOMEM;
 	entry->mark = mark_of(entry->key);
 	entry->attribute = attribute;
 	entry->place = keys->count++ - begin;

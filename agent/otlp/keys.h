@@ -5,10 +5,11 @@
 #define OTLP_KEYS_H
 
 #include "base/buf.h"
+#include "otlp/utf8.h"
 
 struct key_entry {
-	uint64_t mark; /* of the key: what is compared first */
-	struct bytes key;
+	uint64_t mark;		/* of the key: what is compared first */
+	struct bytes key;	/* repaired: two that differ in what is not UTF-8 are one */
 	struct bytes attribute; /* the encoded KeyValue */
 	size_t place;		/* among the set's attributes */
 };
@@ -17,6 +18,7 @@ struct key_entry {
 struct keys {
 	struct key_entry *entries;
 	size_t count, cap;
+	struct utf8_repaired *repaired; /* until keys_fini() */
 };
 
 void keys_fini(struct keys *keys);

@@ -1,5 +1,8 @@
 #include "otlp/utf8.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #define HIGH_BITS 0x8080808080808080ull
 
 /* What may follow a lead byte: how many bytes, and the range of the first of
@@ -87,4 +90,33 @@ int utf8_append_repaired(struct buf *out, struct bytes text)
 	}
 	/* A failed buf refuses everything, so one question answers for all. */
 	return buf_reserve(out, 0);
+}
+
+int utf8_repair(struct bytes *text, struct utf8_repaired **repaired)
+{
+	struct utf8_repaired *added;
+
+	if (utf8_is_valid(*text))
+		return 0;
+	added = malloc(sizeof *added);
+	if (!added)
+		return -ENOMEM;
+	buf_init(&added->text);
+	added->next = *repaired;
+	*repaired = added;
+	if (utf8_append_repaired(&added->text, *text) < 0)
+		return -ENOMEM;
+	*text = buf_bytes(&added->text);
+	return 0;
+}
+
+void utf8_repaired_free(struct utf8_repaired **repaired)
+{
+	struct utf8_repaired *next;
+
+	for (; *repaired; *repaired = next) {
+		next = (*repaired)->next;
+		buf_fini(&(*repaired)->text);
+		free(*repaired);
+	}
 }

@@ -50,4 +50,14 @@ static inline bool utf8_is_valid(struct bytes text)
 /* Appends the text with its invalid parts replaced. 0 or -ENOMEM. */
 int utf8_append_repaired(struct buf *out, struct bytes text);
 
+/* Texts that were repaired, for whoever only borrows the others. NULL: none. */
+struct utf8_repaired {
+	struct utf8_repaired *next;
+	struct buf text;
+};
+
+/* Repairs *text, if it must be: it then lives until utf8_repaired_free(). 0 or -ENOMEM. */
+int utf8_repair(struct bytes *text, struct utf8_repaired **repaired);
+void utf8_repaired_free(struct utf8_repaired **repaired);
+
 #endif

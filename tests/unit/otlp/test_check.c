@@ -194,6 +194,29 @@ static void rule_41_a_key_stands_once_with_its_last_value(void **state)
 	buf_fini(&expected);
 }
 
+static void rule_41_keys_that_repairing_makes_the_same_are_one(void **state)
+{
+	struct buf span = BUF_INIT, expected = BUF_INIT;
+	struct otlp_faults faults;
+
+	(void)state;
+	(void)pb_bytes(&span, 5, bytes_of("name"));
+	(void)pb_bytes(&expected, 5, bytes_of("name"));
+	put_named(&span, "a\xff", 1);
+	put_named(&span, "b", 2);
+	put_named(&span, "a\xfe", 3);
+	put_named(&span, "a\xef\xbf\xbd", 4);
+	put_named(&span, "a\xfd", 5);
+	put_named(&expected, "a\xef\xbf\xbd", 5);
+	put_named(&expected, "b", 2);
+	faults = check(SPAN, &span);
+	assert_int_equal(faults.texts, 3);
+	assert_int_equal(faults.keys, 3);
+	assert_repaired(SPAN, &span, &expected);
+	buf_fini(&span);
+	buf_fini(&expected);
+}
+
 static void a_hundred_thousand_keys_are_told_apart(void **state)
 {
 	struct buf span = BUF_INIT, out = BUF_INIT;
@@ -267,6 +290,7 @@ int main(void)
 		cmocka_unit_test(a_parent_of_zeros_is_none),
 		cmocka_unit_test(nobody_says_himself_whose_process_he_is),
 		cmocka_unit_test(rule_41_a_key_stands_once_with_its_last_value),
+		cmocka_unit_test(rule_41_keys_that_repairing_makes_the_same_are_one),
 		cmocka_unit_test(a_hundred_thousand_keys_are_told_apart),
 		cmocka_unit_test(rule_42_a_span_has_a_name),
 		cmocka_unit_test(values_deeper_than_readers_go_are_emptied),

@@ -381,6 +381,43 @@ static void rule_41_invalid_utf8_becomes_the_replacement_character_everywhere(vo
 	buf_fini(&entries);
 }
 
+static void rule_41_keys_that_repairing_makes_the_same_are_one(void **state)
+{
+	static const char *const keys[] = {"a\xff", "b", "a\xef\xbf\xbd", "a\xfe"};
+	static const char *const values[] = {"1", "2", "3", "4"};
+	struct buf records = BUF_INIT, entries = BUF_INIT;
+	struct otlp_span_summary summary;
+	Opentelemetry__Proto__Common__V1__KeyValueList *map;
+	char key[32];
+	Span *span;
+
+	(void)state;
+	/* Before there are many keys and after. */
+	for (int many = 0; many < 2; many++) {
+		start(&records);
+		for (int i = 0; i < 4; i++) {
+			add_string(&records, keys[i], values[i]);
+			records_entry(&entries, bytes_of(keys[i]), WIRE_STRING,
+				      bytes_of(values[i]));
+		}
+		for (int i = 0; many && i < 100; i++) {
+			(void)snprintf(key, sizeof key, "%d", i);
+			add_string(&records, key, "");
+		}
+		add_string(&records, "a\xfd", "5");
+		records_attribute(&records, S, bytes_of("m"), WIRE_MAP, buf_bytes(&entries));
+		span = encode(&records, &summary);
+		assert_int_equal(span->n_attributes, many ? 103 : 3);
+		assert_key_value(span->attributes[0], "a\xef\xbf\xbd", "5");
+		assert_key_value(span->attributes[1], "b", "2");
+		map = span->attributes[span->n_attributes - 1]->value->kvlist_value;
+		assert_int_equal(map->n_values, 2);
+		assert_key_value(map->values[0], "a\xef\xbf\xbd", "4");
+		release(span);
+		buf_fini(&entries);
+	}
+}
+
 /* As deep as a record may be, which is deeper than parsers read. */
 static void containers_too_deep_for_parsers_become_empty_values(void **state)
 {
@@ -781,6 +818,7 @@ int main(void)
 		cmocka_unit_test(wall_times_are_taken_as_they_are),
 		cmocka_unit_test(
 			rule_41_invalid_utf8_becomes_the_replacement_character_everywhere),
+		cmocka_unit_test(rule_41_keys_that_repairing_makes_the_same_are_one),
 		cmocka_unit_test(containers_too_deep_for_parsers_become_empty_values),
 		cmocka_unit_test(a_span_may_be_cut_into_chunks_between_any_two_records),
 		cmocka_unit_test(rule_52_the_first_of_each_are_kept_and_the_others_counted),
