@@ -103,14 +103,32 @@ static void goaway_fail(struct grpc_client *client, int32_t last_stream_id)
 	}
 }
 
+static void goaway_say(struct grpc_client *client, const char *what,
+		       const nghttp2_goaway *goaway)
+{
+	size_t len = goaway->opaque_data_len > 64 ? 64 : goaway->opaque_data_len;
+
+	(void)snprintf(client->error, sizeof(client->error), "%s: %s%s%.*s", what,
+		       nghttp2_http2_strerror(goaway->error_code), len ? " " : "", (int)len,
+		       len ? (const char *)goaway->opaque_data : "");
+}
+
 static void goaway_read(struct grpc_client *client, const nghttp2_goaway *goaway)
 {
 	client->going_away = true;
-	(void)snprintf(client->error, sizeof(client->error), "the peer closes: %s %.*s",
-		       nghttp2_http2_strerror(goaway->error_code),
-		       (int)(goaway->opaque_data_len > 64 ? 64 : goaway->opaque_data_len),
-		       goaway->opaque_data_len ? (const char *)goaway->opaque_data : "");
+	goaway_say(client, "the peer closes", goaway);
 	goaway_fail(client, goaway->last_stream_id);
+}
+
+/* What nghttp2 says to a peer whose HTTP/2 is wrong is all it says of it. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+	struct grpc_client *client = arg;
+
+	(void)session;
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+		goaway_say(client, "closed for what the peer sent", &frame->goaway);
+	return 0;
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -387,6 +405,7 @@ static void callbacks_set(nghttp2_session_callbacks *callbacks)
 	nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_not_sent);
 	nghttp2_session_callbacks_set_send_data_callback(callbacks, body_send);

@@ -567,6 +567,28 @@ static void garbage_ends_the_connection_and_its_calls(void **state)
 	scene_free(scene);
 }
 
+static void a_peer_whose_headers_are_garbage_is_told_and_named(void **state)
+{
+	struct scene *scene = scene_new(0, 100);
+	static const uint8_t frames[] = {0,    0,    0,	   4,	0, 0, 0, 0, 0, /* SETTINGS */
+					 0,    0,    4,	   1,	4, 0, 0, 0, 1, /* HEADERS */
+					 0xff, 0xff, 0xff, 0xff};
+
+	(void)state;
+	call(scene, scene, REQUEST);
+	while (to_peer(scene, 4096))
+		;
+	assert_int_equal(grpc_client_recv(&scene->client, frames, sizeof frames), 0);
+	assert_string_equal(scene->client.error, "");
+	while (to_peer(scene, 4096))
+		;
+	assert_true(grpc_client_over(&scene->client));
+	assert_string_equal(scene->client.error,
+			    "closed for what the peer sent: COMPRESSION_ERROR");
+	grpc_client_fail_all(&scene->client, GRPC_UNAVAILABLE, "lost");
+	scene_free(scene);
+}
+
 static void every_cut_of_an_answer_leaves_the_call_to_be_retried(void **state)
 {
 	struct buf answer = BUF_INIT;
@@ -655,6 +677,7 @@ int main(void)
 		cmocka_unit_test(several_large_calls_share_the_connection),
 		cmocka_unit_test(a_cancelled_call_is_reset_and_its_bytes_may_go),
 		cmocka_unit_test(garbage_ends_the_connection_and_its_calls),
+		cmocka_unit_test(a_peer_whose_headers_are_garbage_is_told_and_named),
 		cmocka_unit_test(every_cut_of_an_answer_leaves_the_call_to_be_retried),
 	};
 
