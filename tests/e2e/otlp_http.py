@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import sys
 import threading
 import time
 
@@ -161,7 +162,10 @@ class HttpServer(http.server.ThreadingHTTPServer):
         return connection, address or ("local", 0)
 
     def handle_error(self, *_):
-        """Clients that go away are part of what is tested."""
+        """Clients that go away are part of what is tested, and nothing else is."""
+        if not isinstance(sys.exception(), OSError):
+            threading.excepthook(threading.ExceptHookArgs(
+                (*sys.exc_info(), threading.current_thread())))
 
     def choose(self, request):
         if self.answers:

@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -532,8 +533,18 @@ def parse_by_protobuf(document):
 
 # ---- running ------------------------------------------------------------------------
 
+BROKEN = []  # what ended a thread of the test that runs
+
+
+def broken(args):
+    """A thread that ends by an exception fails its test: nobody else sees it."""
+    BROKEN.append(f"{args.thread.name if args.thread else 'a thread'}: {args.exc_value!r}")
+    threading.__excepthook__(args)
+
+
 def main(namespace):
     """Runs the functions named test_*, in order, and reports as cmocka does."""
+    threading.excepthook = broken
     tests = [item for name, item in namespace.items()
              if name.startswith("test_") and callable(item)]
     wanted = sys.argv[1:]
@@ -542,8 +553,10 @@ def main(namespace):
         if wanted and test.__name__ not in wanted:
             continue
         began = time.monotonic()
+        BROKEN.clear()
         try:
             test()
+            check(not BROKEN, f"threads that broke: {BROKEN}")
             verdict = "      OK"
         except Skip as reason:
             skipped.append(test.__name__)
