@@ -216,6 +216,14 @@ examples: $(EXAMPLE_BIN)
 
 # The two commands that do everything on a fresh machine. Packages come first,
 # and then a second make, because pkg-config could not answer the first one.
+# The archived run that the repository shows; to be made again when what a file says changes.
+.PHONY: sample
+sample: all examples
+	@rm -rf $(BUILD)/sample && mkdir -p $(BUILD)/sample
+	@cd $(BUILD)/sample && BUILD=$(abspath $(BUILD)) SPANRING_DIR=$(abspath $(BUILD))/sample/ring \
+		OTEL_RESOURCE_ATTRIBUTES=host.name=example $(CURDIR)/examples/run_all.sh
+	@rm -f data/sample/*.otlp.json && cp $(BUILD)/sample/data/*.otlp.json data/sample/
+
 .PHONY: demo test
 demo:
 	@deploy/needs.sh build
@@ -388,6 +396,7 @@ help:
 	@echo 'make conformance  run the tests behind docs/conformance.md and write it'
 	@echo 'make           build $(BUILD)/libspanring.{so,a}, spanringd, spanring'
 	@echo 'make examples  build the example modules'
+	@echo 'make sample    run them as one run and keep its archive in data/sample'
 	@echo 'make install   DESTDIR=... PREFIX=$(PREFIX)'
 	@echo 'make stress    bursts of a million spans, a flooder, killed writers; SEED=n'
 	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it; MUTANT=name'

@@ -37,6 +37,7 @@
 #include "base/counter.h"
 #include "base/env.h"
 #include "base/finished_span.h"
+#include "base/process.h"
 
 struct archive_options {
 	const char *dir;	  /* created 0750 with its parents */
@@ -53,6 +54,12 @@ struct archive_options {
 	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 };
 
+/* What was dropped of a run, of what its processes wrote, on its way here. */
+struct run_account {
+	uint64_t dropped_spans;
+	uint64_t dropped_records; /* of spans that are there */
+};
+
 struct archive_ops {
 	/* The payload of an ARCHIVE frame for this run. -ENOBUFS: later. */
 	int (*state)(void *arg, const uint8_t trace_id[16], struct bytes state,
@@ -67,6 +74,11 @@ struct archive_ops {
 	/* Whether somebody will still ask to seal this run: a span of it is open,
 	 * or it was not silent for long enough. NULL: never. */
 	bool (*awaited)(void *arg, const uint8_t trace_id[16]);
+	/* For the summary in a run's file (summary.h). How a process ended, as far as
+	 * that is known now. NULL: nobody knows. */
+	void (*process)(void *arg, const struct process_key *key, struct process_end *ret_end);
+	/* False: nobody knows any more. NULL: nothing is ever dropped. */
+	bool (*account)(void *arg, const uint8_t trace_id[16], struct run_account *ret_account);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };

@@ -1,5 +1,7 @@
 #include "archive/facts.h"
 
+#include "archive/tokens.h"
+#include "otlp/keys.h"
 #include "otlp/pb.h"
 
 #include <errno.h>
@@ -10,7 +12,11 @@ enum {
 	SPAN_PARENT_SPAN_ID = 4,
 	SPAN_NAME = 5,
 	SPAN_START = 7,
+	SPAN_END = 8,
 	SPAN_ATTRIBUTES = 9,
+	SPAN_STATUS = 15,
+	STATUS_CODE = 3,
+	STATUS_CODE_ERROR = 2,
 	RESOURCE_ATTRIBUTES = 1,
 	KEY_VALUE_KEY = 1,
 	KEY_VALUE_VALUE = 2,
@@ -27,17 +33,90 @@ static int take_id(void *at, size_t len, const struct pb_field *field)
 	return 0;
 }
 
-/* A key of our own stands as our encoder writes it: first in its attribute. */
-static bool is_end_reason(struct bytes attribute)
+/* The last field of that number, as protobuf has it. */
+static struct bytes bytes_field(struct bytes message, uint32_t number)
 {
-	static const char start[] = "\x0a\x13spanring.end.reason";
+	struct pb_reader reader = pb_read(message);
+	struct bytes found = {NULL, 0};
+	struct pb_field field;
 
-	return attribute.len > sizeof(start) - 1 &&
-	       memcmp(attribute.at, start, sizeof(start) - 1) == 0;
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == number && field.wire == PB_BYTES)
+			found = field.bytes;
+	return found;
 }
 
-static int take_field(struct span_facts *facts, const struct pb_field *field)
+struct bytes attribute_text(struct bytes attribute)
 {
+	return bytes_field(bytes_field(attribute, KEY_VALUE_VALUE), ANY_VALUE_STRING);
+}
+
+/* What is being read, and what of it is known only at the end. */
+struct reading {
+	struct span_facts facts;
+	struct tokens tokens;
+};
+
+/* Most attributes are none of ours, and are passed over by the look of their key, which
+ * everybody writes first. */
+static bool may_matter(struct bytes attribute)
+{
+	const uint8_t *at = attribute.at;
+
+	if (attribute.len < 3 || at[0] != (KEY_VALUE_KEY << 3 | PB_BYTES))
+		return true;
+	switch (at[2]) {
+	case 'g':
+	case 'l':
+	case 's':
+	case 'u':
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void take_attribute(struct reading *reading, struct bytes attribute)
+{
+	struct bytes key;
+
+	if (!may_matter(attribute))
+		return;
+	key = key_of(attribute);
+	if (bytes_equal(key, bytes_of("spanring.end.reason")))
+		reading->facts.ended_by_us = true;
+	else if (bytes_equal(key, bytes_of("spanring.run.name")))
+		reading->facts.run_name = attribute_text(attribute);
+	else if (bytes_equal(key, bytes_of("user_goal")))
+		reading->facts.goal = attribute_text(attribute);
+	else
+		tokens_take(&reading->tokens, key, bytes_field(attribute, KEY_VALUE_VALUE));
+}
+
+static bool is_error(struct bytes status)
+{
+	struct pb_reader reader = pb_read(status);
+	struct pb_field field;
+	bool error = false;
+
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == STATUS_CODE && field.wire == PB_VARINT)
+			error = field.value == STATUS_CODE_ERROR;
+	return error;
+}
+
+static int take_time(uint64_t *time, const struct pb_field *field)
+{
+	if (field->wire != PB_FIXED64)
+		return -EBADMSG;
+	*time = field->value;
+	return 0;
+}
+
+static int take_field(struct reading *reading, const struct pb_field *field)
+{
+	struct span_facts *facts = &reading->facts;
+
 	switch (field->number) {
 	case SPAN_TRACE_ID:
 		return take_id(facts->trace_id, 16, field);
@@ -53,12 +132,16 @@ static int take_field(struct span_facts *facts, const struct pb_field *field)
 		facts->name = field->bytes;
 		return 0;
 	case SPAN_START:
-		if (field->wire != PB_FIXED64)
-			return -EBADMSG;
-		facts->start_ns = field->value;
-		return 0;
+		return take_time(&facts->start_ns, field);
+	case SPAN_END:
+		return take_time(&facts->end_ns, field);
 	case SPAN_ATTRIBUTES:
-		facts->ended_by_us |= field->wire == PB_BYTES && is_end_reason(field->bytes);
+		if (field->wire == PB_BYTES)
+			take_attribute(reading, field->bytes);
+		return 0;
+	case SPAN_STATUS:
+		if (field->wire == PB_BYTES)
+			facts->error = is_error(field->bytes);
 		return 0;
 	default:
 		return 0;
@@ -68,34 +151,26 @@ static int take_field(struct span_facts *facts, const struct pb_field *field)
 int span_facts_read(struct span_facts *ret_facts, struct bytes span)
 {
 	struct pb_reader reader = pb_read(span);
-	struct span_facts facts = {0};
+	struct reading reading = {0};
+	struct span_facts *facts = &reading.facts;
 	struct pb_field field;
 	int r;
 
 	while ((r = pb_next(&reader, &field)) > 0) {
-		r = take_field(&facts, &field);
+		r = take_field(&reading, &field);
 		if (r < 0)
 			return r;
 	}
 	if (r < 0)
 		return r;
-	if (facts.span_id == 0 || memcmp(facts.trace_id, no_id, 16) == 0)
+	if (facts->span_id == 0 || memcmp(facts->trace_id, no_id, 16) == 0)
 		return -EBADMSG;
-	*ret_facts = facts;
+	if (facts->end_ns < facts->start_ns)
+		facts->end_ns = facts->start_ns;
+	facts->says_tokens =
+		tokens_counted(&reading.tokens, &facts->input_tokens, &facts->output_tokens);
+	*ret_facts = *facts;
 	return 0;
-}
-
-/* The last field of that number, as protobuf has it. */
-static struct bytes bytes_field(struct bytes message, uint32_t number)
-{
-	struct pb_reader reader = pb_read(message);
-	struct bytes found = {NULL, 0};
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == number && field.wire == PB_BYTES)
-			found = field.bytes;
-	return found;
 }
 
 struct bytes resource_service(struct bytes resource)
@@ -103,13 +178,9 @@ struct bytes resource_service(struct bytes resource)
 	struct pb_reader reader = pb_read(resource);
 	struct pb_field field;
 
-	while (pb_next(&reader, &field) > 0) {
-		if (field.number != RESOURCE_ATTRIBUTES || field.wire != PB_BYTES)
-			continue;
-		if (bytes_equal(bytes_field(field.bytes, KEY_VALUE_KEY),
-				bytes_of("service.name")))
-			return bytes_field(bytes_field(field.bytes, KEY_VALUE_VALUE),
-					   ANY_VALUE_STRING);
-	}
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == RESOURCE_ATTRIBUTES && field.wire == PB_BYTES &&
+		    bytes_equal(key_of(field.bytes), bytes_of("service.name")))
+			return attribute_text(field.bytes);
 	return (struct bytes){NULL, 0};
 }

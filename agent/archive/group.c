@@ -1,6 +1,7 @@
 #include "archive/group.h"
 
 #include "archive/spool_sum.h"
+#include "archive/summary.h"
 #include "base/crc32c.h"
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
 #include "opentelemetry/proto/resource/v1/resource.pb-c.h"
@@ -129,16 +130,51 @@ static void print_schema_url(struct buf *out, struct bytes url)
 	json_text_string(out, url);
 }
 
+struct bytes group_resource(const struct group *group)
+{
+	uint64_t len;
+
+	memcpy(&len, group->key.at, sizeof(len));
+	return (struct bytes){group->key.at + sizeof(len), (size_t)len};
+}
+
+/* What stands under a summary's names was not said by the resource: a file that was
+ * read back has it, or somebody sent what he had read out of one. */
+static int print_resource_head(struct buf *out, struct bytes resource, struct bytes summary)
+{
+	struct buf own = BUF_INIT;
+	int r = 0;
+
+	if (summary.len || summary_is_in(resource)) {
+		r = summary_split(&own, resource, false);
+		if (r >= 0)
+			r = buf_append(&own, summary.at, summary.len);
+		resource = buf_bytes(&own);
+	}
+	(void)buf_append_text(out, "{\"resource\":");
+	if (r >= 0)
+		r = otlp_json_print_filled(out, RESOURCE, resource);
+	(void)buf_append_text(out, ",\"scopeSpans\":[");
+	buf_fini(&own);
+	if (r < 0)
+		return r;
+	return buf_failed(out) ? -ENOMEM : 0;
+}
+
+int group_print_first_head(struct buf *out, const struct group *group, struct bytes summary)
+{
+	return print_resource_head(out, group_resource(group), summary);
+}
+
 static int print_head(struct group *group, const struct finished_span *span)
 {
 	struct buf *head = &group->head;
 	int r;
 
-	(void)buf_append_text(head, GROUP_OPEN "{\"resource\":");
-	r = otlp_json_print_filled(head, RESOURCE, span->resource);
+	(void)buf_append_text(head, GROUP_OPEN);
+	r = print_resource_head(head, span->resource, (struct bytes){NULL, 0});
 	if (r < 0)
 		return r;
-	(void)buf_append_text(head, ",\"scopeSpans\":[");
 	group->resource_head_len = (uint32_t)(head->len - OPEN_LEN);
 	(void)buf_append_text(head, "{\"scope\":");
 	r = otlp_json_print_filled(head, SCOPE, span->scope);

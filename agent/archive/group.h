@@ -9,7 +9,7 @@
  *
  * head + span + tail is one line of a spool, but for the sum in front of its end
  * (spool_sum.h); a sealed file is made of the same pieces, each head and tail
- * written once. */
+ * written once, and the first resource with the run's summary (summary.h). */
 #ifndef ARCHIVE_GROUP_H
 #define ARCHIVE_GROUP_H
 
@@ -41,6 +41,13 @@ void groups_fini(struct groups *groups);
 /* The group of a span, made when it is new. -EBADMSG: resource or scope are no
  * protobuf messages. -ENOMEM. */
 int groups_find(struct groups *groups, const struct finished_span *span, uint32_t *ret_group);
+
+/* The Resource message it was printed from. */
+struct bytes group_resource(const struct group *group);
+
+/* Appends its resource_head with a summary's attributes (summary.h) behind its own.
+ * -ENOMEM. */
+int group_print_first_head(struct buf *out, const struct group *group, struct bytes summary);
 
 struct bytes group_resource_head(const struct group *group);
 struct bytes group_scope_head(const struct group *group);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NONE UINT32_MAX
 #define UNKNOWN UINT32_MAX
 #define WALKING (UINT32_MAX - 1)
 #define PASSED_OVER (UINT32_MAX - 2)
@@ -22,17 +21,6 @@ struct group_place {
 	struct place resource; /* of the resource's earliest span */
 	struct place first;    /* of its own */
 	uint32_t group;
-};
-
-struct layout {
-	const struct spool_entry *entries;
-	uint32_t count;
-	uint32_t taken;
-	uint32_t *depths;
-	uint32_t *by_id; /* the entries that are taken; open addressing, half full */
-	uint32_t mask;
-	uint64_t seed;
-	uint32_t *ranks; /* of groups */
 };
 
 static int place_compare(const struct place *a, const struct place *b)
@@ -60,9 +48,19 @@ static uint32_t *find_slot(const struct layout *layout, uint64_t span_id)
 	for (;; at++) {
 		uint32_t *slot = &layout->by_id[at & layout->mask];
 
-		if (*slot == NONE || layout->entries[*slot].span_id == span_id)
+		if (*slot == LAYOUT_NONE || layout->entries[*slot].span_id == span_id)
 			return slot;
 	}
+}
+
+uint32_t layout_find(const struct layout *layout, uint64_t span_id)
+{
+	return *find_slot(layout, span_id);
+}
+
+bool layout_takes(const struct layout *layout, uint32_t entry)
+{
+	return layout->depths[entry] != PASSED_OVER;
 }
 
 static bool says_more(const struct spool_entry *a, const struct spool_entry *b)
@@ -79,7 +77,7 @@ static void take_one_of_each(struct layout *layout)
 		uint32_t *slot = find_slot(layout, layout->entries[i].span_id);
 
 		layout->depths[i] = UNKNOWN;
-		if (*slot == NONE) {
+		if (*slot == LAYOUT_NONE) {
 			*slot = i;
 			layout->taken++;
 		} else if (says_more(&layout->entries[i], &layout->entries[*slot])) {
@@ -98,10 +96,10 @@ static uint32_t tied_parent(const struct layout *layout, uint32_t entry)
 	uint32_t parent;
 
 	if (!span->parent_id)
-		return NONE;
-	parent = *find_slot(layout, span->parent_id);
-	if (parent == NONE || layout->entries[parent].start_ns != span->start_ns)
-		return NONE;
+		return LAYOUT_NONE;
+	parent = layout_find(layout, span->parent_id);
+	if (parent == LAYOUT_NONE || layout->entries[parent].start_ns != span->start_ns)
+		return LAYOUT_NONE;
 	return parent;
 }
 
@@ -112,12 +110,12 @@ static void find_depth(struct layout *layout, uint32_t entry)
 {
 	uint32_t length = 0, at = entry, depth = 0;
 
-	while (at != NONE && layout->depths[at] == UNKNOWN) {
+	while (at != LAYOUT_NONE && layout->depths[at] == UNKNOWN) {
 		layout->depths[at] = WALKING;
 		length++;
 		at = tied_parent(layout, at);
 	}
-	if (at != NONE && layout->depths[at] != WALKING)
+	if (at != LAYOUT_NONE && layout->depths[at] != WALKING)
 		depth = layout->depths[at] + 1;
 	for (at = entry; length > 0; at = tied_parent(layout, at))
 		layout->depths[at] = depth + --length;
@@ -153,6 +151,24 @@ static void rank_groups(const struct layout *layout, const struct groups *groups
 	qsort(places, groups->count, sizeof(*places), group_compare);
 	for (uint32_t rank = 0; rank < groups->count; rank++)
 		layout->ranks[places[rank].group] = rank;
+}
+
+/* Groups without a span that is taken stand behind all others. */
+static int note_resources(const struct groups *groups, const struct group_place *places,
+			  struct tally *tally)
+{
+	uint32_t resource = UINT32_MAX;
+
+	tally->resources = calloc(groups->count, sizeof(*tally->resources));
+	if (!tally->resources)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < groups->count && places[i].first.entry != UINT32_MAX; i++) {
+		if (groups->at[places[i].group].resource == resource)
+			continue;
+		resource = groups->at[places[i].group].resource;
+		tally->resources[tally->resource_count++] = resource;
+	}
+	return 0;
 }
 
 static bool stands_before(const struct layout *layout, uint32_t a, uint32_t b)
@@ -246,8 +262,19 @@ static void take_all(struct layout *layout, uint32_t *order)
 	}
 }
 
+static int add_up(const struct layout *layout, const struct groups *groups,
+		  const struct group_place *places, struct tally *tally)
+{
+	int r;
+
+	if (!tally)
+		return 0;
+	r = note_resources(groups, places, tally);
+	return r < 0 ? r : tally_spans(tally, layout);
+}
+
 int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *entries,
-		uint32_t count, const struct groups *groups, uint64_t seed)
+		uint32_t count, const struct groups *groups, uint64_t seed, struct tally *tally)
 {
 	struct layout layout = {.entries = entries, .count = count, .seed = seed};
 	struct group_place *places;
@@ -260,14 +287,16 @@ int layout_make(uint32_t *order, uint32_t *ret_taken, const struct spool_entry *
 	places = calloc(groups->count, sizeof(*places));
 	other = calloc(count, sizeof(*other));
 	r = allocate(&layout, groups);
-	if (r == 0 && places && other) {
+	if (!places || !other)
+		r = -ENOMEM;
+	if (r == 0) {
 		take_all(&layout, order);
 		rank_groups(&layout, groups, places, order);
 		sort_entries(&layout, order, other);
-		*ret_taken = layout.taken;
-	} else {
-		r = -ENOMEM;
+		r = add_up(&layout, groups, places, tally);
 	}
+	if (r == 0)
+		*ret_taken = layout.taken;
 	free(layout.by_id);
 	free(layout.depths);
 	free(layout.ranks);

@@ -1,10 +1,11 @@
 /* A sealed file read back, because a span came for its run. It becomes a spool
  * again, span by span through the one OTLP form. If sealing that spool would
- * give exactly the file, it is what was sealed and will be replaced; if not,
- * somebody changed it: it is kept aside, and what it says is used. */
+ * give exactly the file, with the summary it has, it is what was sealed and will be
+ * replaced; if not, somebody changed it: it is kept aside, and what it says is used. */
 #include "archive/document.h"
 #include "archive/document_stream.h"
 #include "archive/stage.h"
+#include "archive/summary.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,8 @@ struct reopening {
 	struct spool *into;
 	bool skip_known; /* spans that are in `into` already */
 	uint32_t strangers;
+	bool begun;
+	struct buf summary; /* of the first resource */
 };
 
 static int read_text(struct archive *archive, int fd, off_t size, struct buf *text)
@@ -44,8 +47,11 @@ static int take_span(void *arg, const struct finished_span *span)
 	int r;
 
 	r = span_facts_read(&facts, span->span);
+	if (r >= 0 && !reopening->begun)
+		r = summary_split(&reopening->summary, span->resource, true);
 	if (r < 0)
 		return r;
+	reopening->begun = true;
 	if (memcmp(facts.trace_id, reopening->run->trace_id, 16) != 0) {
 		reopening->strangers++;
 		return 0;
@@ -95,8 +101,8 @@ static int publish(struct run *run, struct spool *fresh)
 }
 
 /* Would sealing `spool` give just this file? */
-static int is_what_was_sealed(struct spool *spool, int fd, off_t file_size,
-			      const struct index_entry *entry)
+static int is_what_was_sealed(struct spool *spool, struct bytes summary, int fd,
+			      off_t file_size, const struct index_entry *entry)
 {
 	struct seal seal;
 	int r;
@@ -104,6 +110,8 @@ static int is_what_was_sealed(struct spool *spool, int fd, off_t file_size,
 	if (spool->count == 0)
 		return 0;
 	r = seal_begin(&seal, spool, fd, true);
+	if (r >= 0)
+		r = seal_summarize(&seal, summary);
 	if (r < 0)
 		return r;
 	do
@@ -118,9 +126,10 @@ static int is_what_was_sealed(struct spool *spool, int fd, off_t file_size,
 }
 
 /* What an editor left: whatever can be read of it. */
-static int read_edited(struct run *run, int fd, struct spool *fresh)
+static int read_edited(struct reopening *reopening, int fd)
 {
-	struct reopening reopening = {.run = run, .into = fresh};
+	struct run *run = reopening->run;
+	struct spool *fresh = reopening->into;
 	struct document_result result;
 	struct buf text = BUF_INIT;
 	int r;
@@ -128,29 +137,43 @@ static int read_edited(struct run *run, int fd, struct spool *fresh)
 	r = spool_remove(fresh);
 	spool_fini(fresh);
 	begin_hidden(run, fresh);
-	reopening.into = fresh;
+	reopening->begun = false;
+	buf_reset(&reopening->summary);
 	if (r >= 0)
 		r = read_text(run->archive, fd, run->file.size, &text);
 	if (r >= 0)
-		r = document_each(buf_bytes(&text), take_span, &reopening, &result);
+		r = document_each(buf_bytes(&text), take_span, reopening, &result);
 	buf_fini(&text);
 	return r == -EBADMSG || r == -EFBIG ? 0 : r;
 }
 
-/* 1: the file is what was sealed; 0: it is not, and `fresh` has what it says. */
-static int read_file(struct run *run, int fd, const struct index_entry *entry,
-		     struct spool *fresh)
+/* 1: the file is what was sealed; 0: it is not, and the spool has what it says. */
+static int read_file(struct reopening *reopening, int fd, const struct index_entry *entry)
 {
-	struct reopening reopening = {.run = run, .into = fresh};
+	struct run *run = reopening->run;
 	struct document_result result;
 	int r;
 
-	r = document_stream(run->archive->env, fd, take_span, &reopening, &result);
+	r = document_stream(run->archive->env, fd, take_span, reopening, &result);
 	if (r == -EBADMSG)
-		return read_edited(run, fd, fresh);
-	if (r < 0 || reopening.strangers)
+		return read_edited(reopening, fd);
+	if (r < 0 || reopening->strangers)
 		return r < 0 ? r : 0;
-	return is_what_was_sealed(fresh, fd, run->file.size, entry);
+	return is_what_was_sealed(reopening->into, buf_bytes(&reopening->summary), fd,
+				  run->file.size, entry);
+}
+
+static int read_and_remember(struct run *run, int fd, const struct index_entry *entry,
+			     struct spool *fresh)
+{
+	struct reopening reopening = {.run = run, .into = fresh};
+	int same, r;
+
+	same = r = read_file(&reopening, fd, entry);
+	if (r >= 0)
+		r = summarize_remember(run, &fresh->groups, buf_bytes(&reopening.summary));
+	buf_fini(&reopening.summary);
+	return r < 0 ? r : same;
 }
 
 /* Line by line into the spool there is. */
@@ -170,6 +193,7 @@ int run_add_missing(struct run *run, struct spool *other)
 			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
 	}
 	buf_fini(&line);
+	buf_fini(&reopening.summary);
 	return r;
 }
 
@@ -192,6 +216,7 @@ int run_renew_spool(struct run *run)
 			r = document_each(buf_bytes(&line), take_span, &reopening, &result);
 	}
 	buf_fini(&line);
+	buf_fini(&reopening.summary);
 	if (r >= 0)
 		r = spool_flush(&fresh);
 	if (r >= 0)
@@ -213,7 +238,7 @@ static int unite(struct run *run, int fd, const struct index_entry *entry)
 	int same, r;
 
 	begin_hidden(run, &fresh);
-	same = r = read_file(run, fd, entry, &fresh);
+	same = r = read_and_remember(run, fd, entry, &fresh);
 	if (r >= 0) {
 		run->archived = fresh.count;
 		run->superseded = 0;

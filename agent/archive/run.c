@@ -134,6 +134,7 @@ void run_free(struct run *run)
 	*link = run->hash_next;
 	unlink_name(run);
 	missing_forget(run);
+	summarize_forget(run);
 	if (archive->checkpoint_at == run)
 		archive->checkpoint_at = run->next;
 	if (run->prev)
@@ -409,6 +410,7 @@ void run_note(struct run *run, const struct span_facts *facts)
 {
 	const struct archive_options *options = &run->archive->options;
 
+	summarize_note(run, facts);
 	if (facts->parent_id || run->root_matches)
 		return;
 	for (uint32_t i = 0; i < options->root_count; i++)

@@ -15,12 +15,14 @@ int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
 
 	*seal = (struct seal){
 		.spool = spool, .fd = fd, .compare = compare, .covered = spool->count};
+	seal->tally.notes = &spool->notes;
 	buf_init(&seal->out);
+	buf_init(&seal->first_head);
 	seal->order = calloc(spool->count, sizeof(*seal->order));
 	seal->window = malloc(SEAL_BUFFER_BYTES);
 	r = seal->order && seal->window
 		    ? layout_make(seal->order, &seal->count, spool->entries, spool->count,
-				  &spool->groups, spool->files->seed)
+				  &spool->groups, spool->files->seed, &seal->tally)
 		    : -ENOMEM;
 	if (r < 0)
 		seal_fini(seal);
@@ -30,10 +32,26 @@ int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare)
 void seal_fini(struct seal *seal)
 {
 	buf_fini(&seal->out);
+	buf_fini(&seal->first_head);
+	tally_fini(&seal->tally);
 	free(seal->order);
 	free(seal->window);
 	seal->order = NULL;
 	seal->window = NULL;
+}
+
+static const struct group *group_at(const struct seal *seal, uint32_t place)
+{
+	return &seal->spool->groups.at[seal->spool->entries[seal->order[place]].group];
+}
+
+int seal_summarize(struct seal *seal, struct bytes summary)
+{
+	int r = group_print_first_head(&seal->first_head, group_at(seal, 0), summary);
+
+	if (r < 0)
+		seal_fini(seal);
+	return r;
 }
 
 static struct env *seal_env(const struct seal *seal)
@@ -179,15 +197,11 @@ static int put_between(struct seal *seal, const struct group *before, const stru
 	if (r >= 0)
 		r = put(seal, bytes_of(!before ? GROUP_OPEN : !group ? GROUP_CLOSE : ","));
 	if (r >= 0 && group && !same_resource)
-		r = put(seal, group_resource_head(group));
+		r = put(seal,
+			before ? group_resource_head(group) : buf_bytes(&seal->first_head));
 	if (r >= 0 && group)
 		r = put(seal, group_scope_head(group));
 	return r;
-}
-
-static const struct group *group_at(const struct seal *seal, uint32_t place)
-{
-	return &seal->spool->groups.at[seal->spool->entries[seal->order[place]].group];
 }
 
 static int put_span(struct seal *seal)

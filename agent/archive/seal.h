@@ -21,6 +21,8 @@ struct seal {
 	uint32_t damaged; /* spans of the spool found to be so */
 	uint64_t size;	  /* bytes written (or compared) so far */
 	uint32_t crc;	  /* CRC32C of them */
+	struct tally tally;
+	struct buf first_head; /* of the first resource, with the summary */
 	struct buf out;
 	uint8_t *window; /* of the spool, so that short spans cost no read each */
 	uint64_t window_at;
@@ -29,6 +31,9 @@ struct seal {
 
 /* The spool must have a span. -ENOMEM. */
 int seal_begin(struct seal *seal, struct spool *spool, int fd, bool compare);
+/* Before the first step: the attributes of the run's summary, which may be none. -ENOMEM;
+ * then seal_fini(). */
+int seal_summarize(struct seal *seal, struct bytes summary);
 /* Frees memory; covered, count, size and crc stay readable. */
 void seal_fini(struct seal *seal);
 

@@ -57,6 +57,7 @@ static void forget_spans(struct run *run)
 	run->known_number =
 		run->last_number > run->known_number ? run->last_number : run->known_number;
 	run->archived = run->superseded = 0;
+	summarize_forget(run);
 	/* One that was asked for spans that are still to come stays asked for. */
 	run->seal_wanted = run->seal_wanted && run->seal_number > archive->pushed;
 	run->alone_due_ns = 0;
@@ -119,6 +120,8 @@ static int begin_copy(struct run *run)
 	run->seal_fd = r;
 	run->copy_number = run->last_number;
 	r = seal_begin(&run->seal, &run->spool, run->seal_fd, false);
+	if (r >= 0)
+		r = summarize(run, &run->seal);
 	if (r < 0) {
 		sealing_abandon(run);
 		return r;

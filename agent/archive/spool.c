@@ -14,6 +14,8 @@
 #define SPAN (&opentelemetry__proto__trace__v1__span__descriptor)
 /* More is not kept for the next. */
 #define SPARE_BYTES_MAX ((size_t)2 * SPOOL_WRITE_BYTES)
+/* No file system has larger files. */
+#define OFFSET_MASK ((UINT64_C(1) << SPOOL_OFFSET_BITS) - 1)
 
 int spool_files_init(struct spool_files *files, struct archive_dir *directory, uint32_t max,
 		     uint64_t seed)
@@ -148,6 +150,7 @@ void spool_fini(struct spool *spool)
 	spool_drop_fresh(spool);
 	buf_fini(&spool->waiting);
 	groups_fini(&spool->groups);
+	notes_fini(&spool->notes);
 	by_id_forget(spool);
 	free(spool->entries);
 	spool->entries = NULL;
@@ -169,6 +172,29 @@ static int reserve_entry(struct spool *spool)
 	return 0;
 }
 
+/* Forgets the entries that `keeps` does not want, with their notes. */
+static void keep_entries(struct spool *spool, bool (*keeps)(const struct spool *spool,
+							    const struct spool_entry *entry))
+{
+	struct span_note *note = spool->notes.at, *kept_note = note;
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < spool->count; i++) {
+		struct spool_entry entry = spool->entries[i];
+
+		if (keeps(spool, &entry)) {
+			if (entry.noted) {
+				*kept_note = *note;
+				(kept_note++)->entry = kept;
+			}
+			spool->entries[kept++] = entry;
+		}
+		note += entry.noted;
+	}
+	spool->count = kept;
+	spool->notes.count = (uint32_t)(kept_note - spool->notes.at);
+}
+
 /* A line as it was printed. */
 struct printed {
 	uint32_t group, crc;
@@ -178,16 +204,20 @@ struct printed {
 static void add_entry(struct spool *spool, const struct span_facts *facts,
 		      const struct printed *printed)
 {
-	spool->entries[spool->count++] = (struct spool_entry){
-		.offset = spool->written + printed->start,
+	struct spool_entry *entry = &spool->entries[spool->count];
+
+	*entry = (struct spool_entry){
+		.offset = (spool->written + printed->start) & OFFSET_MASK,
 		.start_ns = facts->start_ns,
 		.span_id = facts->span_id,
 		.parent_id = facts->parent_id,
 		.length = (uint32_t)(printed->end - printed->start),
 		.crc = printed->crc,
-		.group = printed->group & UINT32_C(0x3fffffff),
+		.group = printed->group & (SPOOL_GROUPS_MAX - 1),
 		.ended_by_us = facts->ended_by_us,
+		.error = facts->error,
 	};
+	notes_add(&spool->notes, entry, spool->count++, facts);
 	if (spool->by_id && spool->count <= spool->by_id_mask / 2)
 		by_id_put(spool, spool->count - 1);
 	else
@@ -224,7 +254,8 @@ static int print_line(struct spool *spool, struct buf *out, const struct finishe
 	printed.start = out->len;
 	r = buf_failed(out) ? -ENOMEM : otlp_json_print_filled(out, SPAN, span->span);
 	printed.end = out->len;
-	if (r >= 0 && printed.end - printed.start > UINT32_MAX)
+	if (r >= 0 &&
+	    (printed.end - printed.start > UINT32_MAX || printed.group >= SPOOL_GROUPS_MAX))
 		r = -EBADMSG;
 	if (r >= 0) {
 		print_end(out, group, &printed);
@@ -246,6 +277,8 @@ int spool_add(struct spool *spool, const struct finished_span *span,
 	int r;
 
 	r = reserve_entry(spool);
+	if (r >= 0)
+		r = notes_reserve(&spool->notes);
 	if (r < 0)
 		return r;
 	if (spool->waiting.cap == 0) {
@@ -262,7 +295,7 @@ int spool_add(struct spool *spool, const struct finished_span *span,
 void spool_drop_last(struct spool *spool)
 {
 	by_id_forget(spool);
-	spool->count--;
+	spool->notes.count -= spool->entries[--spool->count].noted;
 }
 
 /* An idle run keeps no memory but its index; the busy one whose turn is next
@@ -349,17 +382,19 @@ bool spool_crc_is_right(const struct spool *spool, const struct spool_entry *ent
 	return crc32c(crc, tail.at, tail.len) == entry->crc;
 }
 
+static bool is_whole(const struct spool *spool, const struct spool_entry *entry)
+{
+	(void)spool;
+	return !entry->damaged;
+}
+
 uint32_t spool_drop_damaged(struct spool *spool)
 {
-	uint32_t kept = 0, dropped;
+	uint32_t before = spool->count;
 
 	by_id_forget(spool);
-	for (uint32_t i = 0; i < spool->count; i++)
-		if (!spool->entries[i].damaged)
-			spool->entries[kept++] = spool->entries[i];
-	dropped = spool->count - kept;
-	spool->count = kept;
-	return dropped;
+	keep_entries(spool, is_whole);
+	return before - spool->count;
 }
 
 int spool_line(struct spool *spool, uint32_t i, struct buf *out)
@@ -469,20 +504,19 @@ int spool_has(struct spool *spool, const struct finished_span *span,
 	return r == -EBADMSG ? 0 : r;
 }
 
+static bool is_waiting(const struct spool *spool, const struct spool_entry *entry)
+{
+	return entry->offset >= spool->written;
+}
+
 void spool_forget_written(struct spool *spool)
 {
-	uint32_t kept = 0;
-
 	spool_close(spool);
 	spool_drop_fresh(spool);
 	by_id_forget(spool);
-	for (uint32_t i = 0; i < spool->count; i++) {
-		if (spool->entries[i].offset < spool->written)
-			continue;
-		spool->entries[kept] = spool->entries[i];
-		spool->entries[kept++].offset -= spool->written;
-	}
-	spool->count = kept;
+	keep_entries(spool, is_waiting);
+	for (uint32_t i = 0; i < spool->count; i++)
+		spool->entries[i].offset -= spool->written & OFFSET_MASK;
 	spool->written = 0;
 	spool->read_tries = 0;
 	spool->exists = false;

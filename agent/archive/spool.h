@@ -59,6 +59,7 @@ struct spool {
 	struct spool_entry *entries;
 	uint32_t count;
 	uint32_t cap;
+	struct span_notes notes; /* of entries that are `noted` */
 	struct groups groups;
 	/* Places of entries by span id, open addressing; made when spool_has()
 	 * is first asked. */

@@ -1,5 +1,5 @@
 /* The inside of the archive stage: what archive.c, run.c, turns.c, sealing.c,
- * checkpoint.c, reopen.c, recover.c, take_up.c and missing.c share.
+ * summarize.c, checkpoint.c, reopen.c, recover.c, take_up.c and missing.c share.
  *
  * A run's life:
  *
@@ -44,6 +44,15 @@ struct unsafe {
 	uint64_t number;
 };
 
+/* For the summary, by its root span; no more than that has room for. */
+struct run_said {
+	bool any;
+	uint64_t start_ns; /* of that span */
+	struct buf name, goal;
+};
+
+struct run_before; /* summarize.c */
+
 struct run {
 	struct archive *archive;
 	struct run *hash_next, *name_next;
@@ -73,9 +82,11 @@ struct run {
 	bool doubt_sync;       /* they are no safer for being in it: it was not synced */
 	bool edited;	       /* its file was changed: compare by span id alone */
 	bool root_matches;     /* a root of it is in archive.roots */
-	uint32_t missing;      /* spans that its spool lost, not yet given up */
-	uint32_t archived;     /* entries of the spool that the sealed file covers, */
-	uint32_t superseded;   /* so many of them by another one of their span id */
+	struct run_said said;
+	struct run_before *before; /* the summary of its file, read back; NULL: none */
+	uint32_t missing;	   /* spans that its spool lost, not yet given up */
+	uint32_t archived;	   /* entries of the spool that the sealed file covers, */
+	uint32_t superseded;	   /* so many of them by another one of their span id */
 
 	bool recorded; /* an ARCHIVE frame exists, in `segment`, and says: */
 	uint64_t segment;
@@ -221,6 +232,14 @@ void sealing_again(struct run *run);
 bool sealing_can_step(const struct run *run);
 struct index_entry sealing_entry(const struct run *run);
 int sealing_index(struct run *run);
+
+/* summarize.c: the summary of the run for a seal that has begun. -ENOMEM; then the seal is
+ * finished. */
+int summarize(struct run *run, struct seal *seal);
+void summarize_note(struct run *run, const struct span_facts *facts);
+/* Its file was read back, and had this summary, or none. -ENOMEM. */
+int summarize_remember(struct run *run, const struct groups *groups, struct bytes summary);
+void summarize_forget(struct run *run);
 
 /* checkpoint.c: see there for the payload of an ARCHIVE frame. */
 enum frame_kind {

@@ -23,6 +23,10 @@ import threading
 import time
 import traceback
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from checking import check
+from summary import check_summary, take_summary
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 PATIENCE_S = 30
@@ -32,11 +36,6 @@ IDS = ("traceId", "spanId", "parentSpanId")
 
 class Skip(Exception):
     """The test cannot run here; the text says why."""
-
-
-def check(condition, message):
-    if not condition:
-        raise AssertionError(message)
 
 
 def wait_for(question, what, timeout=PATIENCE_S):
@@ -501,7 +500,7 @@ def check_groups(document):
 
 
 def read_archive(path, judge=True):
-    """The document, after all archive rules that a reader can see."""
+    """The document, after all archive rules that a reader can see, without its summary."""
     raw = pathlib.Path(path).read_bytes()
     check(raw.startswith(b'{"resourceSpans":['), "A1, A3, A13: how the file begins")
     check(raw.endswith(b"\n") and raw.count(b"\n") == 1, "A2, A11: not one line")
@@ -518,7 +517,13 @@ def read_archive(path, judge=True):
     check_groups(document)
     if judge:
         parse_by_protobuf(document)
+    check_summary(document, take_summary(document))
     return document
+
+
+def summary_of(path):
+    """What the file's summary says."""
+    return take_summary(json.loads(pathlib.Path(path).read_bytes()))
 
 
 def parse_by_protobuf(document):

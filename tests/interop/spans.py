@@ -93,6 +93,12 @@ def span_of(span):
     }
 
 
+def without_summary(attributes):
+    """Of an archive's first resource: what its process said."""
+    return [attribute for attribute in attributes or []
+            if not attribute["key"].startswith("spanring.run.")]
+
+
 def spans_of(documents, schemas=True):
     """{span id: (span, scope, resource)} of OTLP/JSON documents, their schema URLs
     left out where told so."""
@@ -100,7 +106,7 @@ def spans_of(documents, schemas=True):
     for document in documents:
         for group in document.get("resourceSpans") or []:
             resource = group.get("resource") or {}
-            of_resource = (attributes_of(resource.get("attributes")),
+            of_resource = (attributes_of(without_summary(resource.get("attributes"))),
                            schemas and group.get("schemaUrl", ""),
                            number(resource, "droppedAttributesCount"))
             for part in group.get("scopeSpans") or []:

@@ -114,6 +114,24 @@ static bool on_awaited(void *arg, const uint8_t trace_id[16])
 	return world->awaited;
 }
 
+static void on_process(void *arg, const struct process_key *key, struct process_end *ret_end)
+{
+	const struct archive_world *world = arg;
+
+	assert_true(key->pid < WORLD_PROCESSES_MAX);
+	*ret_end = world->ends[key->pid];
+}
+
+static bool on_account(void *arg, const uint8_t trace_id[16], struct run_account *ret_account)
+{
+	const struct archive_world *world = arg;
+
+	(void)trace_id;
+	if (!world->account_lost)
+		*ret_account = world->account;
+	return !world->account_lost;
+}
+
 static void on_log(void *arg, int priority, const char *line)
 {
 	struct archive_world *world = arg;
@@ -135,6 +153,8 @@ void world_start(struct archive_world *world)
 		.state = on_state,
 		.sealed = on_sealed,
 		.awaited = on_awaited,
+		.process = on_process,
+		.account = on_account,
 		.log = on_log,
 		.arg = world,
 	};
@@ -191,6 +211,17 @@ static void put_attribute(struct buf *out, uint32_t field, const char *key, stru
 	pb_close(out, attribute);
 }
 
+static void put_number(struct buf *out, uint32_t field, const char *key, int64_t number)
+{
+	struct pb_nested attribute = pb_open(out, field, 64), value;
+
+	pb_bytes(out, 1, bytes_of(key));
+	value = pb_open(out, 2, 64);
+	pb_varint(out, 3, (uint64_t)number);
+	pb_close(out, value);
+	pb_close(out, attribute);
+}
+
 static struct bytes id_bytes(uint64_t id, uint8_t at[8])
 {
 	for (int i = 0; i < 8; i++)
@@ -212,6 +243,23 @@ static void put_span(struct buf *out, const struct span_recipe *recipe, const ui
 	pb_fixed64(out, 8, recipe->end_ns ? recipe->end_ns : recipe->start_ns + 1000);
 	if (recipe->text.len)
 		put_attribute(out, 9, recipe->key ? recipe->key : "text", recipe->text);
+	for (int i = 0; i < 2; i++)
+		if (recipe->count_keys[i])
+			put_number(out, 9, recipe->count_keys[i], recipe->counts[i]);
+	if (recipe->error)
+		pb_bytes(out, 15, (struct bytes){(const uint8_t[]){3 << 3, 2}, 2});
+}
+
+static void put_process(struct buf *out, uint8_t pid)
+{
+	char id[32];
+
+	if (!pid)
+		return;
+	(void)snprintf(id, sizeof id, "instance %u", pid);
+	put_attribute(out, 1, "service.instance.id", bytes_of(id));
+	put_number(out, 1, "spanring.uid", 1000);
+	put_number(out, 1, "spanring.pid", pid);
 }
 
 uint64_t world_add(struct archive_world *world, const struct span_recipe *recipe)
@@ -226,6 +274,7 @@ uint64_t world_add(struct archive_world *world, const struct span_recipe *recipe
 		      bytes_of(recipe->service ? recipe->service : "demo"));
 	if (recipe->module)
 		put_attribute(bytes, 1, "demo.module", bytes_of(recipe->module));
+	put_process(bytes, recipe->pid);
 	resource = bytes->len;
 	pb_bytes(bytes, 1, bytes_of(recipe->scope ? recipe->scope : "lib"));
 	scope = bytes->len;

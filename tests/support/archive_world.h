@@ -12,6 +12,7 @@
 #define WORLD_SPANS_MAX 40000
 #define WORLD_KEYS_MAX 64
 #define WORLD_SEALS_MAX 64
+#define WORLD_PROCESSES_MAX 16
 
 struct world_span {
 	struct finished_span span; /* its bytes are owned by `bytes` */
@@ -49,6 +50,9 @@ struct archive_world {
 	bool assembly_forgets; /* seals asked for once are not asked for again */
 	bool log_full;	       /* ops.state answers -ENOBUFS */
 	bool awaited;	       /* assembly knows of open spans: what ops.awaited answers */
+	struct process_end ends[WORLD_PROCESSES_MAX]; /* by the number of the process */
+	struct run_account account;
+	bool account_lost;
 	struct buf said;       /* all log lines */
 	char sealed_path[512]; /* the newest */
 	uint64_t sealed_spans;
@@ -64,10 +68,14 @@ struct span_recipe {
 	uint64_t start_ns, end_ns;
 	const char *service; /* of the resource */
 	const char *module;
+	uint8_t pid; /* of the resource, below WORLD_PROCESSES_MAX; 0: it has none */
 	const char *scope;
 	const char *scope_schema_url, *resource_schema_url;
 	const char *key;
 	struct bytes text; /* an attribute `key` or "text" */
+	const char *count_keys[2]; /* further attributes, numbers */
+	int64_t counts[2];
+	bool error; /* its status */
 };
 
 void world_init(struct archive_world *world);

@@ -85,13 +85,13 @@ static void any_spans_are_ordered_and_stay_so(void **state)
 	for (unsigned round = 0; round < 200; round++) {
 		for (uint32_t i = 0; i < SPANS; i++)
 			entries[i] = random_entry(&seed, i);
-		assert_int_equal(layout_make(order, &taken, entries, SPANS, &groups, 7), 0);
+		assert_int_equal(layout_make(order, &taken, entries, SPANS, &groups, 7, NULL), 0);
 		assert_int_equal(taken, SPANS);
 		assert_ordered(entries, order, &groups);
 		/* As if the file were read back: it keeps its order. */
 		for (uint32_t i = 0; i < SPANS; i++)
 			again[i] = entries[order[i]];
-		assert_int_equal(layout_make(order, &taken, again, SPANS, &groups, 7), 0);
+		assert_int_equal(layout_make(order, &taken, again, SPANS, &groups, 7, NULL), 0);
 		for (uint32_t i = 0; i < SPANS; i++)
 			assert_int_equal(order[i], i);
 	}
@@ -111,7 +111,7 @@ static void a_long_chain_that_started_together_stands_parents_first(void **state
 	for (uint32_t i = 0; i < LENGTH; i++)
 		entries[i] = (struct spool_entry){
 			.start_ns = 5, .span_id = LENGTH - i, .parent_id = LENGTH - i - 1};
-	assert_int_equal(layout_make(order, &taken, entries, LENGTH, &groups, 7), 0);
+	assert_int_equal(layout_make(order, &taken, entries, LENGTH, &groups, 7, NULL), 0);
 	for (uint32_t i = 0; i < LENGTH; i++)
 		assert_int_equal(order[i], LENGTH - 1 - i);
 	free(entries);
@@ -131,7 +131,7 @@ static void parents_in_a_loop_do_not_hold_it_up(void **state)
 
 	(void)state;
 	fill_groups(&groups, at);
-	assert_int_equal(layout_make(order, &taken, entries, 3, &groups, 7), 0);
+	assert_int_equal(layout_make(order, &taken, entries, 3, &groups, 7, NULL), 0);
 	assert_int_equal(order[0] + order[1] + order[2], 3);
 }
 
@@ -154,7 +154,7 @@ static void of_one_span_id_the_one_that_says_more_is_taken(void **state)
 
 	(void)state;
 	fill_groups(&groups, at);
-	assert_int_equal(layout_make(order, &taken, entries, 8, &groups, 7), 0);
+	assert_int_equal(layout_make(order, &taken, entries, 8, &groups, 7, NULL), 0);
 	assert_int_equal(taken, 4);
 	assert_memory_equal(order, expected, sizeof(expected));
 }

@@ -1,0 +1,6 @@
+"""What every test's statement goes through."""
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
