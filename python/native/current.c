@@ -8,13 +8,42 @@ static PyObject *variable, *get_method, *set_method, *reset_method;
 
 static PyTypeObject *current_type;
 
+static struct span_object *span_for(PyObject *object);
+
 struct span_object *current_span(void)
 {
-	PyObject *span = PyObject_CallFunctionObjArgs(get_method, NULL);
+	PyObject *current = PyObject_CallFunctionObjArgs(get_method, NULL);
+	struct span_object *span;
 
-	if (span && !span_check(span))
-		Py_CLEAR(span); /* None: nobody has set one here */
-	return (struct span_object *)span;
+	if (!current || span_check(current))
+		return (struct span_object *)current;
+	/* None: nobody has set one here. Else the place of a span that is not ours. */
+	span = current == Py_None ? NULL : span_for(current);
+	Py_DECREF(current);
+	return span;
+}
+
+static void replace(PyObject **method, PyObject *with)
+{
+	PyObject *before = *method;
+
+	*method = Py_NewRef(with);
+	Py_XDECREF(before);
+}
+
+/* Another keeper of the current span, for spanring.otel. A span that is current
+ * already keeps the token of the keeper before, so the new reset() must know it. */
+PyObject *current_keep(PyObject *module, PyObject *arguments)
+{
+	PyObject *get, *set, *reset;
+
+	(void)module;
+	if (!PyArg_ParseTuple(arguments, "OOO", &get, &set, &reset))
+		return NULL;
+	replace(&get_method, get);
+	replace(&set_method, set);
+	replace(&reset_method, reset);
+	Py_RETURN_NONE;
 }
 
 /* ---- the context manager -------------------------------------------------------------- */

@@ -310,6 +310,7 @@ PyMethodDef library_methods[] = {
 	{"run_end", FAST(library_run_end), METH_FASTCALL | METH_KEYWORDS, NULL},
 	{"current_span", current_get, METH_NOARGS,
 	 "current_span()\n--\n\nThe current span, or one that records nothing."},
+	{"keep_current_span", current_keep, METH_VARARGS, NULL},
 	{"use_span", FAST(current_use), METH_FASTCALL | METH_KEYWORDS,
 	 "use_span(span, end_on_exit=False, record_exception=True, "
 	 "set_status_on_exception=True)\n--\n\n"

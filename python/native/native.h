@@ -151,6 +151,11 @@ PyObject *current_use(PyObject *module, PyObject *const *arguments, Py_ssize_t c
 		      PyObject *names);
 PyObject *current_get(PyObject *module, PyObject *unused);
 
+/* keep_current_span(get, set, reset): where the current span is kept from now on.
+ * They do what the context variable's methods do: get() returns a Span, the place of
+ * another library's span, or None; set(span) a token; reset(token) puts back. */
+PyObject *current_keep(PyObject *module, PyObject *arguments);
+
 /* A new reference to the context's span, or NULL: there is none (without an
  * exception), or an exception. */
 struct span_object *current_span(void);

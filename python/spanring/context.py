@@ -105,8 +105,8 @@ def _run_under(span: _native.Span, header: Optional[str], function: Callable[...
 
 def _carrying_submit(self: concurrent.futures.ThreadPoolExecutor, fn: Callable[..., Any], /,
                      *args: Any, **kwargs: Any) -> "concurrent.futures.Future[Any]":
-    span = _native.current_variable.get()
-    if span is None:
+    span = _native.current_span()
+    if span is _native.INVALID_SPAN:
         return _plain_submit(self, fn, *args, **kwargs)
     return _plain_submit(self, _run_under, span, baggage.header(), fn, *args, **kwargs)
 
