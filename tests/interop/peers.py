@@ -131,6 +131,11 @@ def python():
     return once("python", wanted, make) / "venv/bin/python3"
 
 
+def package():
+    """Where the build has put our own package for Python."""
+    return str(pathlib.Path(os.environ["BUILD"]) / "python")
+
+
 def javascript():
     """What to start a JavaScript file of this directory with."""
     need("node", "Node.js 18 or newer is needed")

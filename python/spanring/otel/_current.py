@@ -1,0 +1,41 @@
+"""One current span for both APIs.
+
+OpenTelemetry keeps its current span in its own context; ours is in a context
+variable. Once a provider of ours exists, OpenTelemetry's context is where the current
+span is kept, whichever API makes it current: spans nest as the program does, and each
+API sees the other's."""
+import contextvars
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+
+from .. import _native
+from ._span import Span
+
+_own = _native.current_variable
+
+
+def _get():
+    """For our own API: a native span, something with its place, or None."""
+    span = trace.get_current_span()
+    if isinstance(span, Span):
+        return span.native
+    place = span.get_span_context()
+    return place if place.is_valid else _own.get()
+
+
+def _set(native):
+    return context_api.attach(trace.set_span_in_context(Span.around(native)))
+
+
+def _reset(token):
+    # Not context_api.detach(): it logs when a generator is closed elsewhere.
+    if isinstance(token, contextvars.Token):
+        token.var.reset(token)
+    else:
+        context_api.detach(token)
+
+
+def share():
+    """May be called again; a span that is current already stays so."""
+    _native.keep_current_span(_get, _set, _reset)

@@ -1,0 +1,43 @@
+"""Span processors of OpenTelemetry's SDK on spans of ours: they may set attributes when a
+span starts, and see it whole when it has ended. What they return changes nothing: the
+span was recorded when it was said."""
+import time
+import warnings
+
+from opentelemetry import trace
+
+
+class Recorder:
+    """The events and links of one span, kept because a processor may read them."""
+
+    def __init__(self, links):
+        self.events = []
+        self.links = list(links or ())
+
+    def event(self, name, attributes, timestamp):
+        from opentelemetry.sdk.trace import Event
+        self.events.append(Event(name, dict(attributes or {}), timestamp or time.time_ns()))
+
+    def link(self, context, attributes):
+        self.links.append(trace.Link(context, dict(attributes or {})))
+
+
+def readable(span):
+    """The ReadableSpan that on_end() is given."""
+    from opentelemetry.sdk.trace import ReadableSpan
+    return ReadableSpan(
+        name=span.name, context=span.get_span_context(), parent=span.parent,
+        resource=span.resource, attributes=dict(span.attributes), events=span.events,
+        links=span.links, kind=span.kind, status=span.status, start_time=span.start_time,
+        end_time=span.end_time, instrumentation_scope=span.instrumentation_scope)
+
+
+def warn_of_exporter(processor):
+    """Says once that a processor sends by OTLP what the agent sends as well."""
+    exporter = getattr(processor, "span_exporter", None)
+    if type(exporter).__module__.startswith("opentelemetry.exporter.otlp"):
+        warnings.warn(
+            f"every span is exported twice: by {type(exporter).__name__} of this process, and "
+            "by spanringd. Remove the processor with the exporter; spanringd's export.endpoint "
+            "(or OTEL_EXPORTER_OTLP_ENDPOINT in its environment) says where spans go.",
+            RuntimeWarning, stacklevel=3)

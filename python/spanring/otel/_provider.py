@@ -1,0 +1,161 @@
+"""OpenTelemetry's TracerProvider and Tracer. The process has one resource and one ring:
+several providers share them."""
+import time
+import types
+import warnings
+
+import spanring
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+from opentelemetry.util._decorator import _agnosticcontextmanager
+
+from .._configure import options_given
+from . import _current, _processors
+from ._span import Span
+
+_NOT_TAKEN = {
+    "sampler": "OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say what is sampled",
+    "id_generator": "ids are made by spanring",
+    "span_limits": "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its like say the limits",
+    "active_span_processor": "add_span_processor() takes processors",
+}
+
+
+class TracerProvider(trace.TracerProvider):
+    """What OpenTelemetry's API is given: trace.set_tracer_provider(TracerProvider()).
+
+    `resource` is a Resource of OpenTelemetry's SDK or a dict of attributes. Without one it
+    is made of OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and what is found out about the
+    process. It is the process's: only the first provider, and nothing that configured
+    spanring before, can say it."""
+
+    def __init__(self, *, resource=None, shutdown_on_exit=True, **others):
+        for name, value in others.items():
+            if name not in _NOT_TAKEN:
+                raise TypeError(f"TracerProvider() got an unexpected argument '{name}'")
+            if value is not None:
+                raise TypeError(f"spanring.otel.TracerProvider() takes no {name}: "
+                                f"{_NOT_TAKEN[name]}")
+        del shutdown_on_exit  # nothing is lost at exit
+        self.processors = ()
+        self.resource = _configure(resource)
+        _current.share()
+
+    def get_tracer(self, instrumenting_module_name, instrumenting_library_version=None,
+                   schema_url=None, attributes=None):
+        return Tracer(self, instrumenting_module_name or "", instrumenting_library_version,
+                      schema_url, attributes)
+
+    def add_span_processor(self, span_processor):
+        """A processor of OpenTelemetry's SDK: it may set attributes in on_start(), and
+        on_end() gets the span as it became. It cannot hold a span back."""
+        _processors.warn_of_exporter(span_processor)
+        self.processors += (span_processor,)
+
+    def force_flush(self, timeout_millis=30000):
+        """Waits until the agent has logged what was said; not needed for its safety."""
+        done = [processor.force_flush(timeout_millis) for processor in self.processors]
+        return spanring.flush(timeout_millis / 1000) and all(one is not False for one in done)
+
+    def shutdown(self):
+        """Ends tracing in this process; the agent ends what is still open."""
+        for processor in self.processors:
+            processor.shutdown()
+        spanring.shutdown()
+
+    # ---- for Span --------------------------------------------------------------------
+
+    def started(self, span, context):
+        for processor in self.processors:
+            processor.on_start(span, parent_context=context)
+
+    def ending(self, span):
+        for processor in self.processors:
+            if hasattr(processor, "_on_ending"):
+                processor._on_ending(span)
+
+    def ended(self, span):
+        view = _processors.readable(span)
+        for processor in self.processors:
+            processor.on_end(view)
+
+
+class Tracer(trace.Tracer):
+    """Made by a provider's get_tracer()."""
+
+    def __init__(self, provider, name, version, schema_url, attributes):
+        self.provider = provider
+        self.scope = types.SimpleNamespace(name=name, version=version, schema_url=schema_url,
+                                           attributes=attributes)
+        self._native = spanring.get_tracer(name, version, schema_url, attributes)
+
+    def start_span(self, name, context=None, kind=SpanKind.INTERNAL, attributes=None, links=None,
+                   start_time=None, record_exception=True, set_status_on_exception=True):
+        parent = trace.get_current_span(context)
+        place = None
+        if isinstance(parent, Span):
+            given = parent.native
+        else:
+            place = parent.get_span_context()
+            given = place if place.is_valid else None
+        native = self._native.start_span(
+            name, parent=given, kind=kind.value + 1, attributes=attributes,
+            links=[link for link in links if _is_link(link)] if links else None,
+            start_time=start_time,
+            # A context that was given and names no span asks for a root.
+            root=given is None and context is not None)
+        span = Span(native)
+        if not native.is_recording():
+            # It still stands for its parent, or for the trace that it would have begun.
+            return span if span.get_span_context().trace_id else trace.INVALID_SPAN
+        span.tracer = self
+        span.name = name
+        span.kind = kind
+        span.parent = place or (parent.get_span_context() if given else None)
+        span.start_time = start_time or time.time_ns()
+        span._attributes = dict(attributes) if attributes else {}
+        span._records_exception = record_exception
+        span._sets_status = set_status_on_exception
+        if self.provider.processors:
+            span._recorder = _processors.Recorder(links)
+            self.provider.started(span, context)
+        return span
+
+    @_agnosticcontextmanager
+    def start_as_current_span(self, name, context=None, kind=SpanKind.INTERNAL, attributes=None,
+                              links=None, start_time=None, record_exception=True,
+                              set_status_on_exception=True, end_on_exit=True):
+        span = self.start_span(name, context, kind, attributes, links, start_time,
+                               record_exception, set_status_on_exception)
+        with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception):
+            yield span
+
+
+def _is_link(link):
+    context = link.context if link else None
+    return context is not None and (context.is_valid or link.attributes or context.trace_state)
+
+
+def _as_resource(resource):
+    """What reads `provider.resource` expects the SDK's."""
+    try:
+        from opentelemetry.sdk.resources import Resource
+    except ImportError:
+        return types.SimpleNamespace(attributes=dict(resource or {}), schema_url="")
+    return Resource.create({}) if resource is None else Resource(dict(resource))
+
+
+def _configure(resource):
+    """Begins tracing with it; returns the resource that is shown."""
+    given = getattr(resource, "attributes", resource)
+    # What is measured by us says so; the SDK says of itself that it was.
+    attributes = {name: value for name, value in (given or {}).items()
+                  if not name.startswith("telemetry.sdk.")}
+    if options_given() is None:
+        spanring.configure(attributes.get("service.name"), resource=attributes,
+                           schema_url=getattr(resource, "schema_url", None) or None)
+    elif attributes and options_given()["resource"] != attributes:
+        warnings.warn("spanring.otel.TracerProvider: the resource is not taken: spanring was "
+                      "configured before, and a process has one resource",
+                      RuntimeWarning, stacklevel=3)
+    return resource if given is not resource else _as_resource(resource)

@@ -1,0 +1,149 @@
+"""OpenTelemetry's Span on a native one. Every call is passed on at once; what is kept
+here beside it is what instrumentations and processors read back."""
+import time
+import traceback
+import types
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+
+
+def context_of(native):
+    """The place of a native span, as OpenTelemetry says it."""
+    place = native.get_span_context()
+    state = trace.TraceState.from_header([place.trace_state]) if place.trace_state else None
+    return trace.SpanContext(place.trace_id, place.span_id, place.is_remote,
+                             trace.TraceFlags(place.trace_flags), state)
+
+
+class Span(trace.Span):
+    """Made by a tracer. `native` is the spanring.Span behind it."""
+
+    # What a span says that was made by the native API, whose name nobody keeps.
+    name = ""
+    kind = SpanKind.INTERNAL
+    parent = None
+    start_time = None
+    end_time = None
+    status = Status()
+    tracer = None
+    _context = None
+    _attributes = None
+    _recorder = None
+    _records_exception = True
+    _sets_status = True
+
+    def __init__(self, native):
+        self.native = native
+
+    @classmethod
+    def around(cls, native):
+        """For a span of the native API, or for the place of one that is not ours."""
+        if native.is_recording():
+            return cls(native)
+        return trace.NonRecordingSpan(context_of(native))
+
+    # ---- the API ---------------------------------------------------------------------
+
+    def get_span_context(self):
+        if self._context is None:
+            self._context = context_of(self.native)
+        return self._context
+
+    def is_recording(self):
+        return self.native.is_recording()
+
+    def set_attribute(self, key, value):
+        self.native.set_attribute(key, value)
+        if self._attributes is not None:
+            self._attributes[key] = value
+
+    def set_attributes(self, attributes):
+        self.native.set_attributes(attributes)
+        if self._attributes is not None:
+            self._attributes.update(attributes or ())
+
+    def add_event(self, name, attributes=None, timestamp=None):
+        self.native.add_event(name, attributes, timestamp)
+        if self._recorder:
+            self._recorder.event(name, attributes, timestamp)
+
+    def add_link(self, context, attributes=None):
+        if context is None or not (context.is_valid or attributes or context.trace_state):
+            return
+        self.native.add_link(context, attributes)
+        if self._recorder:
+            self._recorder.link(context, attributes)
+
+    def update_name(self, name):
+        self.native.update_name(name)
+        self.name = name
+
+    def set_status(self, status, description=None):
+        if isinstance(status, StatusCode):
+            status = Status(status, description)
+        if status.status_code is StatusCode.UNSET or self.status.status_code is StatusCode.OK:
+            return
+        self.native.set_status(status.status_code.value, status.description)
+        self.status = status
+
+    def record_exception(self, exception, attributes=None, timestamp=None, escaped=False):
+        kind = type(exception)
+        name = kind.__qualname__
+        if kind.__module__ and kind.__module__ != "builtins":
+            name = f"{kind.__module__}.{name}"
+        self.add_event("exception", {
+            "exception.type": name,
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(
+                kind, exception, exception.__traceback__)),
+            "exception.escaped": str(escaped),
+            **(attributes or {}),
+        }, timestamp)
+
+    def end(self, end_time=None):
+        if not self.native.is_recording():
+            return
+        if self.tracer and self.tracer.provider.processors:
+            self.tracer.provider.ending(self)
+        self.native.end(end_time)
+        self.end_time = time.time_ns() if end_time is None else end_time
+        if self.tracer and self.tracer.provider.processors:
+            self.tracer.provider.ended(self)
+
+    def __exit__(self, kind, exception, stack):
+        if exception is not None and self.is_recording():
+            if self._records_exception:
+                self.record_exception(exception, escaped=True)
+            if self._sets_status:
+                self.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}")
+        self.end()
+
+    # ---- what is read back -----------------------------------------------------------
+
+    @property
+    def context(self):
+        return self.get_span_context()
+
+    @property
+    def attributes(self):
+        return types.MappingProxyType(self._attributes or {})
+
+    @property
+    def events(self):
+        return tuple(self._recorder.events) if self._recorder else ()
+
+    @property
+    def links(self):
+        return tuple(self._recorder.links) if self._recorder else ()
+
+    @property
+    def resource(self):
+        return self.tracer.provider.resource if self.tracer else None
+
+    @property
+    def instrumentation_scope(self):
+        return self.tracer.scope if self.tracer else None
+
+    def __repr__(self):
+        return f"<spanring.otel.Span {self.name!r} {self.native!r}>"

@@ -1,0 +1,205 @@
+"""Programs on OpenTelemetry's Python API: on its SDK with the exporter, and on our
+provider and our processor. The spans are the same, field by field; those of a process
+that is killed are there with our provider alone."""
+import json
+import signal
+import socket
+import subprocess
+
+import peers
+import spans
+from tier import combination
+
+PROMPT = "na\u00efve \u2028 prompt " * 20_000
+NOW_NS = 1_795_000_000_000_000_123
+NEAR_NS = 1_000_000
+
+
+def environment(place, provider, port, **more):
+    return place.environment(
+        INTEROP_PROVIDER=provider, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+        OTEL_BSP_SCHEDULE_DELAY="50", PYTHONPATH=peers.package(), **more)
+
+
+def archived(provider, program, *arguments, **more):
+    """What the archive has of a program that ends by itself."""
+    from sender import Ports
+    from support import Agent, Place, check, check_ledgers, read_archive
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        done = subprocess.run([peers.python(), peers.HERE / program, *arguments],
+                              env=environment(place, provider, ports.grpc, **more),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+                              check=False)
+        check(done.returncode == 0, done.stderr.decode()[-2000:])
+        check_ledgers(agent.wait_archived())
+        return spans.spans_of([read_archive(path) for path in place.archives()])
+
+
+# ---- one form for both -------------------------------------------------------------------
+
+def plain_stack(attributes):
+    """A stack trace without the frames of who carried the exception out of the block."""
+    kind, text = attributes.get("exception.stacktrace", (None, ""))
+    if not kind:
+        return attributes
+    lines = text.split("\n")
+    kept, skip = [], False
+    for line in lines:
+        if line.startswith("  File "):
+            skip = "opentelemetry/" in line or "spanring/" in line or "contextlib.py" in line
+        elif not line.startswith("    "):
+            skip = False
+        if not skip:
+            kept.append(line)
+    return {**attributes, "exception.stacktrace": (kind, "\n".join(kept))}
+
+
+def plain_time(time):
+    """Only a time that the program gave is the same twice."""
+    return time if abs(time - NOW_NS) < NEAR_NS else "its own"
+
+
+def plain(found):
+    """{name: what a span says, with names for ids}"""
+    names = {identity: span["name"] for identity, (span, _, _) in found.items()}
+    roots = {span["trace"]: span["name"] for span, _, _ in found.values()
+             if span["parent"] not in names}
+    result = {}
+    for span, scope, resource in found.values():
+        attributes = {key: value for key, value in span["attributes"].items()
+                      if not key.startswith("spanring.")}
+        assert span["name"] not in result, f"{span['name']} twice"
+        result[span["name"]] = {
+            **span, "id": "", "attributes": attributes,
+            "trace": roots[span["trace"]],
+            "parent": names.get(span["parent"], span["parent"]),
+            "start": plain_time(span["start"]), "end": plain_time(span["end"]),
+            # Python's exporter sends of flags whether a parent is remote, nothing else, and
+            # no tracestate of a link.
+            "flags": span["flags"] & 0x300,
+            "links": [(link[0], link[1], "", link[3] & 0x300, *link[4:])
+                      for link in span["links"]],
+            "events": [(name, plain_time(time), plain_stack(of_event), dropped)
+                       for name, time, of_event, dropped in span["events"]],
+            "scope": scope, "resource": resource}
+    return result
+
+
+def compare(expected, found):
+    """Of the resource ours has all, and more; who measured is another."""
+    words = []
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in expected or name not in found:
+            words.append(f"{name} is {'missing' if name in expected else 'new'}")
+            continue
+        for field, value in expected[name].items():
+            other = found[name][field]
+            if field == "resource":
+                value, other = ({key: one for key, one in of[0].items() if not key.startswith(
+                    ("telemetry.sdk.", "service.instance.id")) and key in value[0]}
+                    for of in (value, other))
+            if value != other:
+                words.append(f"{name} {field}: {value!r:.300} became {other!r:.300}")
+    if words:
+        raise AssertionError("\n".join(words[:20]))
+
+
+# ---- the combinations -----------------------------------------------------------------------
+
+@combination(("spanring",))
+def python_program_as_on_the_sdk(provider):
+    compare(plain(archived("sdk", "python_program.py")),
+            plain(archived(provider, "python_program.py")))
+
+
+@combination(())
+def both_apis_have_one_current_span():
+    """Each span's name is its parent's last word and its own."""
+    from support import check
+    found = archived("spanring", "python_both.py")
+    words = {identity: span["name"].split("/")[-1] for identity, (span, _, _) in found.items()}
+    for span, _, _ in found.values():
+        wanted = span["name"].split("/")[0] if "/" in span["name"] else "none"
+        if span["name"] == "traced":
+            wanted = "mixed"
+        parent = words.get(span["parent"], "remote" if span["parent"] else "none")
+        check(parent == wanted, f"{span['name']} is below {parent}")
+    by_name = {span["name"]: span for span, _, _ in found.values()}
+    check(by_name["none/theirs"]["attributes"].keys() == {"by", "by.native"}, "what both said")
+    check("by.otel" in by_name["theirs/ours"]["attributes"] and
+          by_name["theirs/ours"]["events"], "what was said to the other's span")
+    check(len(found) == 26, f"{sorted(by_name)}")
+
+
+# ---- killed ---------------------------------------------------------------------------------
+
+def killed(place, agent, provider, port, *arguments, asked=lambda: None):
+    """{name: (attributes, span)} of python_killed.py, after its death."""
+    from support import check, read_archive
+    with subprocess.Popen([peers.python(), peers.HERE / "python_killed.py", *arguments],
+                          env=environment(place, provider, port), stdout=subprocess.PIPE,
+                          stderr=open(place.disk / "killed.log", "wb")) as process:
+        line = process.stdout.readline()
+        check(line.startswith(b"asking"), (place.disk / "killed.log").read_text()[-2000:])
+        asked()
+        # With the SDK nothing else is known of what has ended; it is given its time.
+        agent.wait(lambda status: provider == "spanring" or status["receive"]["spans"] == 1,
+                   "the span that has ended")
+        process.kill()
+        check(process.wait() == -signal.SIGKILL, "it was not killed")
+    agent.wait_archived(1)
+    path, = place.archives()
+    found = spans.spans_of([read_archive(path)])
+    return {span["name"]: span for span, _, _ in found.values()}
+
+
+@combination(("spanring",), ("sdk",))
+def python_killed_in_an_open_call(provider):
+    """The prompt was set after the start. With our provider it is in the archive; our
+    processor knows the span, and what was said at its start; the SDK neither."""
+    from sender import Ports
+    from support import Agent, Place, check
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent:
+        found = killed(place, agent, provider, ports.grpc, "plain")
+        check("a step that ends" in found, f"{sorted(found)}")
+        if provider == "sdk":
+            check(len(found) == 1, f"{sorted(found)}")
+            return
+        root = found["agento.pipeline"]
+        check(root["attributes"]["user_goal"] == ("string", "a goal"), f"{root}")
+        call = found["llm.ask gemini" if provider == "spanring" else "llm.ask"]
+        check(call["parent"] == root["id"] and call["kind"] == 3, f"{call}")
+        for span in (root, call):
+            check(span["status"][0] == 2 and "spanring.end.reason" in span["attributes"],
+                  f"{span['name']} does not say how it ended")
+        if provider == "processor":
+            check("gen_ai.prompt" not in call["attributes"], "who said that?")
+            return
+        check(call["attributes"]["gen_ai.prompt"] == ("string", PROMPT), "the prompt")
+        check(call["events"][0][0] == "asked" and len(call["links"]) == 1,
+              f"{call['events']} {call['links']}")
+
+
+@combination(())
+def python_killed_in_an_instrumented_call():
+    """Nobody wrote a line for tracing: openai's client, OpenInference's instrumentation,
+    a model that does not answer, and our provider."""
+    from sender import Ports
+    from support import Agent, Place, check
+    ports = Ports()
+    with Place() as place, Agent(place, *ports.arguments) as agent, socket.socket() as model:
+        model.bind(("127.0.0.1", 0))
+        model.listen()
+        found = killed(place, agent, "spanring", ports.grpc, "instrumented",
+                       f"http://127.0.0.1:{model.getsockname()[1]}/v1",
+                       asked=lambda: model.accept()[0].recv(1))
+        call, = (span for span in found.values()
+                 if span["attributes"].get("openinference.span.kind") == ("string", "LLM"))
+        said = call["attributes"]
+        # This instrumentation says the request at the start, what it made of it at the end.
+        request = json.loads(said["input.value"][1])
+        check(request["messages"][1]["content"] == PROMPT, f"{said}")
+        check(call["parent"] == found["agento.pipeline"]["id"], "whose call it is")
+        check(call["status"][0] == 2 and "spanring.end.reason" in said, f"{call['status']}")
