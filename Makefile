@@ -350,6 +350,13 @@ bench-otlp:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(PYTHON_STUBS)
 	@bench/otlp.py --build $(BUILD)
 
+# A span from Python, beside the SDK.
+.PHONY: bench-python
+bench-python:
+	@deploy/needs.sh build test interop
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all python-package
+	@bench/python_cost.py --build $(BUILD)
+
 bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
 
 $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost: $(BUILD)/bench/%: bench/%.c \
@@ -403,6 +410,7 @@ help:
 	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it; MUTANT=name'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make bench-otlp  the same for spans that are passed on, beside the real Collector'
+	@echo 'make bench-python  a span from Python, beside the official SDK'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'
 

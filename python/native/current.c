@@ -194,7 +194,7 @@ static PyObject *current_enter(PyObject *object, PyObject *unused)
 			return NULL;
 	}
 	self->token = PyObject_CallFunctionObjArgs(set_method, (PyObject *)self->span, NULL);
-	return self->token ? Py_NewRef(self->span) : NULL;
+	return self->token ? Py_NewRef((PyObject *)self->span) : NULL;
 }
 
 /* In the context it was set in; a generator may be closed in another one. */
@@ -251,7 +251,7 @@ static PyObject *current_again(PyObject *object, PyObject *unused)
 	for (int i = 0; i < START_PARAMETERS; i++)
 		next->arguments[i] = Py_XNewRef(self->arguments[i]);
 	if (!(self->flags & FLAG_STARTS))
-		next->span = (struct span_object *)Py_XNewRef(self->span);
+		next->span = (struct span_object *)Py_XNewRef((PyObject *)self->span);
 	return (PyObject *)next;
 }
 
@@ -343,7 +343,7 @@ static int make_variable(PyObject *module)
 	reset_method = PyObject_GetAttrString(variable, "reset");
 	if (!get_method || !set_method || !reset_method)
 		return -1;
-	return PyModule_AddObjectRef(module, "current_variable", variable);
+	return module_add(module, "current_variable", variable);
 }
 
 int current_add_types(PyObject *module)
@@ -354,5 +354,5 @@ int current_add_types(PyObject *module)
 	current_type = (PyTypeObject *)PyType_FromSpec(&current_spec);
 	if (!current_type)
 		return -1;
-	return PyModule_AddObjectRef(module, "CurrentSpan", (PyObject *)current_type);
+	return module_add(module, "CurrentSpan", (PyObject *)current_type);
 }

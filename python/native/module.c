@@ -59,7 +59,7 @@ static int module_fill(PyObject *module)
 	    PyModule_AddFunctions(module, propagate_methods) < 0 ||
 	    PyModule_AddStringConstant(module, "version", spanring_version()) < 0)
 		return -1;
-	return PyModule_AddObjectRef(module, "INVALID_SPAN", span_invalid());
+	return module_add(module, "INVALID_SPAN", span_invalid());
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -15,7 +15,9 @@
 #define PYTHON_NATIVE_H
 
 #define PY_SSIZE_T_CLEAN
-#ifndef SPANRING_PYTHON_FULL_API
+#include <patchlevel.h>
+/* The headers of 3.9 hide what its library has: there the file is for 3.9 alone. */
+#if PY_VERSION_HEX >= 0x030a0000
 #define Py_LIMITED_API 0x030a0000
 #endif
 #include <Python.h>
@@ -25,6 +27,30 @@
 #ifdef Py_GIL_DISABLED
 #error "spanring does not support free-threaded builds of CPython yet"
 #endif
+
+#if PY_VERSION_HEX < 0x030a0000
+static inline PyObject *Py_NewRef(PyObject *object)
+{
+	Py_INCREF(object);
+	return object;
+}
+
+static inline PyObject *Py_XNewRef(PyObject *object)
+{
+	Py_XINCREF(object);
+	return object;
+}
+#endif
+
+/* PyModule_AddObjectRef(), which 3.9 does not have. */
+static inline int module_add(PyObject *module, const char *name, PyObject *object)
+{
+	Py_INCREF(object);
+	if (PyModule_AddObject(module, name, object) == 0)
+		return 0;
+	Py_DECREF(object);
+	return -1;
+}
 
 /* ---- arguments.c: the parameters of a call ---------------------------------- */
 

@@ -484,5 +484,5 @@ int span_add_type(PyObject *module)
 	span_type = (PyTypeObject *)PyType_FromSpec(&span_spec);
 	if (!span_type)
 		return -1;
-	return PyModule_AddObjectRef(module, "Span", (PyObject *)span_type);
+	return module_add(module, "Span", (PyObject *)span_type);
 }

@@ -239,5 +239,5 @@ int tracer_add_type(PyObject *module)
 	tracer_type = (PyTypeObject *)PyType_FromSpec(&tracer_spec);
 	if (!tracer_type)
 		return -1;
-	return PyModule_AddObjectRef(module, "Tracer", (PyObject *)tracer_type);
+	return module_add(module, "Tracer", (PyObject *)tracer_type);
 }
