@@ -307,7 +307,18 @@ static PyMethodDef current_methods[] = {
 	{NULL, NULL, 0, NULL},
 };
 
+static PyObject *current_not_made(PyTypeObject *type, PyObject *arguments, PyObject *names)
+{
+	(void)type;
+	(void)arguments;
+	(void)names;
+	PyErr_SetString(PyExc_TypeError,
+			"made by Tracer.start_as_current_span() and spanring.use_span()");
+	return NULL;
+}
+
 static PyType_Slot current_slots[] = {
+	{Py_tp_new, current_not_made},
 	{Py_tp_dealloc, current_dealloc},
 	{Py_tp_methods, current_methods},
 	{Py_tp_call, current_call},

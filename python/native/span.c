@@ -453,12 +453,22 @@ static PyGetSetDef span_members[] = {
 	{NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyObject *span_not_made(PyTypeObject *type, PyObject *arguments, PyObject *names)
+{
+	(void)type;
+	(void)arguments;
+	(void)names;
+	PyErr_SetString(PyExc_TypeError,
+			"spans are made by spanring.get_tracer().start_span()");
+	return NULL;
+}
+
 static PyType_Slot span_slots[] = {
 	{Py_tp_dealloc, span_dealloc},
 	{Py_tp_methods, span_methods},
 	{Py_tp_getset, span_members},
 	{Py_tp_repr, span_repr},
-	{Py_tp_new, NULL},
+	{Py_tp_new, span_not_made},
 	{Py_tp_doc,
 	 "A span. Made by Tracer.start_span(). As a context manager it ends itself, and "
 	 "says ERROR when an exception leaves the block; it does not become current."},
