@@ -9,7 +9,7 @@ build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libur
 	libssl-dev libsystemd-dev zlib1g-dev libdeflate-dev
 	libzstd-dev"
 test="python3-dev g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
-	curl python3-grpcio python3-prometheus-client python3-protobuf spin openssl nghttp2-server"
+	curl iproute2 python3-grpcio python3-prometheus-client python3-protobuf spin openssl nghttp2-server"
 interop="python3-venv python3-grpcio python3-protobuf"
 fuzz="clang libcmocka-dev"
 bench="liblttng-ust-dev lttng-tools strace"

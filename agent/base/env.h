@@ -23,8 +23,14 @@ struct env;
 typedef void env_watch_fn(void *arg, uint32_t events);
 /* Called from wait(); result 0 or -errno. */
 typedef void env_done_fn(void *arg, int result);
-/* Called from wait(); on success `addr` is the address that was asked for. */
-typedef void env_resolved_fn(void *arg, int result, const struct sockaddr *addr, socklen_t len);
+#define ENV_ADDRESSES_MAX 16
+struct env_address {
+	struct sockaddr_storage at;
+	socklen_t len;
+};
+/* Called from wait(); `result` is how many addresses the name has, up to
+ * ENV_ADDRESSES_MAX, in the order to try them in, or -errno. */
+typedef void env_resolved_fn(void *arg, int result, const struct env_address *addresses);
 /* A non-zero return stops the listing and is handed back. Of news only a negative
  * one may be returned. */
 typedef int env_name_fn(void *arg, const char *name);
@@ -93,9 +99,7 @@ struct env_ops {
 	int (*listen)(struct env *env, const struct sockaddr *addr, socklen_t len);
 	/* The next connection, non-blocking. -EAGAIN: there is none. */
 	int (*accept)(struct env *env, int fd);
-	/* Gives the `nth` address of the name, counted round: whoever could not be
-	 * reached at one asks for the next. */
-	int (*resolve_start)(struct env *env, const char *host, const char *port, unsigned nth,
+	int (*resolve_start)(struct env *env, const char *host, const char *port,
 			     env_resolved_fn *done, void *arg);
 	/* Forgets resolutions and syncs begun with this `arg`. */
 	void (*cancel)(struct env *env, void *arg);

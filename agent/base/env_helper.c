@@ -22,8 +22,7 @@ int env_job_finish(struct env_job *job)
 	if (run && job->done)
 		job->done(job->arg, job->result);
 	else if (run)
-		job->resolved(job->arg, job->result, (struct sockaddr *)&job->addr,
-			      job->addr_len);
+		job->resolved(job->arg, job->result, job->addresses);
 	env_job_free(job);
 	return run;
 }
@@ -44,17 +43,17 @@ static int resolve_errno(int code)
 	}
 }
 
-static void take_address(struct env_job *job, const struct addrinfo *found)
+static int take_addresses(struct env_job *job, const struct addrinfo *found)
 {
-	const struct addrinfo *chosen = found;
-	unsigned count = 0;
+	int count = 0;
 
-	for (const struct addrinfo *each = found; each; each = each->ai_next)
-		count++;
-	for (unsigned i = job->nth % count; i; i--)
-		chosen = chosen->ai_next;
-	memcpy(&job->addr, chosen->ai_addr, chosen->ai_addrlen);
-	job->addr_len = chosen->ai_addrlen;
+	for (; found && count < ENV_ADDRESSES_MAX; found = found->ai_next) {
+		struct env_address *address = &job->addresses[count++];
+
+		memcpy(&address->at, found->ai_addr, found->ai_addrlen);
+		address->len = found->ai_addrlen;
+	}
+	return count;
 }
 
 static int resolve(struct env_job *job)
@@ -71,9 +70,9 @@ static int resolve(struct env_job *job)
 	}
 	if (r != 0)
 		return resolve_errno(r);
-	take_address(job, found);
+	r = take_addresses(job, found);
 	freeaddrinfo(found);
-	return 0;
+	return r;
 }
 
 static int job_work(struct env_job *job)

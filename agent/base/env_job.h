@@ -19,9 +19,7 @@ struct env_job {
 	/* A resolution. */
 	env_resolved_fn *resolved;
 	char *host, *port;
-	unsigned nth;
-	struct sockaddr_storage addr;
-	socklen_t addr_len;
+	struct env_address addresses[ENV_ADDRESSES_MAX];
 };
 
 void env_job_free(struct env_job *job);

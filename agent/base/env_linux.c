@@ -442,7 +442,7 @@ static struct env_helper *names_free(struct env_linux *world)
 }
 
 static int linux_resolve_start(struct env *env, const char *host, const char *port,
-			       unsigned nth, env_resolved_fn *done, void *arg)
+			       env_resolved_fn *done, void *arg)
 {
 	struct env_job *job = calloc(1, sizeof *job);
 
@@ -450,7 +450,6 @@ static int linux_resolve_start(struct env *env, const char *host, const char *po
 		return -ENOMEM;
 	job->host = strdup(host);
 	job->port = strdup(port);
-	job->nth = nth;
 	job->resolved = done;
 	job->arg = arg;
 	if (!job->host || !job->port) {

@@ -69,15 +69,30 @@ static void securing_failed(struct connection *connection, const char *why)
 	attempt_failed(connection, "no TLS with", why);
 }
 
-static void connect_failed(struct connection *connection, int error)
+/* Nobody is there, at none of the addresses. */
+static void no_address_left(struct connection *connection, int error)
 {
 	if (try_other_loopback(connection)) {
-		descriptor_close(connection);
 		connection->state = CONNECTION_DOWN;
 		connection->retry_ns = now(connection);
 		return;
 	}
 	attempt_failed(connection, "cannot connect to", strerror(-error));
+}
+
+static void next_address(struct connection *connection)
+{
+	connection->tried++;
+	connection->address++;
+}
+
+static void connect_somewhere(struct connection *connection, int error);
+
+static void connect_failed(struct connection *connection, int error)
+{
+	descriptor_close(connection);
+	next_address(connection);
+	connect_somewhere(connection, error);
 }
 
 static void resolve_failed(struct connection *connection, int error)
@@ -312,7 +327,7 @@ static bool came_up(struct connection *connection)
 				 connection);
 
 	if (r < 0) {
-		connect_failed(connection, r);
+		attempt_failed(connection, "cannot connect to", strerror(-r));
 		return false;
 	}
 	connection->state = CONNECTION_UP;
@@ -330,6 +345,7 @@ static bool begin_tls(struct connection *connection)
 	const struct export_options *options = connection->options;
 
 	connection->state = CONNECTION_SECURING;
+	connection->connect_due_ns = now(connection) + CONNECT_TIMEOUT_NS;
 	if (tls_init(&connection->tls, &options->tls, options->endpoint.host) < 0)
 		return fail(connection, connection->tls.error);
 	connection->secure = true;
@@ -370,34 +386,62 @@ static void watch(struct connection *connection, uint32_t events)
 	connection->watched = r < 0 ? 0 : events;
 }
 
-static void on_resolved(void *arg, int result, const struct sockaddr *addr, socklen_t len)
+/* The last address has all the time: nobody waits for it. */
+static void connect_begun(struct connection *connection, int fd)
+{
+	bool last = connection->tried + 1 >= connection->address_count;
+
+	connection->fd = fd;
+	connection->state = CONNECTION_CONNECTING;
+	connection->connect_due_ns =
+		now(connection) + (last ? CONNECT_TIMEOUT_NS : CONNECT_ADDRESS_TIMEOUT_NS);
+	connection->watched = 0;
+	watch(connection, EPOLLOUT);
+}
+
+/* At the next of the addresses that were not tried yet; `error` is that of the last. */
+static void connect_somewhere(struct connection *connection, int error)
+{
+	const struct env_address *address;
+	int fd;
+
+	for (; connection->tried < connection->address_count; next_address(connection)) {
+		address =
+			&connection->addresses[connection->address % connection->address_count];
+		fd = connection->env->ops->connect(
+			connection->env, (const struct sockaddr *)&address->at, address->len);
+		if (fd >= 0) {
+			connect_begun(connection, fd);
+			return;
+		}
+		error = fd;
+	}
+	no_address_left(connection, error);
+}
+
+static void on_resolved(void *arg, int result, const struct env_address *addresses)
 {
 	struct connection *connection = arg;
-	int fd;
 
 	if (result < 0) {
 		resolve_failed(connection, result);
 		return;
 	}
-	fd = connection->env->ops->connect(connection->env, addr, len);
-	if (fd < 0) {
-		connect_failed(connection, fd);
-		return;
-	}
-	connection->fd = fd;
-	connection->state = CONNECTION_CONNECTING;
-	connection->watched = 0;
-	watch(connection, EPOLLOUT);
+	memcpy(connection->addresses, addresses, (size_t)result * sizeof *addresses);
+	connection->address_count = (unsigned)result;
+	connect_somewhere(connection, -ENOENT);
 }
 
 static void connect_socket(struct connection *connection)
 {
 	const char *path = connection->options->endpoint.host;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un socket = {.sun_family = AF_UNIX};
+	struct env_address address = {.len = sizeof(socket)};
 
 	/* endpoint_parse() saw to it that it fits. */
-	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
-	on_resolved(connection, 0, (struct sockaddr *)&address, sizeof(address));
+	memcpy(socket.sun_path, path, strnlen(path, sizeof(socket.sun_path) - 1));
+	memcpy(&address.at, &socket, sizeof(socket));
+	on_resolved(connection, 1, &address);
 }
 
 static void attempt_begin(struct connection *connection, uint64_t now_ns)
@@ -405,8 +449,9 @@ static void attempt_begin(struct connection *connection, uint64_t now_ns)
 	const char *host = connection->options->endpoint.host;
 	int r;
 
+	connection->address_count = 0;
+	connection->tried = 0;
 	if (connection->options->endpoint.scheme == ENDPOINT_UNIX) {
-		connection->connect_due_ns = now_ns + CONNECT_TIMEOUT_NS;
 		connect_socket(connection);
 		return;
 	}
@@ -415,8 +460,8 @@ static void attempt_begin(struct connection *connection, uint64_t now_ns)
 	connection->state = CONNECTION_RESOLVING;
 	connection->connect_due_ns = now_ns + CONNECT_TIMEOUT_NS;
 	r = connection->env->ops->resolve_start(connection->env, host,
-						connection->options->endpoint.port,
-						connection->address, on_resolved, connection);
+						connection->options->endpoint.port, on_resolved,
+						connection);
 	if (r < 0)
 		resolve_failed(connection, r);
 }
@@ -443,6 +488,8 @@ void connection_init(struct connection *connection, struct env *env,
 	connection->ping_next_ns = 0;
 	connection->wanted = false;
 	connection->other_loopback = false;
+	connection->address_count = 0;
+	connection->tried = 0;
 	connection->address = 0;
 	connection->backoff = BACKOFF_CONNECT;
 	connection->secure = false;

@@ -3,7 +3,8 @@
  * descriptor; everything goes through `struct env`.
  *
  * One owner, one thread. It connects when somebody wants to send and not
- * before; the name is resolved anew for each attempt. */
+ * before. The name is resolved anew for each attempt, which tries all its addresses
+ * until one takes the connection; the next attempt begins with that one. */
 #ifndef EXPORT_CONNECTION_H
 #define EXPORT_CONNECTION_H
 
@@ -15,6 +16,8 @@
 #include "export/retry.h"
 
 #define CONNECT_TIMEOUT_NS 20000000000u
+/* Of an address, while its name has others: a second SYN has gone out by then. */
+#define CONNECT_ADDRESS_TIMEOUT_NS 2000000000u
 #define PING_TIMEOUT_NS 20000000000u
 /* Rule 26: a server counts what comes more often than every five minutes, and
  * closes with too_many_pings. */
@@ -55,8 +58,12 @@ struct connection {
 	uint64_t ping_due_ns;	 /* give up waiting for that */
 	uint64_t ping_next_ns;	 /* the peer is not asked again before */
 	bool wanted;		 /* somebody has something to send */
-	unsigned address;	 /* of its name: the next attempt takes this one */
-	bool other_loopback;	 /* the next attempt at localhost tries ::1 */
+	/* Of its name, in this attempt. */
+	struct env_address addresses[ENV_ADDRESSES_MAX];
+	unsigned address_count;
+	unsigned tried;	     /* of them */
+	unsigned address;    /* the one to try, counted round */
+	bool other_loopback; /* the next attempt at localhost tries ::1 */
 	struct backoff backoff;
 	bool secure;		   /* `tls` is in use */
 	struct tls tls;		   /* from CONNECTION_SECURING on */

@@ -74,23 +74,38 @@ static void came_to_know(struct http_transport *http, const char *addresses)
 	http->resolved_ns = now(http);
 }
 
-static void on_resolved(void *arg, int result, const struct sockaddr *addr, socklen_t len)
+/* Appends an address to those with commas between. False: it is of no known kind. */
+static bool add_address(char *text, size_t size, const struct env_address *address)
+{
+	char numeric[INET6_ADDRSTRLEN + IF_NAMESIZE];
+	const char *format = address->at.ss_family == AF_INET6 ? "%s[%s]" : "%s%s";
+	size_t len = strlen(text);
+
+	if (getnameinfo((const struct sockaddr *)&address->at, address->len, numeric,
+			sizeof(numeric), NULL, 0, NI_NUMERICHOST) != 0)
+		return false;
+	(void)snprintf(text + len, size - len, format, len ? "," : "", numeric);
+	return true;
+}
+
+/* Libcurl tries them in this order, and the other family's beside the first. Begun
+ * with another one after a failure: one that is reached may still be of no use. */
+static void on_resolved(void *arg, int result, const struct env_address *addresses)
 {
 	struct http_transport *http = arg;
-	char numeric[INET6_ADDRSTRLEN + IF_NAMESIZE] = "", bracketed[sizeof(numeric) + 2];
+	char text[ENV_ADDRESSES_MAX * (INET6_ADDRSTRLEN + IF_NAMESIZE + 3)] = "";
 	bool unknown = result == -ENOENT || result == -EHOSTUNREACH;
 
-	if (result >= 0 &&
-	    getnameinfo(addr, len, numeric, sizeof(numeric), NULL, 0, NI_NUMERICHOST) != 0)
-		result = -EAFNOSUPPORT;
+	for (int i = 0; i < result; i++)
+		if (!add_address(text, sizeof(text),
+				 &addresses[(http->address + (unsigned)i) % (unsigned)result]))
+			result = -EAFNOSUPPORT;
 	if (result < 0) {
 		tell_unreachable(http, "cannot resolve",
 				 unknown ? "no such host" : strerror(-result));
 		return;
 	}
-	(void)snprintf(bracketed, sizeof(bracketed),
-		       addr->sa_family == AF_INET6 ? "[%s]" : "%s", numeric);
-	came_to_know(http, bracketed);
+	came_to_know(http, text);
 }
 
 static bool is_address(const char *host)
@@ -118,9 +133,9 @@ static void resolve(struct http_transport *http, uint64_t now_ns)
 	http->state = HTTP_RESOLVING;
 	http->resolve_due_ns = now_ns + RESOLVE_TIMEOUT_NS;
 	r = http->env->ops->resolve_start(http->env, endpoint->host, endpoint->port,
-					  http->address, on_resolved, http);
+					  on_resolved, http);
 	if (r < 0)
-		on_resolved(http, r, NULL, 0);
+		on_resolved(http, r, NULL);
 }
 
 /* --- what becomes of requests --------------------------------------------------------- */
@@ -302,7 +317,7 @@ static int http_tick(struct transport *transport, uint64_t now_ns)
 
 	if (http->state == HTTP_RESOLVING && now_ns >= http->resolve_due_ns) {
 		http->env->ops->cancel(http->env, http);
-		on_resolved(http, -ETIMEDOUT, NULL, 0);
+		on_resolved(http, -ETIMEDOUT, NULL);
 		return 1;
 	}
 	if (http->state == HTTP_DOWN && http->wanted && now_ns >= http->retry_ns) {

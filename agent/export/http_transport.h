@@ -46,11 +46,11 @@ struct http_transport {
 	uint64_t resolve_due_ns; /* RESOLVING: give up */
 	uint64_t resolved_ns;
 	uint64_t failed_ns; /* requests begun before belong to that failure */
-	unsigned address;   /* which of the name's is tried */
+	unsigned address;   /* which of the name's is tried first */
 	struct backoff backoff;
 
 	char url[448];
-	char resolve[400];	     /* host:port:address; "": nothing to resolve */
+	char resolve[1400];	     /* host:port:addresses; "": nothing to resolve */
 	struct curl_slist *resolved; /* the same, as libcurl wants it */
 	struct curl_slist *headers[COMPRESSIONS]; /* by the request's compression */
 	struct http_call calls[EXPORT_STREAMS_LIMIT];

@@ -556,13 +556,12 @@ static ssize_t no_send(struct env *env, int fd, const struct iovec *iov, int n)
 	return -ENOTCONN;
 }
 
-static int no_resolve_start(struct env *env, const char *host, const char *port, unsigned nth,
+static int no_resolve_start(struct env *env, const char *host, const char *port,
 			    env_resolved_fn *done, void *arg)
 {
 	(void)env;
 	(void)host;
 	(void)port;
-	(void)nth;
 	(void)done;
 	(void)arg;
 	return -ENETUNREACH;

@@ -171,11 +171,12 @@ bool sim_net_ready(const struct sim_net *net)
 
 int sim_net_run(struct sim_net *net)
 {
-	struct sockaddr_in address = {
+	const struct sockaddr_in loopback = {
 		.sin_family = AF_INET,
 		.sin_port = htons(4317),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
+	struct env_address address = {.len = sizeof loopback};
 	uint32_t now = events(net);
 	int done = 0;
 
@@ -191,7 +192,8 @@ int sim_net_run(struct sim_net *net)
 		net->resolve_count--;
 		memmove(net->resolves, net->resolves + 1,
 			net->resolve_count * sizeof net->resolves[0]);
-		fn(arg, 0, (const struct sockaddr *)&address, sizeof address);
+		memcpy(&address.at, &loopback, sizeof loopback);
+		fn(arg, 1, &address);
 		done++;
 	}
 	return done;

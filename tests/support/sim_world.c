@@ -63,12 +63,11 @@ static ssize_t op_send(struct env *env, int fd, const struct iovec *iov, int n)
 	return sim_net_send(&of(env)->net, fd, iov, n);
 }
 
-static int op_resolve_start(struct env *env, const char *host, const char *port, unsigned nth,
+static int op_resolve_start(struct env *env, const char *host, const char *port,
 			    env_resolved_fn *done, void *arg)
 {
 	(void)host;
 	(void)port;
-	(void)nth;
 	return sim_net_resolve(&of(env)->net, done, arg);
 }
 

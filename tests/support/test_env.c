@@ -24,8 +24,7 @@ struct test_env_later {
 	int result;
 	env_done_fn *done;
 	env_resolved_fn *resolved;
-	struct sockaddr_storage addr;
-	socklen_t addr_len;
+	struct env_address addresses[ENV_ADDRESSES_MAX];
 };
 
 static struct test_env *self(struct env *env)
@@ -238,20 +237,28 @@ static int op_sync_start(struct env *env, int fd, env_done_fn *done, void *arg)
 	return 0;
 }
 
-static int op_resolve_start(struct env *env, const char *host, const char *port, unsigned nth,
+static int op_resolve_start(struct env *env, const char *host, const char *port,
 			    env_resolved_fn *done, void *arg)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list, *each;
 	struct test_env_later *later = later_add(env, arg);
 
 	later->resolved = done;
-	self(env)->resolved_nth = nth;
+	if (self(env)->address_count) {
+		later->result = (int)self(env)->address_count;
+		memcpy(later->addresses, self(env)->addresses, sizeof later->addresses);
+		return 0;
+	}
 	if (getaddrinfo(host, port, &hints, &list) != 0) {
 		later->result = -EHOSTUNREACH;
 		return 0;
 	}
-	memcpy(&later->addr, list->ai_addr, list->ai_addrlen);
-	later->addr_len = list->ai_addrlen;
+	for (each = list; each && later->result < ENV_ADDRESSES_MAX; each = each->ai_next) {
+		struct env_address *address = &later->addresses[later->result++];
+
+		memcpy(&address->at, each->ai_addr, each->ai_addrlen);
+		address->len = each->ai_addrlen;
+	}
 	freeaddrinfo(list);
 	return 0;
 }
@@ -284,8 +291,7 @@ static int later_run(struct test_env *env)
 		if (later->done)
 			later->done(later->arg, later->result);
 		else
-			later->resolved(later->arg, later->result,
-					(struct sockaddr *)&later->addr, later->addr_len);
+			later->resolved(later->arg, later->result, later->addresses);
 		free(later);
 	}
 	return n;

@@ -36,9 +36,11 @@ struct test_env {
 	/* Faults: the next so many connects fail with this -errno. */
 	int connect_failures, connect_error;
 	int accept_failures, accept_error; /* the same of accepts */
+	/* What every name has, where there are any. */
+	struct env_address addresses[ENV_ADDRESSES_MAX];
+	unsigned address_count;
 	/* Seen by the test. */
 	unsigned connects, accepts, sends;
-	unsigned resolved_nth; /* of the newest resolution */
 	uint64_t sent_bytes;
 };
 

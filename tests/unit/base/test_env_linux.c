@@ -43,7 +43,7 @@ struct world {
 	int fds_before;
 	int calls;
 	int result;
-	struct sockaddr_storage addr;
+	struct env_address addresses[ENV_ADDRESSES_MAX];
 };
 
 static int fds_open(void)
@@ -118,14 +118,14 @@ static void count_watch(void *arg, uint32_t events)
 	w->result = (int)events;
 }
 
-static void keep_address(void *arg, int result, const struct sockaddr *addr, socklen_t len)
+static void keep_addresses(void *arg, int result, const struct env_address *addresses)
 {
 	struct world *w = arg;
 
 	w->calls++;
 	w->result = result;
-	if (result == 0)
-		memcpy(&w->addr, addr, len);
+	for (int i = 0; i < result; i++)
+		w->addresses[i] = addresses[i];
 }
 
 static void wait_for_calls(struct world *w, int calls)
@@ -405,65 +405,88 @@ static void a_refused_connection_is_an_error(void **state)
 static void an_address_is_resolved_in_the_background(void **state)
 {
 	struct world *w = *state;
-	struct sockaddr_in *addr = (struct sockaddr_in *)&w->addr;
+	const struct sockaddr_in *addr = (struct sockaddr_in *)&w->addresses[0].at;
 
-	assert_int_equal(w->ops->resolve_start(w->env, "127.0.0.1", "4317", 0, keep_address, w),
+	assert_int_equal(w->ops->resolve_start(w->env, "127.0.0.1", "4317", keep_addresses, w),
 			 0);
 	wait_for_calls(w, 1);
-	assert_int_equal(w->result, 0);
+	assert_int_equal(w->result, 1);
 	assert_int_equal(addr->sin_family, AF_INET);
 	assert_int_equal(ntohs(addr->sin_port), 4317);
 	assert_int_equal(ntohl(addr->sin_addr.s_addr), INADDR_LOOPBACK);
 	assert_int_equal(
-		w->ops->resolve_start(w->env, "256.1.1.1.1", "x-no", 0, keep_address, w), 0);
+		w->ops->resolve_start(w->env, "256.1.1.1.1", "x-no", keep_addresses, w), 0);
 	wait_for_calls(w, 2);
 	assert_true(w->result < 0);
 }
 
-/* Two names that no name server knows: one that it does not answer for, one with
- * two addresses. */
+/* Names that no name server knows: one that it does not answer for, one with two
+ * addresses, and one with many. */
 static sem_t let_go;
+
+static void insert(struct addrinfo *behind, struct addrinfo *address)
+{
+	address->ai_next = behind->ai_next;
+	behind->ai_next = address;
+}
 
 int getaddrinfo(const char *restrict host, const char *restrict port,
 		const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
 {
 	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-	struct addrinfo *second;
+	struct addrinfo *next;
 	int r;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
 	if (strcmp(host, "hangs.test") == 0)
 		sem_wait(&let_go);
-	if (strcmp(host, "two.test") != 0)
+	if (strcmp(host, "two.test") != 0 && strcmp(host, "many.test") != 0)
 		return real(strcmp(host, "hangs.test") == 0 ? "127.0.0.9" : host, port, hints,
 			    ret);
 	r = real("127.0.0.1", port, hints, ret);
-	if (r == 0)
-		r = real("127.0.0.2", port, hints, &second);
-	if (r == 0)
-		(*ret)->ai_next = second;
+	for (int i = 0; r == 0 && i < (strcmp(host, "many.test") == 0 ? 40 : 1); i++) {
+		r = real(i ? "127.0.0.3" : "127.0.0.2", port, hints, &next);
+		if (r == 0)
+			insert(*ret, next);
+	}
 	return r;
 }
 
-static uint32_t resolved(struct world *w, const char *host, unsigned nth)
+static int resolve(struct world *w, const char *host)
 {
-	struct sockaddr_in *addr = (struct sockaddr_in *)&w->addr;
 	int before = w->calls;
 
-	assert_int_equal(w->ops->resolve_start(w->env, host, "1", nth, keep_address, w), 0);
+	assert_int_equal(w->ops->resolve_start(w->env, host, "1", keep_addresses, w), 0);
 	wait_for_calls(w, before + 1);
-	assert_int_equal(w->result, 0);
-	return ntohl(addr->sin_addr.s_addr);
+	return w->result;
 }
 
-static void the_addresses_of_a_name_are_given_in_turn(void **state)
+static uint32_t resolved(const struct world *w, unsigned nth)
+{
+	struct sockaddr_in addr;
+
+	memcpy(&addr, &w->addresses[nth].at, sizeof addr);
+	assert_int_equal(w->addresses[nth].len, sizeof addr);
+	return ntohl(addr.sin_addr.s_addr);
+}
+
+static void a_name_has_all_its_addresses_in_their_order(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(resolved(w, "two.test", 0), INADDR_LOOPBACK);
-	assert_int_equal(resolved(w, "two.test", 1), INADDR_LOOPBACK + 1);
-	assert_int_equal(resolved(w, "two.test", 2), INADDR_LOOPBACK);
-	assert_int_equal(resolved(w, "127.0.0.1", 7), INADDR_LOOPBACK);
+	assert_int_equal(resolve(w, "two.test"), 2);
+	assert_int_equal(resolved(w, 0), INADDR_LOOPBACK);
+	assert_int_equal(resolved(w, 1), INADDR_LOOPBACK + 1);
+	assert_int_equal(resolve(w, "127.0.0.1"), 1);
+	assert_int_equal(resolved(w, 0), INADDR_LOOPBACK);
+}
+
+static void a_name_of_many_addresses_has_the_first_of_them(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(resolve(w, "many.test"), ENV_ADDRESSES_MAX);
+	assert_int_equal(resolved(w, ENV_ADDRESSES_MAX - 1), INADDR_LOOPBACK + 2);
 }
 
 static void a_name_that_does_not_come_delays_no_other(void **state)
@@ -473,9 +496,8 @@ static void a_name_that_does_not_come_delays_no_other(void **state)
 	assert_int_equal(sem_init(&let_go, 0, 0), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(
-			w->ops->resolve_start(w->env, "hangs.test", "1", 0, keep_address, w),
-			0);
-	assert_int_equal(resolved(w, "127.0.0.1", 0), INADDR_LOOPBACK);
+			w->ops->resolve_start(w->env, "hangs.test", "1", keep_addresses, w), 0);
+	assert_int_equal(resolve(w, "127.0.0.1"), 1);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(sem_post(&let_go), 0);
 	wait_for_calls(w, 4);
@@ -663,7 +685,8 @@ int main(void)
 		BOTH(a_connection_carries_bytes_both_ways),
 		BOTH(a_refused_connection_is_an_error),
 		BOTH(an_address_is_resolved_in_the_background),
-		BOTH(the_addresses_of_a_name_are_given_in_turn),
+		BOTH(a_name_has_all_its_addresses_in_their_order),
+		BOTH(a_name_of_many_addresses_has_the_first_of_them),
 		BOTH(a_name_that_does_not_come_delays_no_other),
 		BOTH(the_doorbell_is_heard_and_can_be_stopped),
 	};

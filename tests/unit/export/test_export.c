@@ -10,6 +10,7 @@
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -199,8 +200,6 @@ static void a_refused_connection_is_tried_again_with_growing_waits(void **state)
 	wait = export_next_due(&scene->export, scene->env.mono_ns) - scene->env.mono_ns;
 	assert_in_range(wait, 1280000000, 1920000000);
 	assert_int_equal(scene->export.counters.connect_failures, 2);
-	/* Of the name's addresses the next is tried. */
-	assert_int_equal(scene->env.resolved_nth, 1);
 	assert_memory_equal(scene->export.last_error,
 			    "UNAVAILABLE:", sizeof("UNAVAILABLE:") - 1);
 	collector_end(scene);
@@ -218,6 +217,119 @@ static void localhost_is_tried_on_both_loopbacks(void **state)
 	assert_int_equal(scene->export.counters.sent, 1);
 	assert_int_equal(scene->export.counters.connect_failures, 0);
 	assert_string_equal(scene->log, "");
+	collector_end(scene);
+}
+
+static void add_address(struct collector_scene *scene, uint32_t host, uint16_t port)
+{
+	const struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(host), .sin_port = htons(port)};
+	struct env_address *added = &scene->env.addresses[scene->env.address_count++];
+
+	memcpy(&added->at, &address, sizeof(address));
+	added->len = sizeof(address);
+}
+
+static uint16_t port_of(int socket)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof(address);
+
+	assert_int_equal(getsockname(socket, (struct sockaddr *)&address, &len), 0);
+	return ntohs(address.sin_port);
+}
+
+struct black_hole {
+	int listener, waiting[4];
+};
+
+/* Its queue is full, so nothing comes back from it. */
+static void dig(struct black_hole *hole)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+
+	hole->listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(hole->listener, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(hole->listener, 0), 0);
+	address.sin_port = htons(port_of(hole->listener));
+	for (int i = 0; i < 4; i++) {
+		hole->waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(hole->waiting[i], (struct sockaddr *)&address, len);
+	}
+}
+
+static void fill_up(const struct black_hole *hole)
+{
+	for (int i = 0; i < 4; i++)
+		close(hole->waiting[i]);
+	close(hole->listener);
+}
+
+static void a_black_hole_among_a_names_addresses_costs_two_seconds(void **state)
+{
+	struct collector_scene *scene = collector_new_on(AF_INET, "collector.test");
+	struct black_hole hole;
+
+	(void)state;
+	dig(&hole);
+	add_address(scene, INADDR_LOOPBACK, port_of(hole.listener));
+	add_address(scene, INADDR_LOOPBACK, port_of(scene->listener));
+	collector_begin(scene);
+	collector_push(scene, 1);
+	export_flush(&scene->export);
+	test_env_advance_ms(&scene->env, 1999);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->accepted, 0);
+	test_env_advance_ms(&scene->env, 2000);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.sent, 1);
+	assert_int_equal(scene->export.counters.connect_failures, 0);
+	assert_string_equal(scene->log, "");
+	/* The one that answered is where the next connection goes. */
+	collector_hang_up(scene);
+	collector_rounds(scene, 3);
+	collector_push(scene, 1);
+	export_flush(&scene->export);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.sent, 2);
+	fill_up(&hole);
+	collector_end(scene);
+}
+
+static void every_address_of_a_name_is_tried_before_a_wait(void **state)
+{
+	struct collector_scene *scene = collector_new_on(AF_INET, "collector.test");
+	struct black_hole hole;
+	uint16_t nobody = port_of(scene->listener);
+
+	(void)state;
+	close(scene->listener);
+	scene->listener = -1;
+	dig(&hole);
+	add_address(scene, INADDR_LOOPBACK, nobody);
+	add_address(scene, INADDR_LOOPBACK + 1, nobody);
+	add_address(scene, INADDR_LOOPBACK, port_of(hole.listener));
+	collector_begin(scene);
+	collector_push(scene, 1);
+	export_flush(&scene->export);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->env.connects, 3);
+	assert_int_equal(scene->export.counters.connect_failures, 0);
+	/* The last has the whole time. */
+	test_env_advance_ms(&scene->env, 19999);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.connect_failures, 0);
+	test_env_advance_ms(&scene->env, 1);
+	collector_rounds(scene, 20);
+	assert_int_equal(scene->export.counters.connect_failures, 1);
+	assert_int_equal(scene->env.connects, 3);
+	assert_non_null(strstr(scene->log, "timed out, trying again in "));
+	test_env_advance_ms(&scene->env, 1200);
+	collector_rounds(scene, 20);
+	assert_true(scene->env.connects > 3);
+	fill_up(&hole);
 	collector_end(scene);
 }
 
@@ -816,6 +928,8 @@ int main(void)
 		cmocka_unit_test(a_cursor_begins_where_it_is_told),
 		cmocka_unit_test(a_refused_connection_is_tried_again_with_growing_waits),
 		cmocka_unit_test(localhost_is_tried_on_both_loopbacks),
+		cmocka_unit_test(a_black_hole_among_a_names_addresses_costs_two_seconds),
+		cmocka_unit_test(every_address_of_a_name_is_tried_before_a_wait),
 		cmocka_unit_test(a_name_that_does_not_resolve_is_said_so),
 		cmocka_unit_test(a_peer_that_never_speaks_is_left_after_a_ping),
 		cmocka_unit_test(a_slow_peer_that_answers_pings_keeps_its_connection),

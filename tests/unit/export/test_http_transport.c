@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <netdb.h>
 #include <string.h>
 
 #include "export/http_transport.h"
@@ -18,13 +19,12 @@ static unsigned resolutions;
 static struct export_options options;
 static struct http_transport http;
 
-static int count_resolution(struct env *env, const char *host, const char *port, unsigned nth,
+static int count_resolution(struct env *env, const char *host, const char *port,
 			    env_resolved_fn *done, void *arg)
 {
 	(void)host;
-	(void)nth;
 	resolutions++;
-	return real_ops->resolve_start(env, "127.0.0.1", port, 0, done, arg);
+	return real_ops->resolve_start(env, "127.0.0.1", port, done, arg);
 }
 
 static void no_news(void *arg, bool up, const char *why)
@@ -95,11 +95,44 @@ static void a_name_is_resolved_anew_a_minute_later_and_not_before(void **state)
 	assert_int_equal(resolutions, 2);
 }
 
+static void add_address(const char *text)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+	struct env_address *added = &world.addresses[world.address_count++];
+	struct addrinfo *found;
+
+	assert_int_equal(getaddrinfo(text, "4318", &hints, &found), 0);
+	memcpy(&added->at, found->ai_addr, found->ai_addrlen);
+	added->len = found->ai_addrlen;
+	freeaddrinfo(found);
+}
+
+static void libcurl_has_all_addresses_and_begins_with_another_after_a_failure(void **state)
+{
+	(void)state;
+	add_address("2001:db8::2");
+	add_address("192.0.2.1");
+	add_address("192.0.2.2");
+	assert_false(ready_in_a_turn());
+	assert_true(ready_in_a_turn());
+	assert_string_equal(http.resolve,
+			    "collector.test:4318:[2001:db8::2],192.0.2.1,192.0.2.2");
+	http.address++;
+	test_env_advance_ms(&world, 60000);
+	assert_false(ready_in_a_turn());
+	assert_true(ready_in_a_turn());
+	assert_string_equal(http.resolve,
+			    "collector.test:4318:192.0.2.1,192.0.2.2,[2001:db8::2]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_name_is_resolved_anew_a_minute_later_and_not_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			libcurl_has_all_addresses_and_begins_with_another_after_a_failure,
+			setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
