@@ -52,6 +52,7 @@ static uint64_t not_counted(const struct wal_segment *segment)
 static bool log_is_full(const struct wal *wal, uint64_t begun, uint64_t capacity)
 {
 	uint64_t max = wal->max_bytes + wal->max_bytes / 4;
+	uint64_t bytes = wal_bytes(wal) + begun;
 	uint64_t open =
 		wal->open_bytes < wal->disk_bytes / 3 ? wal->open_bytes * 3 : wal->disk_bytes;
 
@@ -59,9 +60,8 @@ static bool log_is_full(const struct wal *wal, uint64_t begun, uint64_t capacity
 		max = open;
 	/* Released segments are no part of the log any more, but of the disk: the
 	 * next sync removes them. */
-	return wal_bytes(wal) + begun > max + 2 * capacity ||
-	       wal_bytes(wal) + begun + wal_bytes_released(wal) >
-		       max + wal->max_bytes / 4 + 2 * capacity;
+	return bytes > max + 2 * capacity ||
+	       bytes + wal_bytes_released(wal) > max + wal->max_bytes / 4 + 2 * capacity;
 }
 
 /* A frame longer than the limit goes alone. */
@@ -123,8 +123,9 @@ static int room_for(struct wal *wal, bool fresh, uint64_t need)
 	assert(wal->recovered); /* otherwise numbers would be given twice */
 	if (memory_is_full(wal, fresh, need))
 		return -ENOBUFS;
-	/* Also where a span has begun the segment, whose room is not for news. */
-	if (fresh && log_is_full(wal, begins ? capacity : not_counted(segment), capacity))
+	/* Where a span has begun the segment, its room is not for news yet. */
+	if (fresh && (begins || !segment->takes_news) &&
+	    log_is_full(wal, begins ? capacity : not_counted(segment), capacity))
 		return -ENOBUFS;
 	if (begins) {
 		r = segment_plan(wal, need);
@@ -132,6 +133,7 @@ static int room_for(struct wal *wal, bool fresh, uint64_t need)
 			return r;
 		segment = wal_writing(wal);
 	}
+	segment->takes_news |= fresh;
 	r = buf_reserve(&segment->pending, need);
 	if (r < 0)
 		segment->pending.failed = false; /* what it holds is whole */

@@ -31,9 +31,10 @@ struct wal_segment {
 	bool created;
 	bool suspect; /* a sync of its file failed, or the file was removed: see sync.c */
 	bool released;
-	bool readable; /* false: its header could not be read this time */
-	bool dirty;    /* written since its last sync began */
-	bool syncing;  /* to be synced by the round in progress */
+	bool takes_news; /* all of its room was weighed against the log's size */
+	bool readable;	 /* false: its header could not be read this time */
+	bool dirty;	 /* written since its last sync began */
+	bool syncing;	 /* to be synced by the round in progress */
 };
 
 void segment_name(uint64_t number, char ret_name[SEGMENT_NAME_BYTES]);
