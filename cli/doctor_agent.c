@@ -28,7 +28,7 @@ static bool page_is_locked(const struct doctor *doctor)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	r = env_kernel_locked(fd);
+	r = env_kernel_locked(NULL, fd);
 	close(fd);
 	return r == 1;
 }

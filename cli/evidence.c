@@ -134,7 +134,7 @@ static int is_locked(const char *path)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = env_kernel_locked(fd);
+	r = env_kernel_locked(NULL, fd);
 	close(fd);
 	return r;
 }

@@ -314,44 +314,6 @@ static int linux_sync_start(struct env *env, int fd, env_done_fn *done, void *ar
 	return env_helper_push(&of(env)->syncs, job);
 }
 
-/* ---- locks, news, processes ------------------------------------------------- */
-
-static int linux_lock(struct env *env, int fd)
-{
-	(void)env;
-	return env_kernel_lock(fd);
-}
-
-static int linux_locked(struct env *env, int fd)
-{
-	(void)env;
-	return env_kernel_locked(fd);
-}
-
-static int linux_news_open(struct env *env, const char *path)
-{
-	(void)env;
-	return env_kernel_news_open(path);
-}
-
-static int linux_news(struct env *env, int fd, env_name_fn *each, void *arg)
-{
-	(void)env;
-	return env_kernel_news(fd, each, arg);
-}
-
-static uint32_t linux_pid(struct env *env)
-{
-	(void)env;
-	return (uint32_t)getpid();
-}
-
-static int linux_process(struct env *env, uint32_t pid)
-{
-	(void)env;
-	return env_kernel_process(pid);
-}
-
 /* ---- sockets -------------------------------------------------------------- */
 
 #define SILENCE_MS 30000
@@ -421,18 +383,6 @@ static ssize_t linux_send(struct env *env, int fd, const struct iovec *iov, int 
 	return sent < 0 ? -errno : sent;
 }
 
-static int linux_listen(struct env *env, const struct sockaddr *addr, socklen_t len)
-{
-	(void)env;
-	return env_listen(addr, len);
-}
-
-static int linux_accept(struct env *env, int fd)
-{
-	(void)env;
-	return env_accept(fd);
-}
-
 static struct env_helper *names_free(struct env_linux *world)
 {
 	for (int i = 0; i < NAMES_AT_ONCE - 1; i++)
@@ -499,18 +449,18 @@ static const struct env_ops linux_ops = {
 	.space = linux_space,
 	.sync = linux_sync,
 	.sync_start = linux_sync_start,
-	.lock = linux_lock,
-	.locked = linux_locked,
-	.news_open = linux_news_open,
-	.news = linux_news,
-	.pid = linux_pid,
-	.process = linux_process,
+	.lock = env_kernel_lock,
+	.locked = env_kernel_locked,
+	.news_open = env_kernel_news_open,
+	.news = env_kernel_news,
+	.pid = env_kernel_pid,
+	.process = env_kernel_process,
 	.connect = linux_connect,
 	.connected = linux_connected,
 	.recv = linux_recv,
 	.send = linux_send,
-	.listen = linux_listen,
-	.accept = linux_accept,
+	.listen = env_listen,
+	.accept = env_accept,
 	.resolve_start = linux_resolve_start,
 	.cancel = linux_cancel,
 	.watch = linux_watch,

@@ -61,10 +61,11 @@ static int name_open(const struct sockaddr *addr)
 		       : 0;
 }
 
-int env_listen(const struct sockaddr *addr, socklen_t len)
+int env_listen(struct env *env, const struct sockaddr *addr, socklen_t len)
 {
 	int fd, r, one = 1;
 
+	(void)env;
 	fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -84,11 +85,12 @@ int env_listen(const struct sockaddr *addr, socklen_t len)
 	return fd;
 }
 
-int env_accept(int fd)
+int env_accept(struct env *env, int fd)
 {
 	int accepted, domain = 0, one = 1;
 	socklen_t len = sizeof domain;
 
+	(void)env;
 	/* A connection that was broken off meanwhile is none. */
 	do
 		accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

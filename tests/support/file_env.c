@@ -404,7 +404,7 @@ static int world_lock(struct env *env, int fd)
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_LOCK, fd, &error);
 
-	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_lock(fd));
+	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_lock(env, fd));
 }
 
 static int world_locked(struct env *env, int fd)
@@ -412,7 +412,7 @@ static int world_locked(struct env *env, int fd)
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_LOCKED, fd, &error);
 
-	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_locked(fd));
+	return fate == FATE_FAIL ? error : (int)answer(env, fate, env_kernel_locked(env, fd));
 }
 
 /* A descriptor of this world, or nothing: whoever dies keeps none. */
@@ -430,7 +430,7 @@ static int world_news_open(struct env *env, const char *path)
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_NEWS_OPEN, -1, &error);
 
-	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_news_open(path));
+	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_news_open(env, path));
 }
 
 struct few {
@@ -459,7 +459,7 @@ static int world_news(struct env *env, int fd, env_name_fn *each, void *arg)
 		return error;
 	if (fate == FATE_SHORT)
 		few.left = world_of(env)->fault.bytes;
-	r = env_kernel_news(fd, each_of_few, &few);
+	r = env_kernel_news(env, fd, each_of_few, &few);
 	if (fate == FATE_SHORT && r == 0)
 		r = 1; /* as after an overflow of the kernel's queue */
 	return (int)answer(env, fate, r);
@@ -477,7 +477,7 @@ static int world_process(struct env *env, uint32_t pid)
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_PROCESS, -1, &error);
 
-	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_process(pid));
+	return fate == FATE_FAIL ? error : opened(env, fate, env_kernel_process(env, pid));
 }
 
 static int world_accept(struct env *env, int fd)
@@ -485,7 +485,7 @@ static int world_accept(struct env *env, int fd)
 	int error;
 	enum fate fate = fate_of(env, FILE_ENV_ACCEPT, fd, &error);
 
-	return fate == FATE_FAIL ? error : opened(env, fate, env_accept(fd));
+	return fate == FATE_FAIL ? error : opened(env, fate, env_accept(env, fd));
 }
 
 static uint64_t next_answer(const struct file_env *world, uint64_t until_ns)

@@ -176,44 +176,6 @@ static int op_sync(struct env *env, int fd)
 	return result(fsync(fd));
 }
 
-/* --- locks, news, processes ------------------------------------------------ */
-
-static int op_lock(struct env *env, int fd)
-{
-	(void)env;
-	return env_kernel_lock(fd);
-}
-
-static int op_locked(struct env *env, int fd)
-{
-	(void)env;
-	return env_kernel_locked(fd);
-}
-
-static int op_news_open(struct env *env, const char *path)
-{
-	(void)env;
-	return env_kernel_news_open(path);
-}
-
-static int op_news(struct env *env, int fd, env_name_fn *each, void *arg)
-{
-	(void)env;
-	return env_kernel_news(fd, each, arg);
-}
-
-static uint32_t op_pid(struct env *env)
-{
-	(void)env;
-	return (uint32_t)getpid();
-}
-
-static int op_process(struct env *env, uint32_t pid)
-{
-	(void)env;
-	return env_kernel_process(pid);
-}
-
 /* --- later ---------------------------------------------------------------- */
 
 static struct test_env_later *later_add(struct env *env, void *arg)
@@ -352,12 +314,6 @@ static ssize_t op_send(struct env *env, int fd, const struct iovec *iov, int n)
 	return sent;
 }
 
-static int op_listen(struct env *env, const struct sockaddr *addr, socklen_t len)
-{
-	(void)env;
-	return env_listen(addr, len);
-}
-
 static int op_accept(struct env *env, int fd)
 {
 	self(env)->accepts++;
@@ -365,7 +321,7 @@ static int op_accept(struct env *env, int fd)
 		self(env)->accept_failures--;
 		return self(env)->accept_error;
 	}
-	return env_accept(fd);
+	return env_accept(env, fd);
 }
 
 /* --- waiting -------------------------------------------------------------- */
@@ -428,17 +384,17 @@ static const struct env_ops ops = {
 	.space = op_space,
 	.sync = op_sync,
 	.sync_start = op_sync_start,
-	.lock = op_lock,
-	.locked = op_locked,
-	.news_open = op_news_open,
-	.news = op_news,
-	.pid = op_pid,
-	.process = op_process,
+	.lock = env_kernel_lock,
+	.locked = env_kernel_locked,
+	.news_open = env_kernel_news_open,
+	.news = env_kernel_news,
+	.pid = env_kernel_pid,
+	.process = env_kernel_process,
 	.connect = op_connect,
 	.connected = op_connected,
 	.recv = op_recv,
 	.send = op_send,
-	.listen = op_listen,
+	.listen = env_listen,
 	.accept = op_accept,
 	.resolve_start = op_resolve_start,
 	.cancel = op_cancel,
