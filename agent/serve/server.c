@@ -11,6 +11,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 /* libmicrohttpd gives a connection up after this silence; ours is for the whole. */
 #define SILENCE_S 5
 #define BACKLOG 16
@@ -281,7 +283,7 @@ static void on_call(void *arg, uint32_t events)
 		} else if (fd == -EAGAIN) {
 			listener->retry_due_ns = 0;
 			break;
-		} else if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+		} else if (error_passes(fd)) {
 			out_of_descriptors(listener, fd);
 			break;
 		} /* else: that caller is gone, there may be others */
@@ -356,23 +358,6 @@ static int listen_unix(const char *path)
 	clear_name(path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
 	    chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	return fd;
-}
-
-static int listen_port(const struct loopback *loopback)
-{
-	int fd, r, one = 1;
-
-	fd = socket(loopback->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    0);
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(fd, &loopback->address.any, loopback->len) < 0 || listen(fd, BACKLOG) < 0) {
 		r = -errno;
 		close(fd);
 		return r;
@@ -480,7 +465,8 @@ int server_new(struct server **ret_server, struct env *env,
 	if (r < 0)
 		say(server, LOG_WARNING, "cannot serve on", options->socket_path, r);
 	if (options->loopback) {
-		r = listen_port(options->loopback);
+		r = env->ops->listen(env, &options->loopback->address.any,
+				     options->loopback->len);
 		if (r >= 0)
 			r = listener_start(&server->port_listener, r);
 		if (r < 0) {
