@@ -2,25 +2,14 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/port.h"
 
 #define RIGHT                                                                          \
 	"127.0.0.1:PORT, [::1]:PORT, another address of this machine with a port, or " \
 	"unix:/path; at most 4, separated by commas"
-
-/* 1 to 65535, digits alone. 0: it is not one. */
-static uint16_t port_of(const char *text)
-{
-	char *end;
-	unsigned long port;
-
-	if (*text < '1' || *text > '9')
-		return 0;
-	port = strtoul(text, &end, 10);
-	return *end == '\0' && port <= 65535 ? (uint16_t)port : 0;
-}
 
 static bool parse_unix(struct address *address, const char *path)
 {
@@ -72,7 +61,7 @@ static bool parse_one(struct address *address, const char *text, size_t len)
 	if (!colon)
 		return false;
 	*colon = '\0';
-	address->port = port_of(colon + 1);
+	address->port = port_parse(colon + 1);
 	if (!address->port)
 		return false;
 	return host[0] == '[' ? parse_v6(address, host) : parse_v4(address, host);

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/http_daemon.h"
 #include "receive/http_request.h"
 #include "receive/listener.h"
 
@@ -28,9 +28,7 @@ struct http_connection {
 struct http_server {
 	struct http_port *port;
 	struct listener listener;
-	struct MHD_Daemon *daemon;
-	int epoll_fd; /* its own, watched by env */
-	bool unfinished;
+	struct http_daemon http;
 	struct list connections;
 };
 
@@ -172,64 +170,30 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 
 /* ---- the daemon ------------------------------------------------------------------ */
 
-/* Until it has nothing left that is ready, or the rings' turn comes: its epoll is
- * edge-triggered inside, and what it put off is not told by the descriptor, so the next
- * tick goes on. */
-static void run(struct http_server *server)
-{
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-
-	server->unfinished = false;
-	for (int i = 0; server->daemon && i < RUNS_MAX; i++) {
-		(void)MHD_run(server->daemon);
-		if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES || timeout_ms > 0)
-			return;
-	}
-	server->unfinished = server->daemon != NULL;
-}
-
-static void on_ready(void *arg, uint32_t events)
-{
-	(void)events;
-	run(arg);
-}
-
 /* The socket is the daemon's from then on. */
 static int daemon_start(struct http_server *server)
 {
 	const struct receive_options *options = &server->port->stage->options;
-	struct env *env = server->port->stage->env;
-	const union MHD_DaemonInfo *info;
 
-	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
-		MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)options->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)(options->idle_timeout_ns / 1000000000 + 1),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)(options->header_bytes_max + PIECE_BYTES), MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-		MHD_OPTION_END);
-	if (!server->daemon)
-		return -ENOMEM;
-	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
-		return -EIO;
-	server->epoll_fd = info->epoll_fd;
-	return env->ops->watch(env, server->epoll_fd, EPOLLIN, on_ready, server);
+	return http_daemon_watch(
+		&server->http,
+		MHD_start_daemon(
+			MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+			server, MHD_OPTION_LISTEN_SOCKET, server->listener.fd,
+			MHD_OPTION_CONNECTION_LIMIT, (unsigned)options->connections_max,
+			MHD_OPTION_CONNECTION_TIMEOUT,
+			(unsigned)(options->idle_timeout_ns / 1000000000 + 1),
+			MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+			(size_t)(options->header_bytes_max + PIECE_BYTES),
+			MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+			MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END));
 }
 
 static void daemon_stop(struct http_server *server)
 {
-	struct env *env = server->port->stage->env;
-
-	if (!server->daemon)
+	if (!server->http.daemon)
 		return;
-	if (server->epoll_fd >= 0)
-		(void)env->ops->watch(env, server->epoll_fd, 0, NULL, NULL);
-	server->epoll_fd = -1;
-	MHD_stop_daemon(server->daemon);
-	server->daemon = NULL;
+	http_daemon_stop(&server->http);
 	listener_forget(&server->listener);
 }
 
@@ -262,7 +226,8 @@ int http_port_new(struct http_port **ret_port, struct receive *stage)
 	for (uint32_t i = 0; i < addresses->count; i++) {
 		struct http_server *server = &port->servers[i];
 
-		*server = (struct http_server){.port = port, .epoll_fd = -1};
+		*server = (struct http_server){.port = port};
+		http_daemon_init(&server->http, stage->env, RUNS_MAX);
 		listener_init(&server->listener, stage, &stage->options.http.at[i]);
 		list_init(&server->connections);
 	}
@@ -305,7 +270,7 @@ void http_port_flush(struct http_port *port)
 		return;
 	port->resumed = false;
 	for (uint32_t i = 0; i < port->server_count; i++)
-		run(&port->servers[i]);
+		http_daemon_run(&port->servers[i].http);
 }
 
 static void count_late(struct receive *stage, const struct http_connection *connection)
@@ -341,9 +306,9 @@ int http_port_tick(struct http_port *port, uint64_t now_ns)
 	if (!port)
 		return 0;
 	for (uint32_t i = 0; i < port->server_count; i++) {
-		if (!port->servers[i].unfinished)
+		if (!port->servers[i].http.unfinished)
 			continue;
-		run(&port->servers[i]);
+		http_daemon_run(&port->servers[i].http);
 		work++;
 	}
 	if (now_ns < port->tick_ns)
@@ -356,7 +321,7 @@ int http_port_tick(struct http_port *port, uint64_t now_ns)
 		end_late(server, now_ns);
 		/* At its limit libmicrohttpd stops to listen, and only looks
 		 * whether it may again when it is run. */
-		run(server);
+		http_daemon_run(&server->http);
 	}
 	return work;
 }
@@ -372,9 +337,9 @@ void http_port_stop(struct http_port *port)
 	for (uint32_t i = 0; i < port->server_count; i++) {
 		struct http_server *server = &port->servers[i];
 
-		if (!server->daemon)
+		if (!server->http.daemon)
 			continue;
-		fd = MHD_quiesce_daemon(server->daemon);
+		fd = MHD_quiesce_daemon(server->http.daemon);
 		listener_forget(&server->listener);
 		if (fd >= 0)
 			(void)env->ops->close(env, fd);
@@ -389,7 +354,7 @@ bool http_port_busy(const struct http_port *port)
 bool http_port_open(const struct http_port *port)
 {
 	for (uint32_t i = 0; port && i < port->server_count; i++)
-		if (!port->servers[i].daemon)
+		if (!port->servers[i].http.daemon)
 			return false;
 	return true;
 }

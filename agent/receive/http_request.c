@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/http_daemon.h"
 #include "receive/http_json.h"
 
 #define PATH "/v1/traces"
@@ -304,12 +305,9 @@ enum MHD_Result http_request_answer(struct http_request *request)
 		return MHD_NO; /* closes the connection */
 	}
 	status = answer_http_status(&request->call.answer);
-	response =
-		MHD_create_response_from_buffer(content.len, content.at, MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		buf_fini(&content);
+	response = http_daemon_response(&content);
+	if (!response)
 		return MHD_NO;
-	}
 	add_headers(request, response, status);
 	done = MHD_queue_response(request->connection, status, response);
 	MHD_destroy_response(response);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/port.h"
+
 #define RIGHT "127.0.0.1:PORT, [::1]:PORT or localhost:PORT; it is served on this machine alone"
 
 static const char *const names[] = {"127.0.0.1", "localhost", "[::1]"};
@@ -22,16 +24,10 @@ static size_t split(const char *text, const char **ret_rest)
 	return NAMES;
 }
 
-/* ":1" to ":65535", digits alone. 0: it is not one. */
+/* Behind a name. 0: it is not one. */
 static uint16_t port_of(const char *text)
 {
-	uint32_t port = 0;
-
-	if (*text++ != ':' || *text == '0')
-		return 0;
-	for (; *text >= '0' && *text <= '9' && port <= 65535; text++)
-		port = port * 10 + (uint32_t)(*text - '0');
-	return *text == '\0' && port <= 65535 ? (uint16_t)port : 0;
+	return *text == ':' ? port_parse(text + 1) : 0;
 }
 
 const char *loopback_parse(struct loopback *ret_loopback, const char *text)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/http_daemon.h"
 
 /* libmicrohttpd gives a connection up after this silence; ours is for the whole. */
 #define SILENCE_S 5
@@ -30,9 +30,8 @@ struct connection {
 /* A socket we listen on. */
 struct listener {
 	struct server *server;
-	int fd;	      /* -1: none */
-	int epoll_fd; /* libmicrohttpd's own, watched by env */
-	struct MHD_Daemon *daemon;
+	int fd; /* -1: none */
+	struct http_daemon http;
 	uint16_t port; /* 0: the unix socket, where no Host is asked for */
 	struct connection connections[SERVER_CONNECTIONS];
 	bool listening;	       /* fd is watched, too */
@@ -62,23 +61,15 @@ static const char *const headers[][2] = {
 	{"Referrer-Policy", "no-referrer"},
 };
 
-/* Gives the content to libmicrohttpd, which frees it. */
+/* The content is libmicrohttpd's from then on. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
 			      const char *content_type, struct buf *content)
 {
-	struct MHD_Response *response;
+	struct MHD_Response *response = http_daemon_response(content);
 	enum MHD_Result done;
 
-	if (buf_failed(content)) {
-		buf_fini(content);
+	if (!response)
 		return MHD_NO; /* closes the connection */
-	}
-	response = MHD_create_response_from_buffer(content->len, content->at,
-						   MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		buf_fini(content);
-		return MHD_NO;
-	}
 	for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
 		(void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
 	(void)MHD_add_response_header(response, "Content-Type", content_type);
@@ -225,31 +216,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **s
 	}
 }
 
-/* Until it has nothing left that is ready: its epoll is edge-triggered inside, and
- * what it put off is not told by the descriptor. */
-static void run(struct listener *listener)
-{
-	MHD_UNSIGNED_LONG_LONG timeout_ms;
-
-	for (int i = 0; i < RUNS_MAX; i++) {
-		(void)MHD_run(listener->daemon);
-		if (MHD_get_timeout(listener->daemon, &timeout_ms) != MHD_YES || timeout_ms > 0)
-			return;
-	}
-}
-
-static void on_ready(void *arg, uint32_t events)
-{
-	(void)events;
-	run(arg);
-}
-
 /* To libmicrohttpd, which owns the descriptor from then on, whatever becomes of it. */
 static void hand_over(struct listener *listener, int fd)
 {
 	struct sockaddr_storage address = {.ss_family = listener->port ? AF_INET : AF_UNIX};
 
-	(void)MHD_add_connection(listener->daemon, fd, (struct sockaddr *)&address,
+	(void)MHD_add_connection(listener->http.daemon, fd, (struct sockaddr *)&address,
 				 sizeof address);
 }
 
@@ -288,7 +260,7 @@ static void on_call(void *arg, uint32_t events)
 			break;
 		} /* else: that caller is gone, there may be others */
 	}
-	run(listener);
+	http_daemon_run(&listener->http);
 }
 
 static void listen_to(struct listener *listener, bool listening)
@@ -305,7 +277,7 @@ static void listener_tick(struct listener *listener, uint64_t now_ns)
 {
 	bool any = false;
 
-	if (!listener->daemon)
+	if (!listener->http.daemon)
 		return;
 	if (listener->retry_due_ns && now_ns >= listener->retry_due_ns)
 		listen_to(listener, true);
@@ -319,7 +291,7 @@ static void listener_tick(struct listener *listener, uint64_t now_ns)
 			(void)shutdown(connection->fd, SHUT_RDWR);
 	}
 	if (any)
-		run(listener);
+		http_daemon_run(&listener->http);
 }
 
 void server_tick(struct server *server, uint64_t now_ns)
@@ -368,24 +340,18 @@ static int listen_unix(const char *path)
 /* Starts libmicrohttpd, which gets the connections of this socket. */
 static int listener_start(struct listener *listener, int fd)
 {
-	const union MHD_DaemonInfo *info;
 	struct env *env = listener->server->env;
 	int r;
 
 	listener->fd = fd;
-	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)SERVER_HEAD_BYTES,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_END);
-	if (!listener->daemon)
-		return -ENOMEM;
-	info = MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info)
-		return -EIO;
-	listener->epoll_fd = info->epoll_fd;
-	r = env->ops->watch(env, listener->epoll_fd, EPOLLIN, on_ready, listener);
+	r = http_daemon_watch(
+		&listener->http,
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+				 on_request, listener, MHD_OPTION_CONNECTION_LIMIT,
+				 (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+				 (unsigned)SILENCE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				 (size_t)SERVER_HEAD_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+				 on_connection, listener, MHD_OPTION_END));
 	if (r == 0) {
 		r = env->ops->watch(env, listener->fd, EPOLLIN, on_call, listener);
 		listener->listening = r == 0;
@@ -395,25 +361,20 @@ static int listener_start(struct listener *listener, int fd)
 
 static void listener_stop(struct listener *listener)
 {
-	struct env *env = listener->server->env;
-
 	listen_to(listener, false);
-	if (listener->epoll_fd >= 0)
-		(void)env->ops->watch(env, listener->epoll_fd, 0, NULL, NULL);
 	if (listener->fd >= 0)
 		close(listener->fd);
-	listener->fd = listener->epoll_fd = -1;
+	listener->fd = -1;
 	listener->listening = false;
 	listener->retry_due_ns = 0;
 	/* Its connections end, which must not open our ears again. */
-	if (listener->daemon)
-		MHD_stop_daemon(listener->daemon);
-	listener->daemon = NULL;
+	http_daemon_stop(&listener->http);
 }
 
 static void listener_init(struct listener *listener, struct server *server, uint16_t port)
 {
-	*listener = (struct listener){.server = server, .fd = -1, .port = port, .epoll_fd = -1};
+	*listener = (struct listener){.server = server, .fd = -1, .port = port};
+	http_daemon_init(&listener->http, server->env, RUNS_MAX);
 	for (int i = 0; i < SERVER_CONNECTIONS; i++)
 		listener->connections[i].fd = -1;
 }
@@ -483,7 +444,7 @@ void server_free(struct server *server)
 {
 	if (!server)
 		return;
-	if (server->unix_listener.daemon)
+	if (server->unix_listener.http.daemon)
 		(void)unlink(server->socket_path);
 	listener_stop(&server->unix_listener);
 	listener_stop(&server->port_listener);
