@@ -2,224 +2,165 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive_scan.h"
 #include "span_tree.h"
+#include "usage.h"
 
-#define READ_BYTES ((size_t)256 << 10)
+#define WINDOW_BYTES ((size_t)256 << 10)
 
-static const char *text_of(json_t *value)
+struct reading {
+	struct archive_file *file;
+	/* Of the document at hand, in the order of their text. */
+	struct archive_span *spans;
+	size_t count, cap;
+	archive_document_fn *see;
+	void *see_arg;
+	char *reason;
+	size_t reason_size;
+};
+
+/* --- the file ----------------------------------------------------------- */
+
+/* What has no size and cannot be read twice is copied. */
+static int keep_stream(int from)
 {
-	const char *text = json_string_value(value);
-
-	return text ? text : "";
-}
-
-/* --- attributes --------------------------------------------------------- */
-
-json_t *otlp_attribute(json_t *object, const char *key)
-{
-	json_t *attribute;
-	size_t i;
-
-	json_array_foreach (json_object_get(object, "attributes"), i, attribute)
-		if (strcmp(text_of(json_object_get(attribute, "key")), key) == 0)
-			return json_object_get(attribute, "value");
-	return NULL;
-}
-
-const char *otlp_text(json_t *object, const char *key)
-{
-	return json_string_value(json_object_get(otlp_attribute(object, key), "stringValue"));
-}
-
-uint64_t otlp_uint64(json_t *value)
-{
-	if (json_is_string(value))
-		return strtoull(json_string_value(value), NULL, 10);
-	return (uint64_t)json_integer_value(value);
-}
-
-bool otlp_int(json_t *object, const char *key, int64_t *ret_value)
-{
-	json_t *value = json_object_get(otlp_attribute(object, key), "intValue");
-
-	if (!value)
-		return false;
-	*ret_value = (int64_t)otlp_uint64(value);
-	return true;
-}
-
-static void members_text(struct buf *out, json_t *list, bool with_keys)
-{
-	json_t *member;
-	size_t i;
-
-	json_array_foreach (list, i, member) {
-		if (i)
-			(void)buf_append_text(out, ", ");
-		if (with_keys) {
-			(void)buf_append_text(out, text_of(json_object_get(member, "key")));
-			(void)buf_append_text(out, ": ");
-			member = json_object_get(member, "value");
-		}
-		otlp_value_text(out, member);
-	}
-}
-
-void otlp_value_text(struct buf *out, json_t *value)
-{
-	const char *kind;
-	json_t *held;
-
-	json_object_foreach (value, kind, held) {
-		if (json_is_string(held)) {
-			(void)buf_append(out, json_string_value(held),
-					 json_string_length(held));
-		} else if (strcmp(kind, "arrayValue") == 0) {
-			(void)buf_append_text(out, "[");
-			members_text(out, json_object_get(held, "values"), false);
-			(void)buf_append_text(out, "]");
-		} else if (strcmp(kind, "kvlistValue") == 0) {
-			(void)buf_append_text(out, "{");
-			members_text(out, json_object_get(held, "values"), true);
-			(void)buf_append_text(out, "}");
-		} else if (json_is_integer(held)) {
-			(void)buf_printf(out, "%" JSON_INTEGER_FORMAT,
-					 json_integer_value(held));
-		} else if (json_is_real(held)) {
-			(void)buf_printf(out, "%.15g", json_real_value(held));
-		} else {
-			(void)buf_append_text(out, json_is_true(held) ? "true" : "false");
-		}
-		return; /* a value has one member */
-	}
-}
-
-/* --- reading ------------------------------------------------------------ */
-
-static int read_all(struct buf *text, int fd)
-{
+	static char window[64 << 10];
+	int fd = memfd_create("spanring", MFD_CLOEXEC), r = 0;
 	ssize_t n;
 
-	do {
-		if (buf_reserve(text, READ_BYTES) < 0)
-			return -ENOMEM;
-		n = read(fd, text->at + text->len, READ_BYTES);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			text->len += (size_t)n;
-	} while (n != 0);
-	return 0;
-}
-
-static int read_path(struct archive_file *file, char *ret_reason, size_t size)
-{
-	struct stat st;
-	int fd, r;
-
-	if (strcmp(file->path, "-") == 0) {
-		r = read_all(&file->text, STDIN_FILENO);
-		(void)snprintf(ret_reason, size, "standard input: %s", strerror(-r));
-		return r;
+	if (fd < 0)
+		return -errno;
+	while ((n = read(from, window, sizeof(window))) != 0 && r == 0) {
+		if (n < 0)
+			r = errno == EINTR ? 0 : -errno;
+		else if (write(fd, window, (size_t)n) != n)
+			r = -ENOMEM;
 	}
-	fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		r = -errno;
-		(void)snprintf(ret_reason, size, "%s: %s%s", file->path, strerror(-r),
-			       r == -ENOENT ? "; archives are in the agent's archive.dir, "
-					      "./data by default"
-					    : "");
-		return r;
-	}
-	r = fstat(fd, &st) < 0	  ? -errno
-	    : S_ISDIR(st.st_mode) ? -EISDIR
-				  : read_all(&file->text, fd);
+	if (r == 0)
+		return fd;
 	(void)close(fd);
-	(void)snprintf(ret_reason, size, "%s: %s%s", file->path, strerror(-r),
-		       r == -EISDIR ? "; name one *.otlp.json file in it" : "");
 	return r;
 }
 
-static int add_document(struct archive_file *file, json_t *document)
+static int open_input(const char *path)
 {
-	json_t **at = reallocarray(file->documents, file->document_count + 1, sizeof(json_t *));
+	if (strcmp(path, "-") == 0)
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
 
-	if (!at) {
-		json_decref(document);
-		return -ENOMEM;
+/* Nobody waits for the writer of a FIFO that has none; once it is open, we do. */
+static int keep_readable(int fd, const struct stat *st)
+{
+	int flags, kept;
+
+	if (S_ISREG(st->st_mode))
+		return fd;
+	flags = fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+	kept = keep_stream(fd);
+	(void)close(fd);
+	return kept;
+}
+
+static int open_file(struct archive_file *file)
+{
+	struct stat st;
+	int fd;
+
+	fd = open_input(file->path);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+		(void)close(fd);
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EIO;
 	}
-	file->documents = at;
-	file->documents[file->document_count++] = document;
+	fd = keep_readable(fd, &st);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0) {
+		(void)close(fd);
+		return -EIO;
+	}
+	file->fd = fd;
+	file->size = (uint64_t)st.st_size;
 	return 0;
 }
 
-static bool is_space(uint8_t c)
+static const char *input_name(const struct archive_file *file)
 {
-	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+	return strcmp(file->path, "-") == 0 ? "standard input" : file->path;
 }
 
-/* Where a document that begins at `at` has to be searched for its mistake. */
-static unsigned line_of(const struct archive_file *file, size_t at)
+static void say_unreadable(const struct reading *reading, int r)
 {
-	unsigned line = 1;
-
-	for (size_t i = 0; i < at && i < file->text.len; i++)
-		line += file->text.at[i] == '\n';
-	return line;
+	(void)snprintf(reading->reason, reading->reason_size, "%s: %s%s",
+		       input_name(reading->file), strerror(-r),
+		       r == -ENOENT   ? "; archives are in the agent's archive.dir, "
+					"./data by default"
+		       : r == -EISDIR ? "; name one *.otlp.json file in it"
+				      : "");
 }
 
-static int parse(struct archive_file *file, char *ret_reason, size_t size)
+int64_t archive_file_bytes(const struct archive_file *file, uint64_t offset, void *at,
+			   size_t size)
 {
-	const char *text = (const char *)file->text.at;
-	size_t at = 0, len = file->text.len;
+	ssize_t n;
+
+	do
+		n = pread(file->fd, at, size, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* --- pieces ------------------------------------------------------------- */
+
+static json_t *parse(const struct reading *reading, struct bytes text, unsigned line)
+{
 	json_error_t error;
-	json_t *document;
+	json_t *value = json_loadb((const char *)text.at, text.len, JSON_ALLOW_NUL, &error);
+
+	if (!value)
+		(void)snprintf(reading->reason, reading->reason_size,
+			       "%s: line %u is not JSON: %s", input_name(reading->file),
+			       line + (unsigned)(error.line > 0 ? error.line - 1 : 0),
+			       error.text);
+	return value;
+}
+
+static int on_span(void *arg, struct bytes text, uint64_t offset, unsigned line)
+{
+	struct reading *reading = arg;
+	struct archive_span *at;
+	json_t *value;
 	int r;
 
-	for (;;) {
-		while (at < len && is_space(file->text.at[at]))
-			at++;
-		if (at == len)
-			return 0;
-		document = json_loadb(text + at, len - at,
-				      JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
-		if (!document)
-			break;
-		at += (size_t)error.position;
-		r = add_document(file, document);
-		if (r < 0)
-			return r;
+	if (reading->count == reading->cap) {
+		size_t cap = reading->cap ? reading->cap * 2 : 64;
+
+		at = reallocarray(reading->spans, cap, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		reading->spans = at;
+		reading->cap = cap;
 	}
-	/* A spool that is being written ends in half a line. */
-	if (file->document_count > 0 && !memchr(text + at, '\n', len - at)) {
-		file->torn = true;
-		return 0;
-	}
-	(void)snprintf(ret_reason, size, "%s: line %u is not JSON: %s", file->path,
-		       line_of(file, at) + (unsigned)(error.line > 0 ? error.line - 1 : 0),
-		       error.text);
-	return -EBADMSG;
-}
-
-/* --- spans -------------------------------------------------------------- */
-
-static size_t count_spans(const struct archive_file *file)
-{
-	json_t *resource, *scope;
-	size_t count = 0, i, j;
-
-	for (size_t d = 0; d < file->document_count; d++)
-		json_array_foreach (json_object_get(file->documents[d], "resourceSpans"), i,
-				    resource)
-			json_array_foreach (json_object_get(resource, "scopeSpans"), j, scope)
-				count += json_array_size(json_object_get(scope, "spans"));
-	return count;
+	value = parse(reading, text, line);
+	if (!value)
+		return -EBADMSG;
+	at = &reading->spans[reading->count++];
+	r = archive_span_read(at, value, &reading->file->texts);
+	at->has_text = true;
+	at->offset = offset;
+	at->len = text.len;
+	json_decref(value);
+	return r;
 }
 
 static const char *first_text(json_t *object, const char *const *keys)
@@ -241,7 +182,7 @@ static const char *module_name(json_t *resource)
 	size_t i;
 
 	json_array_foreach (json_object_get(resource, "attributes"), i, attribute) {
-		const char *key = text_of(json_object_get(attribute, "key"));
+		const char *key = otlp_string(json_object_get(attribute, "key"));
 		size_t len = strlen(key);
 
 		text = json_string_value(
@@ -253,9 +194,8 @@ static const char *module_name(json_t *resource)
 	return text ? text : "";
 }
 
-static int find_module(struct archive_file *file, json_t *resource_spans, uint32_t *ret_module)
+static int find_module(struct archive_file *file, json_t *resource, uint32_t *ret_module)
 {
-	json_t *resource = json_object_get(resource_spans, "resource");
 	const char *instance = otlp_text(resource, "service.instance.id");
 	struct archive_module *at;
 
@@ -272,105 +212,183 @@ static int find_module(struct archive_file *file, json_t *resource_spans, uint32
 	file->modules = at;
 	*ret_module = (uint32_t)file->module_count;
 	file->modules[file->module_count++] = (struct archive_module){
-		.resource = resource,
+		.resource = json_incref(resource),
 		.name = module_name(resource),
 		.instance = instance ? instance : "",
 	};
 	return 0;
 }
 
-static void read_span(struct archive_span *span, json_t *resource, json_t *scope, json_t *value,
-		      uint32_t module)
+static int add_span(struct archive_file *file, const struct archive_span *span, uint32_t module)
 {
-	json_t *code = json_object_get(json_object_get(value, "status"), "code");
+	struct archive_span *at;
 
-	*span = (struct archive_span){
-		.resource = resource,
-		.scope = scope,
-		.span = value,
-		.trace_id = text_of(json_object_get(value, "traceId")),
-		.span_id = text_of(json_object_get(value, "spanId")),
-		.parent_id = text_of(json_object_get(value, "parentSpanId")),
-		.name = text_of(json_object_get(value, "name")),
-		.start_ns = otlp_uint64(json_object_get(value, "startTimeUnixNano")),
-		.end_ns = otlp_uint64(json_object_get(value, "endTimeUnixNano")),
-		.status = (int)json_integer_value(code),
-		.module = module,
-	};
-	/* Some writers use the enum's names, which the specification forbids. */
-	if (json_is_string(code))
-		span->status = strstr(text_of(code), "ERROR")
-				       ? 2
-				       : strstr(text_of(code), "OK") != NULL;
-	if (span->end_ns < span->start_ns)
-		span->end_ns = span->start_ns;
+	if (file->span_count == file->span_cap) {
+		size_t cap = file->span_cap ? file->span_cap * 2 : 64;
+
+		at = reallocarray(file->spans, cap, sizeof(*at));
+		if (!at)
+			return -ENOMEM;
+		file->spans = at;
+		file->span_cap = cap;
+	}
+	at = &file->spans[file->span_count++];
+	*at = *span;
+	at->module = module;
+	at->scope = file->scope_count - 1;
+	file->modules[module].spans++;
+	return 0;
 }
 
-static int read_resource(struct archive_file *file, json_t *resource)
+/* What is in a list of spans and is none still counts as one, that says nothing. */
+static int add_item(struct reading *reading, json_t *item, uint32_t module)
 {
-	json_t *scope, *span;
+	json_t *number = json_object_get(item, "");
+	size_t i = (size_t)json_integer_value(number);
+	struct archive_span empty;
+
+	if (json_is_integer(number) && i < reading->count)
+		return add_span(reading->file, &reading->spans[i], module);
+	if (archive_span_read(&empty, NULL, &reading->file->texts) < 0)
+		return -ENOMEM;
+	return add_span(reading->file, &empty, module);
+}
+
+static int add_resource(struct reading *reading, json_t *resource)
+{
+	json_t *scope, *item;
 	uint32_t module;
 	size_t i, j;
 	int r;
 
-	r = find_module(file, resource, &module);
+	r = find_module(reading->file, json_object_get(resource, "resource"), &module);
 	if (r < 0)
 		return r;
-	json_array_foreach (json_object_get(resource, "scopeSpans"), i, scope)
-		json_array_foreach (json_object_get(scope, "spans"), j, span) {
-			read_span(&file->spans[file->span_count++], resource, scope, span,
-				  module);
-			file->modules[module].spans++;
-		}
-	return 0;
-}
-
-static int read_spans(struct archive_file *file)
-{
-	json_t *resource;
-	size_t i;
-	int r;
-
-	file->spans = calloc(count_spans(file) + 1, sizeof(*file->spans));
-	if (!file->spans)
-		return -ENOMEM;
-	for (size_t d = 0; d < file->document_count; d++)
-		json_array_foreach (json_object_get(file->documents[d], "resourceSpans"), i,
-				    resource) {
-			r = read_resource(file, resource);
+	json_array_foreach (json_object_get(resource, "scopeSpans"), i, scope) {
+		reading->file->scope_count++;
+		json_array_foreach (json_object_get(scope, "spans"), j, item) {
+			r = add_item(reading, item, module);
 			if (r < 0)
 				return r;
 		}
+	}
 	return 0;
+}
+
+static int on_document(void *arg, struct bytes text, unsigned line)
+{
+	struct reading *reading = arg;
+	json_t *document = parse(reading, text, line), *resource;
+	size_t i;
+	int r = 0;
+
+	if (!document)
+		return -EBADMSG;
+	json_array_foreach (json_object_get(document, "resourceSpans"), i, resource)
+		if (r >= 0)
+			r = add_resource(reading, resource);
+	if (r >= 0 && reading->see)
+		reading->see(reading->see_arg, reading->file->document_count, document);
+	reading->file->document_count++;
+	reading->count = 0;
+	json_decref(document);
+	return r;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static int scan_file(struct reading *reading, struct archive_scan *scan, uint8_t *window)
+{
+	int64_t n;
+	int r;
+
+	for (;;) {
+		n = archive_file_bytes(reading->file, scan->offset, window, WINDOW_BYTES);
+		if (n < 0)
+			say_unreadable(reading, (int)n);
+		if (n <= 0)
+			break;
+		r = archive_scan_push(scan, (struct bytes){window, (size_t)n});
+		if (r < 0)
+			return r;
+	}
+	return n < 0 ? (int)n : archive_scan_end(scan);
+}
+
+static int read_file(struct reading *reading)
+{
+	static const struct archive_scan_ops ops = {on_span, on_document};
+	uint8_t *window = malloc(WINDOW_BYTES);
+	struct archive_scan scan;
+	int r;
+
+	archive_scan_init(&scan, &ops, reading);
+	r = window ? scan_file(reading, &scan, window) : -ENOMEM;
+	reading->file->torn = r == 1;
+	archive_scan_fini(&scan);
+	free(window);
+	return r;
+}
+
+int archive_file_read_seeing(struct archive_file *file, const char *path,
+			     archive_document_fn *see, void *arg, char *ret_reason, size_t size)
+{
+	struct reading reading = {.file = file,
+				  .see = see,
+				  .see_arg = arg,
+				  .reason = ret_reason,
+				  .reason_size = size};
+	int r;
+
+	*file = (struct archive_file){.path = path, .fd = -1};
+	r = open_file(file);
+	if (r < 0)
+		say_unreadable(&reading, r);
+	else
+		r = read_file(&reading);
+	if (r >= 0)
+		r = span_tree_make(file);
+	if (r >= 0)
+		usage_mark(file);
+	if (r == -ENOMEM)
+		(void)snprintf(ret_reason, size, "%s: out of memory", path);
+	free(reading.spans);
+	return r < 0 ? r : 0;
 }
 
 int archive_file_read(struct archive_file *file, const char *path, char *ret_reason,
 		      size_t size)
 {
-	int r;
+	return archive_file_read_seeing(file, path, NULL, NULL, ret_reason, size);
+}
 
-	*file = (struct archive_file){.path = path};
-	buf_init(&file->text);
-	r = read_path(file, ret_reason, size);
-	if (r >= 0)
-		r = parse(file, ret_reason, size);
-	if (r >= 0)
-		r = read_spans(file);
-	if (r >= 0)
-		r = span_tree_make(file);
-	if (r == -ENOMEM)
-		(void)snprintf(ret_reason, size, "%s: out of memory", path);
-	return r < 0 ? r : 0;
+json_t *archive_span_load(const struct archive_file *file, const struct archive_span *span)
+{
+	char *text = span->has_text ? malloc(span->len) : NULL;
+	json_t *value = NULL;
+	size_t done = 0;
+	int64_t n = 1;
+
+	while (text && done < span->len && n > 0) {
+		n = archive_file_bytes(file, span->offset + done, text + done,
+				       span->len - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (text && done == span->len)
+		value = json_loadb(text, span->len, JSON_ALLOW_NUL, NULL);
+	free(text);
+	return value;
 }
 
 void archive_file_free(struct archive_file *file)
 {
-	for (size_t i = 0; i < file->document_count; i++)
-		json_decref(file->documents[i]);
-	free(file->documents);
+	for (size_t i = 0; i < file->module_count; i++)
+		json_decref(file->modules[i].resource);
+	if (file->fd >= 0)
+		(void)close(file->fd);
 	free(file->spans);
 	free(file->modules);
 	free(file->traces);
-	buf_fini(&file->text);
-	*file = (struct archive_file){.path = file->path};
+	texts_fini(&file->texts);
+	*file = (struct archive_file){.path = file->path, .fd = -1};
 }

@@ -198,6 +198,44 @@ static void report_json(const struct check *check, const char *path, struct buf 
 	json_decref(root);
 }
 
+static void see_document(void *arg, size_t index, json_t *document)
+{
+	struct check *check = arg;
+
+	if (index == 0)
+		check->document = json_incref(document);
+	check_form_document(check, index, document);
+}
+
+static void check_file(struct check *check)
+{
+	check_text(check);
+	check_form(check);
+	check_order(check);
+	check_run(check);
+	for (size_t i = 0; i < check->file->span_count; i++) {
+		const struct archive_span *span = &check->file->spans[i];
+		json_t *whole = archive_span_load(check->file, span);
+
+		check_form_span(check, span, whole);
+		check_run_span(check, span, whole);
+		json_decref(whole);
+	}
+}
+
+/* Of a file that is not whole, nothing but that is told. */
+static void check_unreadable(struct check *check, const char *reason)
+{
+	const char *path = check->file->path;
+	size_t skip = strncmp(reason, path, strlen(path)) == 0 ? strlen(path) + 2 : 0;
+
+	check->count = 0;
+	memset(check->by_property, 0, sizeof(check->by_property));
+	check_fail(check, CHECK_READABLE, NULL, "%s", reason + skip);
+	if (check->file->size > 0)
+		check_text(check);
+}
+
 bool check_path(const char *path, bool json, struct buf *out)
 {
 	struct archive_file file;
@@ -205,23 +243,17 @@ bool check_path(const char *path, bool json, struct buf *out)
 	char reason[1024];
 	bool ok;
 
-	if (archive_file_read(&file, path, reason, sizeof(reason)) < 0) {
-		size_t skip = strncmp(reason, path, strlen(path)) == 0 ? strlen(path) + 2 : 0;
-
-		check_fail(&check, CHECK_READABLE, NULL, "%s", reason + skip);
-		if (file.text.len > 0)
-			check_text(&check);
-	} else {
-		check_text(&check);
-		check_form(&check);
-		check_order(&check);
-		check_run(&check);
-	}
+	if (archive_file_read_seeing(&file, path, see_document, &check, reason,
+				     sizeof(reason)) < 0)
+		check_unreadable(&check, reason);
+	else
+		check_file(&check);
 	if (json)
 		report_json(&check, path, out);
 	else
 		report_lines(&check, path, out);
 	ok = count_failed(&check) == 0;
+	json_decref(check.document);
 	free(check.failures);
 	archive_file_free(&file);
 	return ok;

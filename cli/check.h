@@ -45,6 +45,7 @@ struct check_failure {
 
 struct check {
 	const struct archive_file *file;
+	json_t *document; /* the first, with numbers in place of its spans; owned */
 	struct check_failure *failures;
 	size_t count, cap;
 	uint32_t by_property[CHECK_PROPERTIES]; /* also those not kept */
@@ -58,11 +59,15 @@ void check_fail(struct check *check, enum check_property property,
 
 /* check_text.c: the bytes of the file. */
 void check_text(struct check *check);
-/* check_form.c: OTLP/JSON as its readers need it. */
+/* check_form.c: OTLP/JSON as its readers need it. A document without its spans, each
+ * of its spans, and the file as a whole. */
+void check_form_document(struct check *check, size_t index, json_t *document);
+void check_form_span(struct check *check, const struct archive_span *span, json_t *whole);
 void check_form(struct check *check);
 /* check_order.c: A12. */
 void check_order(struct check *check);
 /* check_run.c: the run it tells of. */
+void check_run_span(struct check *check, const struct archive_span *span, json_t *whole);
 void check_run(struct check *check);
 
 /* Tests one file and appends the report: lines, or one JSON object. True: it

@@ -205,13 +205,13 @@ static void check_ids(struct check *check, const struct archive_span *span)
 			   check->file->spans[0].trace_id);
 }
 
-static void check_span(struct check *check, const struct archive_span *span)
+void check_form_span(struct check *check, const struct archive_span *span, json_t *whole)
 {
-	json_int_t kind = json_integer_value(json_object_get(span->span, "kind"));
+	json_int_t kind = json_integer_value(json_object_get(whole, "kind"));
 	struct walk walk = {check, span};
-	uint64_t end_ns = otlp_uint64(json_object_get(span->span, "endTimeUnixNano"));
+	uint64_t end_ns = otlp_uint64(json_object_get(whole, "endTimeUnixNano"));
 
-	walk_value(&walk, span->span);
+	walk_value(&walk, whole);
 	check_ids(check, span);
 	if (!*span->name)
 		check_fail(check, CHECK_NAME, span, "has no name");
@@ -263,20 +263,18 @@ static void check_services(struct check *check)
 	}
 }
 
+void check_form_document(struct check *check, size_t index, json_t *document)
+{
+	if (!json_is_array(json_object_get(document, "resourceSpans")))
+		check_fail(check, CHECK_RESOURCE_SPANS, NULL,
+			   "document %zu has no resourceSpans list", index + 1);
+	walk_around_spans(check, document);
+}
+
 void check_form(struct check *check)
 {
-	const struct archive_file *file = check->file;
-
-	for (size_t i = 0; i < file->document_count; i++) {
-		if (!json_is_array(json_object_get(file->documents[i], "resourceSpans")))
-			check_fail(check, CHECK_RESOURCE_SPANS, NULL,
-				   "document %zu has no resourceSpans list", i + 1);
-		walk_around_spans(check, file->documents[i]);
-	}
-	if (file->span_count == 0)
+	if (check->file->span_count == 0)
 		check_fail(check, CHECK_RESOURCE_SPANS, NULL, "no spans");
-	for (size_t i = 0; i < file->span_count; i++)
-		check_span(check, &file->spans[i]);
 	check_unique(check);
 	check_services(check);
 }

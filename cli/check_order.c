@@ -4,33 +4,20 @@
 
 #include <inttypes.h>
 
-static uint64_t start_of(json_t *span)
-{
-	return otlp_uint64(json_object_get(span, "startTimeUnixNano"));
-}
-
-static uint64_t earliest_in_scope(json_t *scope)
+/* Spans stand in the file's order, and those of a scope one after the other. */
+static uint64_t earliest_in_scope(const struct archive_span *spans, size_t count)
 {
 	uint64_t earliest = UINT64_MAX;
-	json_t *span;
-	size_t i;
 
-	json_array_foreach (json_object_get(scope, "spans"), i, span)
-		if (start_of(span) < earliest)
-			earliest = start_of(span);
+	for (size_t i = 0; i < count; i++)
+		if (spans[i].start_ns < earliest)
+			earliest = spans[i].start_ns;
 	return earliest;
 }
 
-static uint64_t earliest_in_resource(json_t *resource)
+static size_t scope_size(json_t *scope)
 {
-	uint64_t earliest = UINT64_MAX;
-	json_t *scope;
-	size_t i;
-
-	json_array_foreach (json_object_get(resource, "scopeSpans"), i, scope)
-		if (earliest_in_scope(scope) < earliest)
-			earliest = earliest_in_scope(scope);
-	return earliest;
+	return json_array_size(json_object_get(scope, "spans"));
 }
 
 static bool equal_member(json_t *a, json_t *b, const char *key)
@@ -53,41 +40,46 @@ static bool stands_before(json_t *list, size_t i, const char *key)
 	return false;
 }
 
-static void check_scopes(struct check *check, json_t *scopes)
+/* Takes the resource's spans off the front of `*spans`; returns the earliest start. */
+static uint64_t check_scopes(struct check *check, json_t *scopes,
+			     const struct archive_span **spans)
 {
-	uint64_t before = 0, earliest;
+	uint64_t before = 0, earliest = UINT64_MAX, at;
 	json_t *scope;
 	size_t i;
 
 	json_array_foreach (scopes, i, scope) {
-		earliest = earliest_in_scope(scope);
+		at = earliest_in_scope(*spans, scope_size(scope));
+		*spans += scope_size(scope);
 		if (stands_before(scopes, i, "scope"))
 			check_fail(check, CHECK_ORDER, NULL,
 				   "scope %zu of a resource stands twice", i + 1);
-		if (earliest < before)
+		if (at < before)
 			check_fail(check, CHECK_ORDER, NULL,
 				   "scope %zu of a resource began before the one above it",
 				   i + 1);
-		before = earliest;
+		before = at;
+		earliest = at < earliest ? at : earliest;
 	}
+	return earliest;
 }
 
 static void check_resources(struct check *check, json_t *resources)
 {
+	const struct archive_span *spans = check->file->spans;
 	uint64_t before = 0, earliest;
 	json_t *resource;
 	size_t i;
 
 	json_array_foreach (resources, i, resource) {
-		earliest = earliest_in_resource(resource);
 		if (stands_before(resources, i, "resource"))
 			check_fail(check, CHECK_ORDER, NULL, "resource %zu stands twice",
 				   i + 1);
+		earliest = check_scopes(check, json_object_get(resource, "scopeSpans"), &spans);
 		if (earliest < before)
 			check_fail(check, CHECK_ORDER, NULL,
 				   "resource %zu began before the one above it", i + 1);
 		before = earliest;
-		check_scopes(check, json_object_get(resource, "scopeSpans"));
 	}
 }
 
@@ -97,7 +89,7 @@ void check_order(struct check *check)
 
 	if (file->document_count != 1)
 		return; /* A11 says enough */
-	check_resources(check, json_object_get(file->documents[0], "resourceSpans"));
+	check_resources(check, json_object_get(check->document, "resourceSpans"));
 	for (size_t i = 0; i < file->span_count; i++) {
 		const struct archive_span *span = &file->spans[i], *parent = span->parent;
 

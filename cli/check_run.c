@@ -8,9 +8,7 @@
 
 static const char *kind_of(const struct archive_span *span)
 {
-	const char *kind = otlp_text(span->span, KIND);
-
-	return kind ? kind : "";
+	return span->kind ? span->kind : "";
 }
 
 static bool is_blank(const char *text)
@@ -39,7 +37,7 @@ static const struct archive_span *first_span(struct check *check,
 
 	while (root && root->orphan)
 		root = root->next;
-	if (!root || !otlp_attribute(root->span, "spanring.run.command"))
+	if (!root || !root->wraps)
 		return root;
 	if (!root->child)
 		check_fail(check, CHECK_FIRST_SPAN, root, "the command made no span");
@@ -49,24 +47,28 @@ static const struct archive_span *first_span(struct check *check,
 static void check_first(struct check *check, const struct archive_trace *trace)
 {
 	const struct archive_span *first = first_span(check, trace);
+	json_t *whole;
 
 	if (!first)
 		return;
+	whole = archive_span_load(check->file, first);
 	if (strcmp(kind_of(first), "AGENT") != 0)
 		check_fail(check, CHECK_FIRST_KIND, first, KIND " is \"%.32s\", not AGENT",
 			   kind_of(first));
-	if (is_blank(otlp_text(first->span, "user_goal")))
+	if (is_blank(otlp_text(whole, "user_goal")))
 		check_fail(check, CHECK_FIRST_GOAL, first, "user_goal is %s",
-			   otlp_attribute(first->span, "user_goal") ? "blank" : "missing");
+			   otlp_attribute(whole, "user_goal") ? "blank" : "missing");
+	json_decref(whole);
 }
 
-static void check_kind_value(struct check *check, const struct archive_span *span)
+static void check_kind_value(struct check *check, const struct archive_span *span,
+			     json_t *whole)
 {
 	static const char *const values[] = {"AGENT",	  "LLM",       "CHAIN",	   "TOOL",
 					     "EMBEDDING", "RETRIEVER", "RERANKER", "GUARDRAIL",
 					     "EVALUATOR", "PROMPT"};
 
-	if (!otlp_attribute(span->span, KIND))
+	if (!otlp_attribute(whole, KIND))
 		return;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		if (strcmp(kind_of(span), values[i]) == 0)
@@ -78,15 +80,15 @@ static void check_kind_value(struct check *check, const struct archive_span *spa
 static bool is_model_call(const struct archive_span *span)
 {
 	static const char *const operations[] = {"chat", "text_completion", "generate_content"};
-	const char *operation = otlp_text(span->span, "gen_ai.operation.name");
 
-	for (size_t i = 0; operation && i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (strcmp(operation, operations[i]) == 0)
+	for (size_t i = 0; span->operation && i < sizeof(operations) / sizeof(operations[0]);
+	     i++)
+		if (strcmp(span->operation, operations[i]) == 0)
 			return true;
 	return false;
 }
 
-static void check_llm(struct check *check, const struct archive_span *span)
+static void check_llm(struct check *check, const struct archive_span *span, json_t *whole)
 {
 	static const char *const tokens[] = {"gen_ai.usage.input_tokens",
 					     "gen_ai.usage.output_tokens"};
@@ -98,15 +100,21 @@ static void check_llm(struct check *check, const struct archive_span *span)
 	if (!is_llm)
 		check_fail(check, CHECK_LLM_KIND, span, KIND " is \"%.32s\", not LLM",
 			   kind_of(span));
-	if (is_blank(otlp_text(span->span, "gen_ai.request.model")))
+	if (is_blank(otlp_text(whole, "gen_ai.request.model")))
 		check_fail(check, CHECK_LLM_MODEL, span, "gen_ai.request.model is missing");
-	if (is_blank(otlp_text(span->span, "gen_ai.system")))
+	if (is_blank(otlp_text(whole, "gen_ai.system")))
 		check_fail(check, CHECK_LLM_SYSTEM, span, "gen_ai.system is missing");
 	if (span->status == 2)
 		return; /* a call that failed has no usage */
 	for (size_t i = 0; i < 2; i++)
-		if (!otlp_int(span->span, tokens[i], &count) || count < 0)
+		if (!otlp_int(whole, tokens[i], &count) || count < 0)
 			check_fail(check, CHECK_LLM_TOKENS, span, "%s is missing", tokens[i]);
+}
+
+void check_run_span(struct check *check, const struct archive_span *span, json_t *whole)
+{
+	check_kind_value(check, span, whole);
+	check_llm(check, span, whole);
 }
 
 void check_run(struct check *check)
@@ -114,9 +122,5 @@ void check_run(struct check *check)
 	for (size_t i = 0; i < check->file->trace_count; i++) {
 		check_tree(check, &check->file->traces[i]);
 		check_first(check, &check->file->traces[i]);
-	}
-	for (size_t i = 0; i < check->file->span_count; i++) {
-		check_kind_value(check, &check->file->spans[i]);
-		check_llm(check, &check->file->spans[i]);
 	}
 }

@@ -27,9 +27,11 @@ static void count_dropped(struct recovered_run *run, json_t *span)
 		run->dropped += otlp_uint64(json_object_get(span, members[i]));
 }
 
-static void count_span(struct recovered_run *run, const struct archive_span *span)
+static void count_span(struct recovered_run *run, const struct archive_file *file,
+		       const struct archive_span *span)
 {
-	const char *reason = otlp_text(span->span, "spanring.end.reason");
+	json_t *whole = archive_span_load(file, span);
+	const char *reason = span->end_reason;
 	int64_t died_after = 0;
 	uint64_t known_ns = span->end_ns;
 
@@ -42,13 +44,14 @@ static void count_span(struct recovered_run *run, const struct archive_span *spa
 		run->closed++;
 	run->unknown += reason && strcmp(reason, "unknown") == 0;
 	/* The last record of a process that died may lie before the end we gave. */
-	if (reason && otlp_int(span->span, "spanring.died_after_unix_nano", &died_after))
+	if (reason && otlp_int(whole, "spanring.died_after_unix_nano", &died_after))
 		known_ns = (uint64_t)died_after;
-	count_dropped(run, span->span);
+	count_dropped(run, whole);
 	if (run->first_ns == 0 || span->start_ns < run->first_ns)
 		run->first_ns = span->start_ns;
 	if (known_ns > run->last_known_ns)
 		run->last_known_ns = known_ns;
+	json_decref(whole);
 }
 
 static void read_run(struct recovered_run *run, const char *dir)
@@ -59,7 +62,7 @@ static void read_run(struct recovered_run *run, const char *dir)
 	(void)snprintf(path, sizeof path, "%s/%s", dir, run->file);
 	run->readable = archive_file_read(&file, path, reason, sizeof reason) == 0;
 	for (size_t i = 0; i < file.span_count; i++)
-		count_span(run, &file.spans[i]);
+		count_span(run, &file, &file.spans[i]);
 	if (file.trace_count)
 		(void)snprintf(run->trace_id, sizeof run->trace_id, "%s",
 			       file.traces[0].trace_id);

@@ -1,13 +1,17 @@
 /* What stands below a span: why it failed, who closed it, what it carries. */
 #include "show.h"
 
+#include "run_sums.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 struct notes {
+	const struct archive_file *file;
 	const struct archive_trace *trace;
 	const struct archive_span *span;
+	json_t *whole; /* all of the span */
 	show_line_fn *line;
 	void *arg;
 };
@@ -26,9 +30,9 @@ static const char *event_text(json_t *event, const char *key)
 }
 
 /* The last exception, where the status says no more. */
-static bool exception_text(const struct archive_span *span, struct buf *text)
+static bool exception_text(json_t *whole, struct buf *text)
 {
-	json_t *events = json_object_get(span->span, "events");
+	json_t *events = json_object_get(whole, "events");
 
 	for (size_t i = json_array_size(events); i-- > 0;) {
 		json_t *event = json_array_get(events, i);
@@ -45,22 +49,22 @@ static bool exception_text(const struct archive_span *span, struct buf *text)
 
 static void note_error(const struct notes *notes)
 {
-	json_t *status = json_object_get(notes->span->span, "status");
+	json_t *status = json_object_get(notes->whole, "status");
 	const char *message = json_string_value(json_object_get(status, "message"));
-	const char *type = otlp_text(notes->span->span, "error.type");
+	const char *type = otlp_text(notes->whole, "error.type");
 	struct buf text = BUF_INIT;
 
 	if (notes->span->status != 2)
 		return;
 	if (message && *message)
 		(void)buf_append_text(&text, message);
-	else if (!exception_text(notes->span, &text))
+	else if (!exception_text(notes->whole, &text))
 		(void)buf_append_text(&text, type ? type : "failed, without saying why");
 	put_line(notes, "error: ", &text, true);
 	buf_fini(&text);
 }
 
-static void put_cause(struct buf *text, const struct archive_span *span, const char *reason)
+static void put_cause(struct buf *text, json_t *whole, const char *reason)
 {
 	int64_t number;
 
@@ -68,11 +72,11 @@ static void put_cause(struct buf *text, const struct archive_span *span, const c
 		(void)buf_append_text(text, strcmp(reason, "killed") == 0
 						    ? "its process was killed"
 						    : "its process exited while it was open");
-		if (otlp_int(span->span, "spanring.end.signal", &number))
+		if (otlp_int(whole, "spanring.end.signal", &number))
 			(void)buf_printf(text, " by SIG%s",
 					 sigabbrev_np((int)number) ? sigabbrev_np((int)number)
 								   : "?");
-		if (otlp_int(span->span, "spanring.end.exit_code", &number))
+		if (otlp_int(whole, "spanring.end.exit_code", &number))
 			(void)buf_printf(text, ", exit code %" PRId64, number);
 	} else if (strcmp(reason, "sigterm") == 0) {
 		(void)buf_append_text(text, "its process was asked to end by SIGTERM");
@@ -96,25 +100,24 @@ static uint64_t since(const struct archive_trace *trace, int64_t ns)
 
 static void note_end(const struct notes *notes)
 {
-	const char *reason = show_end_reason(notes->span);
+	const char *reason = notes->span->end_reason;
 	struct buf text = BUF_INIT;
 	char from[32], to[32];
 	int64_t after, before;
 
 	if (!reason)
 		return;
-	put_cause(&text, notes->span, reason);
-	if (otlp_int(notes->span->span, "spanring.died_after_unix_nano", &after) &&
-	    otlp_int(notes->span->span, "spanring.died_before_unix_nano", &before)) {
-		show_duration(from, sizeof(from), since(notes->trace, after));
-		show_duration(to, sizeof(to), since(notes->trace, before));
+	put_cause(&text, notes->whole, reason);
+	if (otlp_int(notes->whole, "spanring.died_after_unix_nano", &after) &&
+	    otlp_int(notes->whole, "spanring.died_before_unix_nano", &before)) {
+		human_duration(from, sizeof(from), since(notes->trace, after));
+		human_duration(to, sizeof(to), since(notes->trace, before));
 		(void)buf_printf(&text,
 				 strcmp(from, to) == 0 ? ", %s into the run"
 						       : ", between %s and %s into the run",
 				 from, to);
 	}
-	put_line(notes, "closed by the agent: ", &text,
-		 show_is_bad_end(reason));
+	put_line(notes, "closed by the agent: ", &text, run_is_bad_end(reason));
 	buf_fini(&text);
 }
 
@@ -151,12 +154,12 @@ static void note_events(const struct notes *notes)
 	json_t *event;
 	size_t i;
 
-	json_array_foreach (json_object_get(notes->span->span, "events"), i, event) {
+	json_array_foreach (json_object_get(notes->whole, "events"), i, event) {
 		const char *name = json_string_value(json_object_get(event, "name"));
 		uint64_t at = otlp_uint64(json_object_get(event, "timeUnixNano"));
 		char when[32];
 
-		show_duration(when, sizeof(when), since(notes->trace, (int64_t)at));
+		human_duration(when, sizeof(when), since(notes->trace, (int64_t)at));
 		(void)buf_printf(&text, "%s at %s", name ? name : "", when);
 		put_line(notes, "event ", &text, false);
 		note_attributes(notes, event, "  ");
@@ -168,7 +171,7 @@ static void note_events(const struct notes *notes)
 static void note_owner(const struct notes *notes)
 {
 	const struct archive_span *span = notes->span;
-	json_t *resource = json_object_get(span->resource, "resource");
+	json_t *resource = notes->file->modules[span->module].resource;
 	struct buf text = BUF_INIT;
 	int64_t uid, pid;
 
@@ -186,16 +189,20 @@ static void note_owner(const struct notes *notes)
 void show_notes(const struct show *show, const struct archive_trace *trace,
 		const struct archive_span *span, show_line_fn *line, void *arg)
 {
-	struct notes notes = {trace, span, line, arg};
+	struct notes notes = {show->file, trace, span, NULL, line, arg};
 
 	note_orphan(&notes);
+	if (span->status != 2 && !span->end_reason && !show->attributes)
+		return;
+	notes.whole = archive_span_load(show->file, span);
 	/* The agent's own error message says the same as the line it stands in. */
-	if (!show_end_reason(span))
+	if (!span->end_reason)
 		note_error(&notes);
 	note_end(&notes);
-	if (!show->attributes)
-		return;
-	note_owner(&notes);
-	note_attributes(&notes, span->span, "");
-	note_events(&notes);
+	if (show->attributes) {
+		note_owner(&notes);
+		note_attributes(&notes, notes.whole, "");
+		note_events(&notes);
+	}
+	json_decref(notes.whole);
 }

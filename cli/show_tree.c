@@ -35,7 +35,7 @@ static const char *mark_of(const struct tree *tree, const struct archive_span *s
 {
 	if (is_bad(span))
 		return tree->show->terminal.unicode ? " \xe2\x9c\x97" : " !";
-	if (show_end_reason(span))
+	if (span->end_reason)
 		return " !";
 	return span->orphan ? " ?" : "";
 }
@@ -45,15 +45,18 @@ static bool is_other_module(const struct archive_span *span)
 	return !span->parent || span->parent->module != span->module;
 }
 
+static int64_t known(int64_t tokens)
+{
+	return tokens < 0 ? 0 : tokens;
+}
+
 static void extra_text(const struct archive_span *span, struct buf *out, bool with_model)
 {
-	const char *model = otlp_text(span->span, "gen_ai.request.model");
-	int64_t input, output;
-
-	if (show_tokens(span, &input, &output))
-		(void)buf_printf(out, "%" PRId64 ">%" PRId64, input, output);
-	if (model && with_model)
-		(void)buf_printf(out, "%s%s", out->len ? " " : "", model);
+	if (archive_span_has_tokens(span))
+		(void)buf_printf(out, "%" PRId64 ">%" PRId64, known(span->input_tokens),
+				 known(span->output_tokens));
+	if (span->model && with_model)
+		(void)buf_printf(out, "%s%s", out->len ? " " : "", span->model);
 }
 
 /* What stands left of a span's children, and of its notes. */
@@ -225,7 +228,7 @@ static void put_span(struct tree *tree, const struct archive_span *span, unsigne
 
 	used += put_name(tree, span, tree->name_columns > used ? tree->name_columns - used : 0);
 	terminal_spaces(out, used < tree->name_columns ? tree->name_columns - used : 0);
-	show_duration(duration, sizeof(duration), span->end_ns - span->start_ns);
+	human_duration(duration, sizeof(duration), span->end_ns - span->start_ns);
 	(void)buf_printf(out, "%*s%*s", GAP, "", DURATION_COLUMNS, duration);
 	if (tree->bar_columns) {
 		terminal_spaces(out, GAP);
@@ -336,7 +339,7 @@ static void put_axis(struct tree *tree)
 
 	if (!tree->bar_columns)
 		return;
-	show_duration(whole, sizeof(whole), tree->trace->end_ns - tree->trace->start_ns);
+	human_duration(whole, sizeof(whole), tree->trace->end_ns - tree->trace->start_ns);
 	(void)buf_append_text(out, terminal_style(&tree->show->terminal, STYLE_DIM));
 	terminal_spaces(out, tree->name_columns + GAP + DURATION_COLUMNS + GAP);
 	(void)buf_printf(out, "0%*s\n", (int)tree->bar_columns - 1, whole);
@@ -359,6 +362,7 @@ void show_tree(struct show *show, const struct archive_trace *trace)
 		put_span(&tree, span, depth);
 		push_prefix(&tree, span);
 		show_notes(show, trace, span, put_note, &note);
+		show_flush(show);
 		next = span_tree_next(span, &depth);
 		/* Up again, past every span that has no more siblings. */
 		for (; depth <= before && span; span = span->parent, before--) {

@@ -11,7 +11,7 @@ struct ids {
 
 static int id_compare(const struct archive_span *a, const char *trace_id, const char *span_id)
 {
-	int r = strcmp(a->trace_id, trace_id);
+	int r = a->trace_id == trace_id ? 0 : strcmp(a->trace_id, trace_id);
 
 	return r ? r : strcmp(a->span_id, span_id);
 }
@@ -84,54 +84,72 @@ static void cut_loops(struct archive_file *file, uint32_t *marks)
 	}
 }
 
-static int add_trace(struct archive_file *file, const struct archive_span *span,
-		     struct archive_trace **ret_trace)
+/* Equal trace ids are one pointer, so a look at the span before is enough; `ids`
+ * is by trace id. Numbers them in the order of those ids. */
+static uint32_t number_traces(const struct ids *ids)
 {
-	struct archive_trace *at;
+	uint32_t number = 0;
 
-	for (size_t i = 0; i < file->trace_count; i++) {
-		if (strcmp(file->traces[i].trace_id, span->trace_id) != 0)
-			continue;
-		*ret_trace = &file->traces[i];
-		return 0;
+	for (size_t i = 0; i < ids->count; i++) {
+		if (i && ids->at[i]->trace_id != ids->at[i - 1]->trace_id)
+			number++;
+		ids->at[i]->trace = number;
 	}
-	at = reallocarray(file->traces, file->trace_count + 1, sizeof(*at));
-	if (!at)
-		return -ENOMEM;
-	file->traces = at;
-	*ret_trace = &file->traces[file->trace_count++];
-	**ret_trace = (struct archive_trace){
-		.trace_id = span->trace_id, .start_ns = span->start_ns, .end_ns = span->end_ns};
-	return 0;
+	return ids->count ? number + 1 : 0;
+}
+
+/* Numbers them again: by their first span, with `order` by start. `numbers` is as
+ * long as there are traces, and zero. */
+static void make_traces(struct archive_file *file, const struct ids *order, uint32_t *numbers)
+{
+	for (size_t i = 0; i < order->count; i++) {
+		struct archive_span *span = order->at[i];
+		struct archive_trace *trace;
+
+		if (numbers[span->trace] == 0) {
+			file->traces[file->trace_count++] =
+				(struct archive_trace){.trace_id = span->trace_id,
+						       .start_ns = span->start_ns,
+						       .end_ns = span->end_ns};
+			numbers[span->trace] = (uint32_t)file->trace_count;
+		}
+		span->trace = numbers[span->trace] - 1;
+		trace = &file->traces[span->trace];
+		trace->spans++;
+		if (span->end_ns > trace->end_ns)
+			trace->end_ns = span->end_ns;
+	}
 }
 
 /* `order` is by start, so pushing from its end to the front of each list leaves
- * every list by start; traces come by their first span. */
-static int link_spans(struct archive_file *file, struct archive_span **order)
+ * every list by start. */
+static void link_spans(struct archive_file *file, const struct ids *order)
 {
-	struct archive_trace *trace;
-	int r;
-
-	for (size_t i = 0; i < file->span_count; i++) {
-		r = add_trace(file, order[i], &trace);
-		if (r < 0)
-			return r;
-		trace->spans++;
-		if (order[i]->end_ns > trace->end_ns)
-			trace->end_ns = order[i]->end_ns;
-	}
-	for (size_t i = file->span_count; i-- > 0;) {
-		struct archive_span *span = order[i];
+	for (size_t i = order->count; i-- > 0;) {
+		struct archive_span *span = order->at[i];
+		struct archive_trace *trace = &file->traces[span->trace];
 		struct archive_span **list;
 
-		(void)add_trace(file, span, &trace); /* it is there */
 		trace->orphans += span->orphan;
 		trace->roots += !span->parent && !span->orphan;
 		list = span->parent ? &span->parent->child : &trace->root;
 		span->next = *list;
 		*list = span;
 	}
-	return 0;
+}
+
+static int link_traces(struct archive_file *file, struct ids *ids)
+{
+	uint32_t count = number_traces(ids), *numbers = calloc(count + 1, sizeof(*numbers));
+
+	file->traces = calloc((size_t)count + 1, sizeof(*file->traces));
+	if (numbers && file->traces) {
+		qsort(ids->at, ids->count, sizeof(*ids->at), by_start);
+		make_traces(file, ids, numbers);
+		link_spans(file, ids);
+	}
+	free(numbers);
+	return numbers && file->traces ? 0 : -ENOMEM;
 }
 
 int span_tree_make(struct archive_file *file)
@@ -155,8 +173,7 @@ int span_tree_make(struct archive_file *file)
 		span->orphan = !span->parent;
 	}
 	cut_loops(file, marks);
-	qsort(ids.at, count, sizeof(*ids.at), by_start);
-	r = link_spans(file, ids.at);
+	r = link_traces(file, &ids);
 out:
 	free(ids.at);
 	free(marks);

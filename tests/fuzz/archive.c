@@ -55,6 +55,7 @@ static void try_documents(const char *path, const uint8_t *at, size_t len)
 static void look_at(const struct archive_file *file)
 {
 	struct buf text = BUF_INIT;
+	json_t *whole;
 	int64_t number;
 
 	for (size_t i = 0; i < file->span_count; i++) {
@@ -62,9 +63,13 @@ static void look_at(const struct archive_file *file)
 
 		FUZZ_CHECK(span->end_ns >= span->start_ns);
 		FUZZ_CHECK(span->module < file->module_count);
-		otlp_value_text(&text, otlp_attribute(span->span, "input.value"));
-		(void)otlp_text(span->span, "user_goal");
-		(void)otlp_int(span->span, "gen_ai.usage.input_tokens", &number);
+		FUZZ_CHECK(span->trace < file->trace_count);
+		whole = archive_span_load(file, span);
+		FUZZ_CHECK((whole != NULL) == span->has_text);
+		otlp_value_text(&text, otlp_attribute(whole, "input.value"));
+		(void)otlp_text(whole, "user_goal");
+		(void)otlp_int(whole, "gen_ai.usage.input_tokens", &number);
+		json_decref(whole);
 	}
 	buf_fini(&text);
 }

@@ -1,0 +1,25 @@
+/* What an archive says of its run as a whole: the `spanring.run.*` attributes the
+ * agent writes behind those of the file's first resource when it seals the run.
+ * A file that is still open, or of another writer, has none. */
+#ifndef CLI_RUN_FACTS_H
+#define CLI_RUN_FACTS_H
+
+#include "archive_file.h"
+
+struct run_facts {
+	bool present;
+	/* Borrowed from the resource; "" where it does not say. */
+	const char *id, *name, *goal;
+	bool complete;
+	json_t *incomplete_reason, *modules, *exit_codes; /* lists of AnyValues, or NULL */
+	int64_t spans, errors, closed_spans, dropped_spans, dropped_records;
+	int64_t input_tokens, output_tokens; /* -1: not said */
+	uint64_t start_ns, end_ns;
+};
+
+void run_facts_read(struct run_facts *facts, json_t *resource);
+
+/* The words of a list, with ", " between them, appended. */
+void run_facts_words(struct buf *out, json_t *list);
+
+#endif

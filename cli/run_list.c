@@ -1,0 +1,364 @@
+#include "run_list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive_head.h"
+#include "run_sums.h"
+#include "usage.h"
+
+#define SPOOL ".partial"
+#define ID_DIGITS_MIN 8
+
+const char *run_status_name(enum run_status status)
+{
+	static const char *const names[] = {
+		[RUN_OK] = "ok",
+		[RUN_ERROR] = "error",
+		[RUN_INCOMPLETE] = "incomplete",
+		[RUN_OPEN] = "open",
+	};
+
+	return names[status];
+}
+
+void run_list_init(struct run_list *list, run_list_problem_fn *problem, void *arg)
+{
+	*list = (struct run_list){.problem = problem, .arg = arg};
+}
+
+static void free_entry(struct run_entry *entry)
+{
+	free(entry->path);
+	free(entry->id);
+	free(entry->service);
+	free(entry->name);
+	free(entry->modules);
+	free(entry->reason);
+}
+
+void run_list_fini(struct run_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free_entry(&list->entries[i]);
+	free(list->entries);
+	*list = (struct run_list){0};
+}
+
+static void tell(struct run_list *list, const char *sentence)
+{
+	list->failed = true;
+	if (list->problem)
+		list->problem(list->arg, sentence);
+}
+
+/* Takes over the entry's texts, also when it fails. */
+static int add_entry(struct run_list *list, struct run_entry *entry)
+{
+	struct run_entry *at = list->entries;
+	bool whole = entry->path && entry->id && entry->service && entry->name &&
+		     entry->modules && entry->reason;
+
+	if (whole && list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 64;
+
+		at = reallocarray(at, cap, sizeof(*at));
+		if (at) {
+			list->entries = at;
+			list->cap = cap;
+		}
+	}
+	if (!whole || !at) {
+		free_entry(entry);
+		return -ENOMEM;
+	}
+	list->entries[list->count++] = *entry;
+	return 0;
+}
+
+static bool is_spool(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > strlen(SPOOL) && strcmp(path + len - strlen(SPOOL), SPOOL) == 0;
+}
+
+/* Text of the buffer as a string of its own; the buffer is empty then. */
+static char *take_text(struct buf *text)
+{
+	char *taken = NULL;
+
+	if (buf_append_byte(text, 0) == 0)
+		taken = strdup((const char *)text->at);
+	buf_reset(text);
+	return taken;
+}
+
+/* --- by the head -------------------------------------------------------- */
+
+static const char *known(const char *text, const char *otherwise)
+{
+	return text && *text ? text : otherwise;
+}
+
+static int add_head(struct run_list *list, const char *path, const struct archive_head *head)
+{
+	const struct run_facts *facts = &head->facts;
+	const char *service = known(otlp_text(head->resource, "service.name"), "");
+	bool has_tokens = facts->input_tokens > 0 || facts->output_tokens > 0;
+	struct buf text = BUF_INIT;
+	struct run_entry entry = {
+		.path = strdup(path),
+		.id = strdup(facts->id),
+		.service = strdup(service),
+		.name = strdup(known(facts->name, service)),
+		.start_ns = facts->start_ns,
+		.end_ns = facts->end_ns < facts->start_ns ? facts->start_ns : facts->end_ns,
+		.spans = facts->spans,
+		.errors = facts->errors,
+		.processes = (int64_t)json_array_size(facts->modules),
+		.input_tokens = has_tokens ? facts->input_tokens : -1,
+		.output_tokens = has_tokens ? facts->output_tokens : -1,
+		.status = !facts->complete    ? RUN_INCOMPLETE
+			  : facts->errors > 0 ? RUN_ERROR
+					      : RUN_OK,
+	};
+	int r;
+
+	run_facts_words(&text, facts->modules);
+	entry.modules = take_text(&text);
+	run_facts_words(&text, facts->incomplete_reason);
+	entry.reason = take_text(&text);
+	buf_fini(&text);
+	r = add_entry(list, &entry);
+	return r;
+}
+
+/* --- by the whole file -------------------------------------------------- */
+
+/* Each name once, in the order of the file. */
+static void put_modules(struct buf *text, const struct archive_file *file, uint32_t number)
+{
+	for (size_t i = 0; i < file->module_count; i++) {
+		if (file->modules[i].seen != number)
+			continue;
+		if (text->len)
+			(void)buf_append_text(text, ", ");
+		(void)buf_append_text(text, file->modules[i].name);
+	}
+}
+
+/* Its file does not say whether it is complete; what is known to be missing does. */
+static void judge(struct run_entry *entry, const struct archive_file *file,
+		  const struct archive_trace *trace, const struct run_sums *sums)
+{
+	struct buf text = BUF_INIT;
+
+	if (sums->cut)
+		(void)buf_printf(&text, "%u spans cut off", sums->cut);
+	if (trace->roots == 0)
+		(void)buf_printf(&text, "%sno root", text.len ? ", " : "");
+	if (trace->orphans)
+		(void)buf_printf(&text, "%s%u spans without their parent", text.len ? ", " : "",
+				 trace->orphans);
+	entry->status = is_spool(file->path) || file->torn ? RUN_OPEN
+			: text.len			   ? RUN_INCOMPLETE
+			: entry->errors > 0		   ? RUN_ERROR
+							   : RUN_OK;
+	entry->reason = take_text(&text);
+	buf_fini(&text);
+}
+
+static int add_trace(struct run_list *list, const struct archive_file *file,
+		     const struct archive_trace *trace)
+{
+	struct run_entry entry = {
+		.path = strdup(file->path),
+		.id = strdup(trace->trace_id),
+		.start_ns = trace->start_ns,
+		.end_ns = trace->end_ns,
+		.spans = trace->spans,
+	};
+	struct buf text = BUF_INIT;
+	struct run_sums sums;
+	struct usage usage;
+	int r;
+
+	run_sums_find(&sums, file, trace);
+	r = usage_find(&usage, trace);
+	entry.input_tokens = usage.has_tokens ? usage.input_tokens : -1;
+	entry.output_tokens = usage.has_tokens ? usage.output_tokens : -1;
+	usage_free(&usage);
+	entry.service = strdup(sums.service);
+	entry.name = strdup(sums.service);
+	entry.errors = sums.failed;
+	entry.processes = sums.modules;
+	put_modules(&text, file, run_sums_mark(file, trace));
+	entry.modules = take_text(&text);
+	buf_fini(&text);
+	judge(&entry, file, trace, &sums);
+	if (r < 0) {
+		free_entry(&entry);
+		return r;
+	}
+	return add_entry(list, &entry);
+}
+
+static int add_whole(struct run_list *list, const char *path)
+{
+	struct archive_file file;
+	char reason[PATH_MAX + 256];
+	int r;
+
+	r = archive_file_read(&file, path, reason, sizeof(reason));
+	if (r == 0 && file.span_count == 0) {
+		(void)snprintf(reason, sizeof(reason), "%s: no spans in it; is it an archive?",
+			       path);
+		r = -ENODATA;
+	}
+	if (r < 0 && r != -ENOMEM) {
+		/* An open run that has said nothing yet is no problem. */
+		if (!(r == -ENODATA && is_spool(path)))
+			tell(list, reason);
+		r = 0;
+	}
+	for (size_t i = 0; i < file.trace_count && r >= 0; i++)
+		r = add_trace(list, &file, &file.traces[i]);
+	archive_file_free(&file);
+	return r;
+}
+
+static int add_file(struct run_list *list, const char *path)
+{
+	struct archive_head head;
+	int r = 0;
+
+	/* A spool's head is one span's; "-" is read once. */
+	if (!is_spool(path) && strcmp(path, "-") != 0)
+		r = archive_head_read(&head, path);
+	if (r <= 0)
+		return add_whole(list, path); /* it says what is wrong, too */
+	r = add_head(list, path, &head);
+	archive_head_free(&head);
+	return r;
+}
+
+/* --- directories -------------------------------------------------------- */
+
+static bool ends_in(const char *name, const char *suffix)
+{
+	size_t len = strlen(name), suffix_len = strlen(suffix);
+
+	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+static bool is_archive_name(const char *name)
+{
+	return name[0] != '.' && (ends_in(name, ".otlp.json") || ends_in(name, ".otlp.jsonl") ||
+				  ends_in(name, ".otlp.json" SPOOL));
+}
+
+/* While a run is open again, its file of before stands beside its spool. */
+static bool is_open_again(const char *path)
+{
+	char spool[PATH_MAX];
+	struct stat st;
+
+	return snprintf(spool, sizeof(spool), "%s" SPOOL, path) < (int)sizeof(spool) &&
+	       stat(spool, &st) == 0;
+}
+
+static int add_directory(struct run_list *list, const char *path, DIR *directory)
+{
+	char file[PATH_MAX];
+	struct dirent *entry;
+	int r = 0;
+
+	while (r >= 0 && (entry = readdir(directory))) {
+		if (!is_archive_name(entry->d_name) ||
+		    snprintf(file, sizeof(file), "%s%s%s", path, ends_in(path, "/") ? "" : "/",
+			     entry->d_name) >= (int)sizeof(file))
+			continue;
+		if (ends_in(file, ".otlp.json") && is_open_again(file))
+			continue;
+		r = add_file(list, file);
+	}
+	return r;
+}
+
+int run_list_add(struct run_list *list, const char *path)
+{
+	char sentence[PATH_MAX + 256];
+	DIR *directory;
+	int r;
+
+	directory = opendir(path);
+	if (!directory && errno == ENOTDIR)
+		return add_file(list, path);
+	if (!directory && strcmp(path, "-") == 0)
+		return add_file(list, path);
+	if (!directory) {
+		(void)snprintf(sentence, sizeof(sentence), "%s: %s%s", path, strerror(errno),
+			       errno == ENOENT ? "; archives are in the agent's archive.dir, "
+						 "./data by default"
+					       : "");
+		tell(list, sentence);
+		return 0;
+	}
+	r = add_directory(list, path, directory);
+	(void)closedir(directory);
+	return r;
+}
+
+static int newest_first(const void *left, const void *right)
+{
+	const struct run_entry *a = left, *b = right;
+
+	if (a->start_ns != b->start_ns)
+		return a->start_ns > b->start_ns ? -1 : 1;
+	return strcmp(a->path, b->path);
+}
+
+void run_list_sort(struct run_list *list)
+{
+	if (list->count)
+		qsort(list->entries, list->count, sizeof(*list->entries), newest_first);
+}
+
+/* --- one of them -------------------------------------------------------- */
+
+static bool is_meant(const struct run_entry *entry, const char *word)
+{
+	const char *base = strrchr(entry->path, '/');
+	size_t len = strlen(word);
+
+	base = base ? base + 1 : entry->path;
+	if (len >= ID_DIGITS_MIN && strncasecmp(entry->id, word, len) == 0)
+		return true;
+	if (strncmp(base, word, len) == 0 && (base[len] == '\0' || base[len] == '.'))
+		return true;
+	return strcmp(entry->name, word) == 0;
+}
+
+int run_list_find(struct run_list *list, const char *directory, const char *word,
+		  const struct run_entry **ret_entry)
+{
+	int r;
+
+	r = run_list_add(list, directory);
+	if (r < 0)
+		return r;
+	run_list_sort(list);
+	for (size_t i = 0; i < list->count; i++) {
+		if (!is_meant(&list->entries[i], word))
+			continue;
+		*ret_entry = &list->entries[i];
+		return 1;
+	}
+	return 0;
+}
