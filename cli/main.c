@@ -11,7 +11,8 @@ static const struct verb {
 } verbs[] = {
 	{"demo", demo_main, "see it work: a pipeline, one module killed, and what was kept"},
 	{"run", run_main, "run a command as one traced run, with or without an agent"},
-	{"show", show_main, "print an archived run as a tree"},
+	{"list", list_main, "the archived runs: status, duration, errors, tokens"},
+	{"show", show_main, "print an archived run as a tree, and what stands out in it"},
 	{"check", check_main, "test an archive; for scripts"},
 	{"status", status_main, "what the agent is doing: rings, open spans, log, ledgers"},
 	{"doctor", doctor_main, "look whether tracing works here, and what to do if not"},
