@@ -1,7 +1,6 @@
-"""Pipelines of people who use OpenTelemetry's SDK: the example modules, one process
-after the other, their context by file and by environment, one of them killed."""
+"""Pipelines of people who use OpenTelemetry: the example modules, one process after the
+other, with its SDK and with our provider; one of them is killed."""
 import json
-import os
 import signal
 import subprocess
 
@@ -19,7 +18,7 @@ class Pipeline:
         self.directory = place.disk / "work"
         self.directory.mkdir()
         self.environment = place.environment(
-            AGENTO_PROVIDER=provider, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
+            AGENTO_PROVIDER=provider, PYTHONPATH=peers.package(), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
             OTEL_BSP_SCHEDULE_DELAY="50")
 
     def start(self, name, *arguments, **environment):
@@ -64,15 +63,16 @@ def is_the_pipeline(archive):
     check({resource["service.name"] for resource in resources} == {"agento"}, "the service")
 
 
-@combination(("file",), ("environment",))
-def agento_with_the_sdk(way):
+@combination(("sdk", "file"), ("sdk", "environment"), ("spanring", "file"),
+             ("spanring", "environment"))
+def agento(provider, way):
     """Its modules end by themselves and by os._exit(0). Between two of them nobody
     lives, long enough for the run's file to be closed: it is opened again."""
     from sender import Ports
     from support import Agent, Place, check, check_ledgers
     ports = Ports()
     with Place() as place, Agent(place, *ports.arguments) as agent:
-        pipeline = Pipeline(place, ports.grpc)
+        pipeline = Pipeline(place, ports.grpc, provider)
         names = set()
         for sealed, name in enumerate(("agento_plan", "agento_ingest", "agento_revise"), 1):
             given = {}
@@ -104,29 +104,56 @@ def agento_with_the_sdk_twice_in_one_directory():
             is_the_pipeline(archive)
 
 
+def killed_in_the_second_module(place, agent, port, provider, before=lambda: None):
+    """Names of spans, and all of them, of a run that went on to its third module."""
+    from support import check_ledgers, read_archive, spans_of
+    pipeline = Pipeline(place, port, provider)
+    pipeline.run("agento_plan")
+    pipeline.kill_in("agento_ingest", "generate_revision_requests", before)
+    pipeline.run("agento_revise")
+    check_ledgers(agent.wait_archived())
+    archive, = place.archives()
+    return archive, {span["name"]: span for span, _, _ in spans_of(read_archive(archive))}
+
+
 @combination(())
 def agento_with_the_sdk_and_a_module_killed():
     """What the SDK had sent is there, and the run goes on; what was open in it is not:
     nobody outside the process knew of it."""
     from sender import Ports
-    from support import Agent, Place, check, check_ledgers, read_archive, spans_of
+    from support import Agent, Place, check, program
     ports = Ports()
     with Place() as place, Agent(place, *ports.arguments) as agent:
-        pipeline = Pipeline(place, ports.grpc)
-        pipeline.run("agento_plan")
-        pipeline.kill_in("agento_ingest", "generate_revision_requests", lambda: agent.wait(
-            lambda status: status["receive"]["spans"] == 7, "what has ended"))
-        pipeline.run("agento_revise")
-        check_ledgers(agent.wait_archived())
-        archive, = place.archives()
-        found = {span["name"]: span for span, _, _ in spans_of(read_archive(archive))}
+        archive, found = killed_in_the_second_module(
+            place, agent, ports.grpc, "sdk",
+            # Its processor sends now and then, and is given the time for it.
+            lambda: agent.wait(lambda status: status["receive"]["spans"] == 7, "what has ended"))
         check(found.keys() == {
             "agento.pipeline", "generate_plan_structure", "llm.gemini.generate_plan",
             "develop_drafts", "llm.gemini.develop_draft", "agento.module.revise_plan",
             "further_revise_plan", "llm.gemini.revise_step"}, f"{sorted(found)}")
         check(found["agento.module.revise_plan"]["parentSpanId"]
               == found["agento.pipeline"]["spanId"], "whom the last module continues")
-        done = subprocess.run([os.path.join(os.environ["BUILD"], "spanring"), "check", archive],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run([program("spanring"), "check", archive], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
         check(done.returncode == 1 and found["develop_drafts"]["parentSpanId"].encode()
               in done.stdout, f"check says nothing of the lost span: {done.stdout}")
+
+
+@combination(())
+def agento_with_spanring_and_a_module_killed():
+    """The same modules, and nothing is missing but what was never said."""
+    from pipeline import ERROR, OK, passes_check, tree
+    from support import Agent, Place, attributes, check
+    with Place() as place, Agent(place) as agent:
+        archive, found = killed_in_the_second_module(place, agent, 1, "spanring")
+        passes_check(archive)
+        parents = tree(archive)
+        check(parents["generate_revision_requests"] == "agento.module.ingest_plan", f"{parents}")
+        check("llm.gemini.request_revisions" not in found, "it never began")
+        for name in ("generate_revision_requests", "agento.module.ingest_plan"):
+            check(found[name]["status"]["code"] == ERROR and
+                  attributes(found[name])["spanring.end.reason"] == "killed",
+                  f"{name} does not say how it ended")
+        check(found["develop_drafts"]["status"]["code"] == OK and
+              attributes(found["develop_drafts"])["agento.drafts"] == 3, "what had ended")
