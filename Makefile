@@ -195,7 +195,8 @@ $(EXAMPLE_BIN): $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(BUILD)/libspanr
 
 # The package, to be used with PYTHONPATH=$(BUILD)/python; one file for all versions.
 PYTHON_NATIVE := $(BUILD)/python/spanring/_native.abi3.so
-PYTHON_PACKAGE := $(PYTHON_PY:python/%=$(BUILD)/python/%) $(PYTHON_NATIVE)
+PYTHON_NAMES := $(BUILD)/python/spanring/semconv.py
+PYTHON_PACKAGE := $(PYTHON_PY:python/%=$(BUILD)/python/%) $(PYTHON_NATIVE) $(PYTHON_NAMES)
 
 $(PYTHON_NATIVE): $(PYTHON_OBJ) $(CLIENT_OBJ) python/native/native.map
 	@mkdir -p $(@D)
@@ -205,6 +206,10 @@ $(PYTHON_NATIVE): $(PYTHON_OBJ) $(CLIENT_OBJ) python/native/native.map
 $(BUILD)/python/spanring/%: python/spanring/%
 	@mkdir -p $(@D)
 	cp $< $@
+
+$(PYTHON_NAMES): include/spanring/semconv.h python/names_of.py
+	@mkdir -p $(@D)
+	$(PYTHON) python/names_of.py < $< > $@
 
 .PHONY: unit examples tools replay python-package
 python-package: $(PYTHON_PACKAGE)
@@ -350,6 +355,31 @@ bench-otlp:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(PYTHON_STUBS)
 	@bench/otlp.py --build $(BUILD)
 
+# A wheel for every CPython from 3.9 on, made from the source distribution as
+# anybody would who has that alone.
+PYTHON_STAGE = $(BUILD)/python/stage
+PYTHON_DIST = $(BUILD)/python/dist
+.PHONY: python python-test
+python:
+	@deploy/needs.sh build python
+	@$(MAKE) --no-print-directory -s -j$(JOBS) python-package
+	@rm -rf $(PYTHON_STAGE) $(PYTHON_DIST)
+	@mkdir -p $(PYTHON_STAGE)/libclient $(PYTHON_DIST)
+	@cp -r $(filter-out %.py,$(wildcard python/*)) python/setup.py include config.mk LICENSE $(PYTHON_STAGE)
+	@cp libclient/*.[ch] $(PYTHON_STAGE)/libclient
+	@cp $(PYTHON_NAMES) $(PYTHON_STAGE)/spanring
+	@find $(PYTHON_STAGE) -name __pycache__ -prune -exec rm -rf {} +
+	@cd $(PYTHON_STAGE) && $(PYTHON) setup.py -q sdist -d ../dist
+	@cd $(PYTHON_DIST) && $(PYTHON) -m pip -q --disable-pip-version-check wheel --no-index \
+		--no-build-isolation --no-deps -w . spanring-*.tar.gz
+	@ls $(PYTHON_DIST)/*
+
+# The wheel in a new environment of every CPython that is found here, and the tests
+# of the package there; the source distribution built by each.
+python-test: python
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@python/each_version.py --build $(BUILD) $(PYTHON_DIST)
+
 # A span from Python, beside the SDK.
 .PHONY: bench-python
 bench-python:
@@ -410,6 +440,8 @@ help:
 	@echo 'make mutants   seed one-line bugs; each must be found by the test named for it; MUTANT=name'
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make bench-otlp  the same for spans that are passed on, beside the real Collector'
+	@echo 'make python    the wheel and the source distribution, in $(BUILD)/python/dist'
+	@echo 'make python-test  the same, tried with every CPython found here'
 	@echo 'make bench-python  a span from Python, beside the official SDK'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the Debian packages of the named sets are there: build, test,
-# interop, fuzz, bench. Installs what is missing where it may (root, or sudo without a
+# interop, python, fuzz, bench. Installs what is missing where it may (root, or sudo without a
 # password); elsewhere it says what is needed and fails.
 set -eu
 
@@ -11,6 +11,7 @@ build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libur
 test="python3-dev g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
 	curl iproute2 python3-grpcio python3-prometheus-client python3-protobuf spin openssl nghttp2-server"
 interop="python3-venv python3-grpcio python3-protobuf"
+python="python3-dev python3-pip python3-venv python3-setuptools python3-wheel"
 fuzz="clang libcmocka-dev"
 bench="liblttng-ust-dev lttng-tools strace"
 
@@ -20,6 +21,7 @@ for set in "$@"; do
 	build) packages="$packages $build" ;;
 	test) packages="$packages $test" ;;
 	interop) packages="$packages $interop" ;;
+	python) packages="$packages $python" ;;
 	fuzz) packages="$packages $fuzz" ;;
 	bench) packages="$packages $bench" ;;
 	*)

@@ -91,7 +91,7 @@ def wrap_os_exit(wrap: bool = True) -> None:
     """Whether os._exit() tells the agent its status. configure() asks for it,
     shutdown() puts the original back. (multiprocessing ends forked children by it.)"""
     if wrap and os._exit is _original_exit:  # pylint: disable=protected-access
-        os._exit = _exit  # type: ignore[assignment]
+        os._exit = _exit
     elif not wrap and os._exit is _exit:  # pylint: disable=protected-access,comparison-with-callable
         os._exit = _original_exit
 

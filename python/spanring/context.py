@@ -117,6 +117,6 @@ def carry_into_thread_pools(carry: bool = True) -> None:
     shutdown() puts the original back."""
     plain = concurrent.futures.ThreadPoolExecutor
     if carry and plain.submit is _plain_submit:
-        plain.submit = _carrying_submit  # type: ignore[method-assign]
+        plain.submit = _carrying_submit  # type: ignore[method-assign,assignment]
     elif not carry and plain.submit is _carrying_submit:
         plain.submit = _plain_submit  # type: ignore[method-assign]

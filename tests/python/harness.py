@@ -13,18 +13,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import support as e2e  # noqa: E402  pylint: disable=wrong-import-position
 
-# Another Python, or an installed package, where the runner says so.
+# Another Python, where the package is installed, if the runner says so.
 PYTHON = os.environ.get("SPANRING_TEST_PYTHON", sys.executable)
-PACKAGE = os.environ.get("SPANRING_TEST_PACKAGE", str(e2e.BUILD / "python"))
-if PACKAGE:
-    sys.path.insert(0, PACKAGE)
+INSTALLED = os.environ.get("SPANRING_TEST_PACKAGE") == "installed"
 
 
 def environment(place, **more):
     found = place.environment(**more)
     found.pop("PYTHONPATH", None)
-    if PACKAGE:
-        found["PYTHONPATH"] = PACKAGE
+    if not INSTALLED:
+        found["PYTHONPATH"] = str(e2e.BUILD / "python")
     # Bytecode beside the package would be a build's product that no rule knows.
     found["PYTHONDONTWRITEBYTECODE"] = "1"
     return found
