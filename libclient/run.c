@@ -1,3 +1,4 @@
+#include "begin.h"
 #include "client.h"
 #include "context.h"
 #include "environment.h"
@@ -5,44 +6,26 @@
 #include <errno.h>
 #include <string.h>
 
-/* The goal's two attributes and what was given for the start appear together
- * with the span, as long as they are no more than this; the rest follows. */
-#define START_ATTRIBUTES_MAX 32u
-
 struct beginning {
+	struct begin begin;
 	struct spanring_run_options run;
-	struct spanring_start_options start;
 	struct spanring_context joined;
-	struct spanring_attribute attributes[START_ATTRIBUTES_MAX];
-	const struct spanring_attribute *rest; /* given for the start, did not fit */
-	size_t rest_count;
 	bool joins;
 };
-
-/* A struct that knows its size, from a caller that may know fewer or more of
- * its fields; one that forgot to say meant all there are now. */
-static void copy_sized(void *to, size_t size, const void *from, size_t given)
-{
-	memcpy(to, from, given && given < size ? given : size);
-}
 
 static void take_options(struct beginning *beginning,
 			 const struct spanring_run_options *options)
 {
 	memset(&beginning->run, 0, sizeof beginning->run);
-	memset(&beginning->start, 0, sizeof beginning->start);
 	if (options)
-		copy_sized(&beginning->run, sizeof beginning->run, options, options->size);
-	if (beginning->run.start)
-		copy_sized(&beginning->start, sizeof beginning->start, beginning->run.start,
-			   beginning->run.start->size);
-	beginning->run.size = sizeof beginning->run;
-	beginning->start.size = sizeof beginning->start;
+		begin_copy_sized(&beginning->run, sizeof beginning->run, options,
+				 options->size);
+	begin_init(&beginning->begin, beginning->run.start, SPANRING_KIND_UNSPECIFIED);
 }
 
 static void choose_parent(struct beginning *beginning)
 {
-	struct spanring_start_options *start = &beginning->start;
+	struct spanring_start_options *start = &beginning->begin.start;
 
 	beginning->joins = beginning->run.join &&
 			   spanring_context_from_environment(&beginning->joined) == 0;
@@ -51,26 +34,12 @@ static void choose_parent(struct beginning *beginning)
 	start->root = !beginning->joins;
 }
 
-/* Puts the goal in front of the start's own attributes. */
 static void add_goal(struct beginning *beginning)
 {
-	struct spanring_start_options *start = &beginning->start;
-	size_t own = 2, given = start->attribute_count;
-
-	beginning->rest_count = 0;
 	if (!beginning->run.goal)
 		return;
-	if (given > START_ATTRIBUTES_MAX - own)
-		given = START_ATTRIBUTES_MAX - own;
-	beginning->attributes[0] = spanring_string("openinference.span.kind", "AGENT");
-	beginning->attributes[1] = spanring_string("user_goal", beginning->run.goal);
-	if (given)
-		memcpy(beginning->attributes + own, start->attributes,
-		       given * sizeof beginning->attributes[0]);
-	beginning->rest = start->attributes + given;
-	beginning->rest_count = start->attribute_count - given;
-	start->attributes = beginning->attributes;
-	start->attribute_count = own + given;
+	begin_add(&beginning->begin, spanring_string("openinference.span.kind", "AGENT"));
+	begin_add(&beginning->begin, spanring_string("user_goal", beginning->run.goal));
 }
 
 static void leave_context(const struct spanring_span *root, const char *path)
@@ -98,16 +67,13 @@ int spanring_run_begin(struct spanring_span *ret_root, const char *name,
 	take_options(&beginning, options);
 	choose_parent(&beginning);
 	add_goal(&beginning);
-	r = spanring_start(ret_root, name, &beginning.start);
-	(void)spanring_attach(ret_root); /* deeper than the stack: counted there */
+	r = begin_start(&beginning.begin, ret_root, name, spanring_length_(name));
 	if (r < 0)
 		return r;
-	if (beginning.rest_count)
-		(void)spanring_set_attributes(ret_root, beginning.rest,
-					      beginning.rest_count); /* counted there */
 	if (beginning.run.attribute_count)
-		(void)spanring_set_attributes(ret_root, beginning.run.attributes,
-					      beginning.run.attribute_count); /* and there */
+		(void)spanring_set_attributes(
+			ret_root, beginning.run.attributes,
+			beginning.run.attribute_count); /* counted there */
 	if (beginning.joins)
 		return 0;
 	if (spanring_is_recording(ret_root)) {
