@@ -18,7 +18,7 @@ for header in wire/abi.h wire/record.h; do
 		echo "#include \"$header\"" | $cc -m$bits $flags -fsyntax-only -x c -
 	done
 done
-$cc -m32 $flags -O2 -c -o "$out/record_check.o" agent/base/record_check.c
+$cc -m32 $flags -O2 -c -o "$out/record_check.o" libclient/record_check.c
 
 # Every size and offset, printed by both, must be the same text.
 cat > "$out/offsets.c" <<'PROGRAM'

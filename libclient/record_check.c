@@ -1,5 +1,6 @@
 /* The structural check of records: the border between hostile bytes and the
- * rest of the agent. Everything behind it may use the record_get_*() views. */
+ * rest of the agent, and of a process's own test sink. Everything behind it may use
+ * the record_get_*() views. */
 #include "wire/record.h"
 
 struct entries_level {
