@@ -30,7 +30,8 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
-/* Begins tracing into a directory of its own. `options` are those of spanring_init(), their
+/* Begins tracing into a directory of its own; the calling thread has no current span then,
+ * whatever an earlier test left. `options` are those of spanring_init(), their
  * directory aside; NULL: the usual ones, and no variable of the environment is read. A
  * spanring_init() in the code that is tested changes nothing then.
  * -EBUSY	tracing is on already.	Other errors as spanring_init() and mkdtemp(). */
