@@ -2,7 +2,7 @@
 
 void begin_copy_sized(void *to, size_t size, const void *from, size_t given)
 {
-	size_t known = given && given < size ? given : size;
+	size_t known = begin_known_size(given, size);
 
 	memcpy(to, from, known);
 	memset((char *)to + known, 0, size - known);

@@ -17,8 +17,14 @@ struct begin {
 	struct spanring_attribute attributes[BEGIN_ATTRIBUTES_MAX];
 };
 
-/* A struct that knows its size, from a caller that may know fewer or more of its fields;
- * one that forgot to say meant all there are now. What is not given is zero. */
+/* How much of a struct of `size` bytes a caller gave who says `given`: it may know fewer or
+ * more of its fields, and one that forgot to say meant all there are now. */
+static inline size_t begin_known_size(size_t given, size_t size)
+{
+	return given && given < size ? given : size;
+}
+
+/* Copies so much; what is not given is zero. */
 void begin_copy_sized(void *to, size_t size, const void *from, size_t given);
 
 /* `start` may be NULL; `kind` is taken where it says none. */

@@ -5,6 +5,7 @@
 #include "attributes.h"
 #include "baggage.h"
 #include "clock.h"
+#include "content.h"
 #include "context.h"
 #include "life.h"
 #include "process_exit.h"
@@ -130,11 +131,12 @@ static void read_environment(const struct spanring_options *options)
 {
 	const struct environment_reporter reporter = {.report = report_variable};
 	bool ignored = (options->flags & SPANRING_IGNORE_ENVIRONMENT) != 0;
+	bool secure = ignored || environment_is_forbidden();
 
 	environment_ignore(ignored);
 	kept.environment_read =
-		environment_read(&kept.environment, environ,
-				 ignored || environment_is_forbidden(), &reporter) == 0;
+		environment_read(&kept.environment, environ, secure, &reporter) == 0;
+	content_read(environ, secure, &reporter);
 	report_to_stderr(kept.environment.log_stderr);
 	client_sampler = kept.environment.sampler;
 	propagate_set = kept.environment.propagators;

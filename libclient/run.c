@@ -1,45 +1,43 @@
-#include "begin.h"
+#include "run.h"
+
+#include "spanring/semconv.h"
+
 #include "client.h"
+#include "content.h"
 #include "context.h"
 #include "environment.h"
 
 #include <errno.h>
 #include <string.h>
 
-struct beginning {
-	struct begin begin;
-	struct spanring_run_options run;
-	struct spanring_context joined;
-	bool joins;
-};
-
-static void take_options(struct beginning *beginning,
-			 const struct spanring_run_options *options)
+void run_take_options(struct spanring_run_options *ret,
+		      const struct spanring_run_options *options)
 {
-	memset(&beginning->run, 0, sizeof beginning->run);
+	memset(ret, 0, sizeof *ret);
 	if (options)
-		begin_copy_sized(&beginning->run, sizeof beginning->run, options,
-				 options->size);
-	begin_init(&beginning->begin, beginning->run.start, SPANRING_KIND_UNSPECIFIED);
+		begin_copy_sized(ret, sizeof *ret, options, options->size);
 }
 
-static void choose_parent(struct beginning *beginning)
+/* Returns whether the span becomes a part of a run that a wrapper began. */
+static bool choose_parent(struct spanring_start_options *start, bool join,
+			  struct spanring_context *storage)
 {
-	struct spanring_start_options *start = &beginning->begin.start;
+	bool joins = join && spanring_context_from_environment(storage) == 0;
 
-	beginning->joins = beginning->run.join &&
-			   spanring_context_from_environment(&beginning->joined) == 0;
 	start->parent = NULL;
-	start->remote_parent = beginning->joins ? &beginning->joined : NULL;
-	start->root = !beginning->joins;
+	start->remote_parent = joins ? storage : NULL;
+	start->root = !joins;
+	return joins;
 }
 
-static void add_goal(struct beginning *beginning)
+static int set_output(struct spanring_span *span, const char *key, const char *text)
 {
-	if (!beginning->run.goal)
-		return;
-	begin_add(&beginning->begin, spanring_string("openinference.span.kind", "AGENT"));
-	begin_add(&beginning->begin, spanring_string("user_goal", beginning->run.goal));
+	struct spanring_attribute attribute;
+
+	if (!text || !span->epoch)
+		return 0;
+	attribute = content_text(key, text, 0, CONTENT_OUTPUT);
+	return spanring_set_attribute(span, &attribute);
 }
 
 static void leave_context(const struct spanring_span *root, const char *path)
@@ -56,32 +54,44 @@ static void leave_context(const struct spanring_span *root, const char *path)
 		client_report(-r, "the run's context file cannot be written");
 }
 
-int spanring_run_begin(struct spanring_span *ret_root, const char *name,
-		       const struct spanring_run_options *options)
+int run_begin(struct spanring_span *ret_root, const char *name, size_t name_length,
+	      const struct spanring_run_options *options, struct begin *begin)
 {
-	struct beginning beginning;
-	int r;
+	struct spanring_context joined;
+	bool joins = choose_parent(&begin->start, options->join, &joined);
+	int r = begin_start(begin, ret_root, name, name_length);
 
-	if (!spanring_tracing)
-		return spanring_start(ret_root, name, NULL);
-	take_options(&beginning, options);
-	choose_parent(&beginning);
-	add_goal(&beginning);
-	r = begin_start(&beginning.begin, ret_root, name, spanring_length_(name));
 	if (r < 0)
 		return r;
-	if (beginning.run.attribute_count)
-		(void)spanring_set_attributes(
-			ret_root, beginning.run.attributes,
-			beginning.run.attribute_count); /* counted there */
-	if (beginning.joins)
+	if (options->attribute_count)
+		(void)spanring_set_attributes(ret_root, options->attributes,
+					      options->attribute_count); /* counted there */
+	if (joins)
 		return 0;
 	if (spanring_is_recording(ret_root)) {
 		ret_root->marks |= CLIENT_MARK_RUN;
 		(void)client_say_run(WIRE_RUN_BEGIN, ret_root->trace_id);
 	}
-	leave_context(ret_root, beginning.run.context_file);
+	leave_context(ret_root, options->context_file);
 	return 0;
+}
+
+int spanring_run_begin(struct spanring_span *ret_root, const char *name,
+		       const struct spanring_run_options *options)
+{
+	struct spanring_run_options run;
+	struct begin begin;
+
+	if (!spanring_tracing)
+		return spanring_start(ret_root, name, NULL);
+	run_take_options(&run, options);
+	begin_init(&begin, run.start, SPANRING_KIND_UNSPECIFIED);
+	if (run.goal) {
+		begin_add_text(&begin, SPANRING_ATTR_OPENINFERENCE_SPAN_KIND, "AGENT");
+		begin_add(&begin,
+			  content_text(SPANRING_ATTR_USER_GOAL, run.goal, 0, CONTENT_INPUT));
+	}
+	return run_begin(ret_root, name, spanring_length_(name), &run, &begin);
 }
 
 int spanring_run_end(struct spanring_span *root)
@@ -100,14 +110,10 @@ int spanring_run_end(struct spanring_span *root)
 int spanring_run_end_with(struct spanring_span *root, const char *final_response,
 			  const char *expected_response)
 {
-	int r = 0, s;
+	int r = set_output(root, SPANRING_ATTR_AGENT_FINAL_RESPONSE, final_response);
+	int s = set_output(root, SPANRING_ATTR_EXPECTED_RESPONSE, expected_response);
 
-	if (final_response)
-		r = spanring_set_string(root, "agent.final_response", final_response);
-	if (expected_response) {
-		s = spanring_set_string(root, "expected_response", expected_response);
-		r = r < 0 ? r : s;
-	}
+	r = r < 0 ? r : s;
 	s = spanring_run_end(root);
 	return r < 0 ? r : s;
 }

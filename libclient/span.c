@@ -33,7 +33,8 @@ static inline void write_end(struct thread *thread, const struct spanring_span *
 {
 	struct wire_end *end = (struct wire_end *)(thread->block + thread->offset);
 
-	end->head = record_make_head(WIRE_END, sizeof *end, time_unix_ns ? WIRE_TIME_WALL : 0, 0);
+	end->head =
+		record_make_head(WIRE_END, sizeof *end, time_unix_ns ? WIRE_TIME_WALL : 0, 0);
 	memcpy(end->span_id, span->span_id, sizeof end->span_id);
 	end->ticks = time_unix_ns ? time_unix_ns : clock_ticks();
 	writer_done(thread, sizeof *end);
@@ -135,6 +136,15 @@ static void write_short_status(struct thread *thread, const struct spanring_span
 	writer_done(thread, padded);
 }
 
+/* OK is final, and UNSET takes nothing back. */
+static void note_error(struct spanring_span *span, enum spanring_status status)
+{
+	if (status == SPANRING_STATUS_ERROR)
+		span->marks |= CLIENT_MARK_ERROR;
+	else if (status == SPANRING_STATUS_OK)
+		span->marks &= (uint8_t)~CLIENT_MARK_ERROR;
+}
+
 int spanring_span_status(struct spanring_span *span, enum spanring_status status,
 			 const char *message, size_t length)
 {
@@ -155,6 +165,8 @@ int spanring_span_status(struct spanring_span *span, enum spanring_status status
 		if (r == 0)
 			write_short_status(thread, span, status, message, length);
 	}
+	if (r == 0)
+		note_error(span, status);
 	return r < 0 ? refused(thread, r) : accepted(thread);
 }
 
@@ -188,8 +200,10 @@ static inline uint8_t *place_attribute(struct thread *thread, const struct spanr
 }
 
 /* A value that may be too large for the block, or for anything. */
-static __attribute__((noinline)) int span_string_slow(struct thread *thread, const struct spanring_span *span,
-			    const char *key, size_t key_length, const char *value, size_t length)
+static __attribute__((noinline)) int span_string_slow(struct thread *thread,
+						      const struct spanring_span *span,
+						      const char *key, size_t key_length,
+						      const char *value, size_t length)
 {
 	struct spanring_attribute attribute = {
 		.key = key,
@@ -221,8 +235,7 @@ int spanring_span_string(struct spanring_span *span, const char *key, size_t key
 				     length > client_limits.value_length,
 			     0))
 		return span_string_slow(thread, span, key, key_length, value, length);
-	padded = record_padded(
-		(uint32_t)(sizeof(struct wire_attribute) + key_length + length));
+	padded = record_padded((uint32_t)(sizeof(struct wire_attribute) + key_length + length));
 	if (__builtin_expect(thread->offset + padded > thread->limit, 0))
 		return span_string_slow(thread, span, key, key_length, value, length);
 	at = place_attribute(thread, span, WIRE_STRING, padded, key_length, length);
@@ -233,9 +246,9 @@ int spanring_span_string(struct spanring_span *span, const char *key, size_t key
 }
 
 static __attribute__((noinline)) int span_int_slow(struct thread *thread,
-						    const struct spanring_span *span,
-						    const char *key, size_t key_length,
-						    int64_t value)
+						   const struct spanring_span *span,
+						   const char *key, size_t key_length,
+						   int64_t value)
 {
 	struct spanring_attribute attribute = {
 		.key = key,

@@ -342,7 +342,8 @@ uint32_t spanring_backoff_ms(const struct spanring_backoff *backoff, uint32_t at
 			     uint32_t random);
 
 /* Sleeps so long before the next attempt, with a random number of its own; after the last
- * attempt, and after one that succeeded, not at all. The sleep is no span.
+ * attempt, and after one that succeeded, not at all. The sleep is no span, and, as any
+ * sleep, a point where the thread may be cancelled.
  * -EINTR: a signal came; the attempt may be made at once, or not at all. */
 int spanring_retry_sleep(const struct spanring_retry *retry,
 			 const struct spanring_backoff *backoff);

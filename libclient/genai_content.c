@@ -1,0 +1,226 @@
+/* Values that are put together while they are written: messages, of which there may be any
+ * number and size, and the text of an answer that is cut. Neither is copied before. */
+#include "genai.h"
+
+#include "spanring/semconv.h"
+
+#include "span.h"
+
+#define CUT_MARK "...[truncated]"
+
+/* A value whose bytes are known before they are written. */
+struct value {
+	enum wire_value_type type;
+	uint64_t bytes;
+	void (*write)(struct writer *writer, const void *owner);
+	const void *owner;
+};
+
+static int write_value(struct thread *thread, const struct spanring_span *span, const char *key,
+		       const struct value *value)
+{
+	uint8_t fixed[sizeof(struct wire_attribute)];
+	size_t key_length = strlen(key);
+	struct writer writer;
+	int r;
+
+	if (value->bytes > UINT32_MAX)
+		return -EMSGSIZE;
+	r = writer_begin(&writer, thread, sizeof fixed + key_length + value->bytes);
+	if (r < 0)
+		return r;
+	record_put_attribute(fixed, span->span_id, value->type, (uint32_t)key_length,
+			     (uint32_t)value->bytes);
+	writer_put(&writer, fixed, sizeof fixed);
+	writer_put(&writer, key, key_length);
+	value->write(&writer, value->owner);
+	writer_end(&writer);
+	writer_commit(thread);
+	return 0;
+}
+
+static int set_value(struct spanring_span *span, const char *key, const struct value *value)
+{
+	struct thread *thread;
+	int r;
+
+	if (!span->epoch)
+		return 0;
+	r = client_enter(span->epoch, &thread);
+	if (r < 0)
+		return r;
+	r = write_value(thread, span, key, value);
+	if (r < 0)
+		writer_refuse(thread, span, WRITER_LOST_ATTRIBUTES, 1, r);
+	thread_write_end(thread);
+	return r;
+}
+
+/* ---- messages -------------------------------------------------------------------- */
+
+struct messages {
+	const struct spanring_message *at;
+	size_t count;
+	bool hide_text;
+};
+
+/* What a message says, as far as it may be written. */
+struct said {
+	const char *role;
+	const char *text;
+	uint32_t role_length;
+	uint64_t text_length; /* may be above what fits */
+};
+
+static struct said said(const struct messages *messages, size_t i)
+{
+	const struct spanring_message *message = &messages->at[i];
+	struct said said = {.role = message->role ? message->role : "user",
+			    .text = message->text ? message->text : ""};
+	uint32_t longest = client_limits.value_length;
+
+	said.text_length = content_length(said.text, message->text_length);
+	if (messages->hide_text) {
+		said.text = SPANRING_REDACTED;
+		said.text_length = sizeof SPANRING_REDACTED - 1;
+	}
+	said.role_length =
+		(uint32_t)span_limits_cut(said.role, strnlen(said.role, UINT16_MAX), longest);
+	said.text_length = span_limits_cut(said.text, said.text_length, longest);
+	return said;
+}
+
+/* {role: ..., parts: [{type: "text", content: ...}]}, from the inside out. */
+#define ENTRY sizeof(struct wire_entry)
+#define TYPE_BYTES (ENTRY + sizeof "type" - 1 + sizeof "text" - 1)
+
+static uint64_t part_bytes(const struct said *said)
+{
+	return TYPE_BYTES + ENTRY + sizeof "content" - 1 + said->text_length;
+}
+
+static uint64_t message_bytes(const struct said *said)
+{
+	return ENTRY + sizeof "role" - 1 + said->role_length + ENTRY + sizeof "parts" - 1 +
+	       ENTRY + part_bytes(said);
+}
+
+static void put_entry(struct writer *writer, enum wire_value_type type, const char *key,
+		      uint64_t bytes)
+{
+	size_t key_length = strlen(key);
+	uint8_t head[ENTRY];
+
+	record_put_entry(head, type, (uint32_t)key_length, (uint32_t)bytes);
+	writer_put(writer, head, sizeof head);
+	if (key_length)
+		writer_put(writer, key, key_length);
+}
+
+static void put_text(struct writer *writer, const char *key, const char *text, uint64_t length)
+{
+	put_entry(writer, WIRE_STRING, key, length);
+	if (length)
+		writer_put(writer, text, length);
+}
+
+static void write_messages(struct writer *writer, const void *owner)
+{
+	const struct messages *messages = owner;
+
+	for (size_t i = 0; i < messages->count; i++) {
+		struct said what = said(messages, i);
+
+		put_entry(writer, WIRE_MAP, "", message_bytes(&what));
+		put_text(writer, "role", what.role, what.role_length);
+		put_entry(writer, WIRE_ARRAY, "parts", ENTRY + part_bytes(&what));
+		put_entry(writer, WIRE_MAP, "", part_bytes(&what));
+		put_text(writer, "type", "text", sizeof "text" - 1);
+		put_text(writer, "content", what.text, what.text_length);
+	}
+}
+
+int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,
+		       size_t count, bool hide_text)
+{
+	const struct messages all = {messages, count, hide_text};
+	struct value value = {.type = WIRE_ARRAY, .write = write_messages, .owner = &all};
+
+	for (size_t i = 0; i < count && value.bytes <= UINT32_MAX; i++) {
+		struct said what = said(&all, i);
+
+		value.bytes += ENTRY + message_bytes(&what);
+	}
+	return set_value(span, SPANRING_ATTR_GEN_AI_INPUT_MESSAGES, &value);
+}
+
+/* ---- an answer ---------------------------------------------------------------------- */
+
+struct cut_text {
+	const char *text;
+	uint64_t length;
+	size_t mark_length;
+};
+
+static void write_cut_text(struct writer *writer, const void *owner)
+{
+	const struct cut_text *cut = owner;
+
+	if (cut->length)
+		writer_put(writer, cut->text, cut->length);
+	if (cut->mark_length)
+		writer_put(writer, CUT_MARK, cut->mark_length);
+}
+
+/* Characters of a text; what continues one does not count. */
+static uint64_t characters(const char *text, size_t length)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += ((uint8_t)text[i] & 0xc0) != 0x80;
+	return count;
+}
+
+static int set_cut_text(struct spanring_span *span, const char *text, size_t length,
+			uint32_t kept)
+{
+	uint32_t longest = client_limits.value_length;
+	struct cut_text cut = {text, 0, sizeof CUT_MARK - 1};
+	struct value value = {.type = WIRE_STRING, .write = write_cut_text, .owner = &cut};
+
+	/* The limit of the process's values is for the whole, the mark included. */
+	if (longest < kept)
+		kept = longest;
+	cut.length = span_limits_cut(text, length, kept);
+	if (cut.mark_length > longest - kept)
+		cut.mark_length = longest - kept;
+	value.bytes = cut.length + cut.mark_length;
+	return set_value(span, SPANRING_ATTR_GEN_AI_RESPONSE_CONTENT, &value);
+}
+
+int genai_set_answer(struct spanring_span *span, const struct spanring_llm_response *response)
+{
+	size_t length = content_length(response->text, response->text_length);
+	uint32_t kept = response->text_kept ? response->text_kept : SPANRING_TEXT_KEPT;
+	struct spanring_attribute what[3];
+	uint64_t count = 0;
+	int r, s;
+
+	if (!response->text)
+		return 0;
+	/* A character is a byte at least. */
+	if (response->text_max && length > response->text_max)
+		count = characters(response->text, length);
+	if (count <= response->text_max || content_hidden & CONTENT_MODEL_OUTPUT)
+		return genai_set_content(span, SPANRING_ATTR_GEN_AI_RESPONSE_CONTENT,
+					 response->text, length, CONTENT_MODEL_OUTPUT);
+	if (kept > response->text_max)
+		kept = response->text_max;
+	r = set_cut_text(span, response->text, length, kept);
+	what[0] = spanring_bool(SPANRING_ATTR_GEN_AI_RESPONSE_TRUNCATED, true);
+	what[1] = spanring_string(SPANRING_ATTR_AGENTO_RESPONSE_TRUNCATED_REASON, "size_limit");
+	what[2] = spanring_int(SPANRING_ATTR_AGENTO_RESPONSE_LENGTH, (int64_t)count);
+	s = spanring_set_attributes(span, what, 3);
+	return r < 0 ? r : s;
+}
