@@ -1,16 +1,12 @@
 /* spanring check: does an archive have what its readers rely on? */
 #include "check.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "terminal.h"
+#include "arguments.h"
 #include "verbs.h"
-
-/* A broken file may break a rule in every span: so many are told one by one. */
-#define KEPT_EACH 5
 
 static const struct {
 	const char *name;
@@ -48,25 +44,55 @@ static const struct {
 	[CHECK_LLM_SYSTEM] = {"llm.system", "... gen_ai.system"},
 	[CHECK_LLM_TOKENS] = {"llm.tokens", "... gen_ai.usage.input_tokens and output_tokens, "
 					    "unless they failed"},
+	[CHECK_RULE_COMPLETE] =
+		{"rule.complete",
+		 "--complete: the run came to its end, nothing of it is missing"},
+	[CHECK_RULE_ERRORS] = {"rule.no-errors", "--no-errors: no span has the status ERROR"},
+	[CHECK_RULE_MAX] = {"rule.max", "--max SPAN=TIME: no span called so took longer"},
+	[CHECK_RULE_DURATION] = {"rule.max-duration",
+				 "--max-duration TIME: the run took no longer"},
+	[CHECK_RULE_HAS] = {"rule.has", "--has SPAN: a span is called so"},
+	[CHECK_RULE_TOKENS] = {"rule.max-tokens",
+			       "--max-tokens N: in and out of all calls, no more"},
+	[CHECK_RULE_PROMPT] = {"rule.max-prompt", "--max-prompt N: no call's input has more"},
 };
 _Static_assert(sizeof(properties) / sizeof(properties[0]) == CHECK_PROPERTIES, "one line each");
 
 static void help(void)
 {
 	(void)fputs(
-		"usage: spanring check [--json] FILE...\n\n"
-		"Tests archives for what their readers rely on. Each property that fails is\n"
-		"printed by its name, with the span, one line each:\n\n"
-		"  FILE: root.single: 2 spans without a parent, one is expected\n\n"
+		"usage: spanring check [OPTION]... FILE...\n\n"
+		"Tests archives for what their readers rely on, and for the rules of this "
+		"call. What\n"
+		"fails is printed by its name, with the span, one line each:\n\n"
+		"  FILE: root.single: 2 spans without a parent, one is expected\n"
+		"  FILE: rule.max: span 2e82b5699a6d41b4 \"llm.chat\": took 45.0 s, 30.0 s at "
+		"most\n\n"
 		"The first module's span is the root, or the earliest child of a root that\n"
 		"`spanring run` opened. Properties:\n\n",
 		stdout);
-	for (size_t i = 0; i < CHECK_PROPERTIES; i++)
+	for (size_t i = 0; i < CHECK_FIRST_RULE; i++)
+		printf("  %-19s %s\n", properties[i].name, properties[i].help);
+	(void)fputs("\nRules; SPAN is a name or a pattern of one (* ? []), TIME is 250ms, 30s, "
+		    "5m,\n"
+		    "1h. --max and --has may be given several times:\n\n",
+		    stdout);
+	for (size_t i = CHECK_FIRST_RULE; i < CHECK_PROPERTIES; i++)
 		printf("  %-19s %s\n", properties[i].name, properties[i].help);
 	(void)fputs(
-		"\n  --json   one JSON object per file: ok, spans, failures\n\n"
-		"  spanring check data/*.otlp.json && echo all good\n\n"
-		"Exit codes: 0 all properties hold, 1 one does not or a file cannot be read,\n"
+		"\nAttributes under names that OpenTelemetry has given up are a warning, where "
+		"the\n"
+		"newer name does not stand beside them; a warning is no failure.\n\n"
+		"  --rules   only the rules, not the properties: for files of other writers\n"
+		"  --quiet   only what fails\n"
+		"  --json    one JSON object per file: ok, spans, failed, failures, "
+		"warnings\n\n"
+		"  spanring check data/*.otlp.json && echo all good\n"
+		"  spanring check --complete --no-errors --max 'llm.*=30s' FILE || exit 1\n"
+		"  spanring check --rules --max-tokens 100000 --max-prompt 14000 "
+		"traces.jsonl\n\n"
+		"Exit codes: 0 all of it holds, 1 something does not or a file cannot be "
+		"read,\n"
 		"2 wrong usage.\n",
 		stdout);
 }
@@ -82,7 +108,7 @@ void check_fail(struct check *check, enum check_property property,
 	struct check_failure *failure;
 	va_list args;
 
-	if (check->by_property[property]++ >= KEPT_EACH)
+	if (check->by_property[property]++ >= CHECK_KEPT_EACH)
 		return;
 	if (check->count == check->cap) {
 		size_t cap = check->cap ? check->cap * 2 : 16;
@@ -101,103 +127,6 @@ void check_fail(struct check *check, enum check_property property,
 	va_end(args);
 }
 
-/* --- the report --------------------------------------------------------- */
-
-static unsigned count_failed(const struct check *check)
-{
-	unsigned failed = 0;
-
-	for (size_t i = 0; i < CHECK_PROPERTIES; i++)
-		failed += check->by_property[i] > 0;
-	return failed;
-}
-
-static void put_text(struct buf *out, const char *text)
-{
-	struct terminal plain = {.columns = 0};
-
-	(void)terminal_text(out, &plain, bytes_of(text), 0);
-}
-
-static void report_failure(struct buf *out, const char *path,
-			   const struct check_failure *failure)
-{
-	(void)buf_printf(out, "%s: %s: ", path, properties[failure->property].name);
-	if (failure->span) {
-		(void)buf_append_text(out, "span ");
-		put_text(out, failure->span->span_id);
-		(void)buf_append_text(out, " \"");
-		put_text(out, failure->span->name);
-		(void)buf_append_text(out, "\": ");
-	}
-	put_text(out, failure->message);
-	(void)buf_append_text(out, "\n");
-}
-
-static void report_lines(const struct check *check, const char *path, struct buf *out)
-{
-	unsigned failed = count_failed(check);
-
-	for (size_t i = 0; i < check->count; i++) {
-		const struct check_failure *failure = &check->failures[i];
-
-		report_failure(out, path, failure);
-	}
-	for (size_t i = 0; i < CHECK_PROPERTIES; i++)
-		if (check->by_property[i] > KEPT_EACH)
-			(void)buf_printf(out, "%s: %s: and %u more\n", path, properties[i].name,
-					 check->by_property[i] - KEPT_EACH);
-	if (check->by_property[CHECK_READABLE])
-		return; /* nothing else was tested */
-	if (failed == 0)
-		(void)buf_printf(out, "%s: ok, %zu spans of %zu processes\n", path,
-				 check->file->span_count, check->file->module_count);
-	else
-		(void)buf_printf(out, "%s: %u of %d properties fail\n", path, failed,
-				 CHECK_PROPERTIES);
-}
-
-static json_t *failure_json(const struct check_failure *failure)
-{
-	json_t *object = json_object();
-
-	(void)json_object_set_new(object, "property",
-				  json_string(properties[failure->property].name));
-	if (failure->span) {
-		(void)json_object_set_new(object, "spanId",
-					  json_string(failure->span->span_id));
-		(void)json_object_set_new(object, "name", json_string(failure->span->name));
-	}
-	(void)json_object_set_new(object, "message", json_string_nocheck(failure->message));
-	return object;
-}
-
-static void report_json(const struct check *check, const char *path, struct buf *out)
-{
-	json_t *root = json_object(), *failures = json_array(), *counts = json_object();
-	char *text;
-
-	for (size_t i = 0; i < check->count; i++)
-		(void)json_array_append_new(failures, failure_json(&check->failures[i]));
-	for (size_t i = 0; i < CHECK_PROPERTIES; i++)
-		if (check->by_property[i])
-			(void)json_object_set_new(counts, properties[i].name,
-						  json_integer(check->by_property[i]));
-	(void)json_object_set_new(root, "file", json_string_nocheck(path));
-	(void)json_object_set_new(root, "ok", json_boolean(count_failed(check) == 0));
-	(void)json_object_set_new(root, "spans",
-				  json_integer((json_int_t)check->file->span_count));
-	(void)json_object_set_new(root, "processes",
-				  json_integer((json_int_t)check->file->module_count));
-	(void)json_object_set_new(root, "failed", counts);
-	(void)json_object_set_new(root, "failures", failures);
-	text = json_dumps(root, JSON_COMPACT);
-	terminal_json(out, bytes_of(text ? text : "{}"));
-	(void)buf_append_text(out, "\n");
-	free(text);
-	json_decref(root);
-}
-
 static void see_document(void *arg, size_t index, json_t *document)
 {
 	struct check *check = arg;
@@ -207,20 +136,37 @@ static void see_document(void *arg, size_t index, json_t *document)
 	check_form_document(check, index, document);
 }
 
-static void check_file(struct check *check)
+static void check_spans(struct check *check, bool rules_only)
 {
-	check_text(check);
-	check_form(check);
-	check_order(check);
-	check_run(check);
 	for (size_t i = 0; i < check->file->span_count; i++) {
 		const struct archive_span *span = &check->file->spans[i];
 		json_t *whole = archive_span_load(check->file, span);
 
-		check_form_span(check, span, whole);
-		check_run_span(check, span, whole);
+		check_names(check, whole);
+		if (!rules_only) {
+			check_form_span(check, span, whole);
+			check_run_span(check, span, whole);
+		}
 		json_decref(whole);
 	}
+	for (size_t i = 0; i < check->file->module_count; i++)
+		check_names(check, check->file->modules[i].resource);
+}
+
+static void check_file(struct check *check, const struct check_options *options)
+{
+	if (!options->rules_only) {
+		check_text(check);
+		check_form(check);
+		check_order(check);
+		check_run(check);
+	} else {
+		/* What was seen on the way is not asked for. */
+		check->count = 0;
+		memset(check->by_property, 0, sizeof(check->by_property));
+	}
+	check_spans(check, options->rules_only);
+	check_gate(check, options);
 }
 
 /* Of a file that is not whole, nothing but that is told. */
@@ -236,7 +182,7 @@ static void check_unreadable(struct check *check, const char *reason)
 		check_text(check);
 }
 
-bool check_path(const char *path, bool json, struct buf *out)
+bool check_path(const char *path, const struct check_options *options, struct buf *out)
 {
 	struct archive_file file;
 	struct check check = {.file = &file};
@@ -247,12 +193,9 @@ bool check_path(const char *path, bool json, struct buf *out)
 				     sizeof(reason)) < 0)
 		check_unreadable(&check, reason);
 	else
-		check_file(&check);
-	if (json)
-		report_json(&check, path, out);
-	else
-		report_lines(&check, path, out);
-	ok = count_failed(&check) == 0;
+		check_file(&check, options);
+	check_report(&check, options, path, out);
+	ok = check_is_ok(&check);
 	json_decref(check.document);
 	free(check.failures);
 	archive_file_free(&file);
@@ -261,43 +204,127 @@ bool check_path(const char *path, bool json, struct buf *out)
 
 /* --- the verb ----------------------------------------------------------- */
 
-static int usage(const char *problem, const char *argument)
+static int add_max(struct check_options *options, struct arguments *arguments, char *value)
 {
-	(void)fprintf(stderr, "spanring check: %s%s; see spanring check --help\n", problem,
-		      argument);
-	return 2;
+	char *time = strrchr(value, '=');
+	struct check_rule *rule = &options->max[options->max_count];
+
+	if (!time || time == value || !argument_duration(time + 1, &rule->max_ns))
+		return argument_wrong(arguments,
+				      "--max wants SPAN=TIME, like 'llm.*=30s', not ", value);
+	if (options->max_count + 1 == CHECK_RULES_MAX)
+		return argument_wrong(arguments, "too many rules: --max ", value);
+	*time = '\0';
+	rule->glob = value;
+	options->max_count++;
+	return 0;
 }
 
-static int parse(int argc, char **argv, bool *ret_json, int *ret_files)
+static int add_has(struct check_options *options, struct arguments *arguments,
+		   const char *value)
 {
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+	if (options->has_count + 1 == CHECK_RULES_MAX)
+		return argument_wrong(arguments, "too many rules: --has ", value);
+	options->has[options->has_count++] = value;
+	return 0;
+}
+
+static bool take_flag(struct check_options *options, const struct arguments *arguments)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = {
+		{"--json", &options->json},	      {"--quiet", &options->quiet},
+		{"--rules", &options->rules_only},    {"--complete", &options->complete},
+		{"--no-errors", &options->no_errors},
+	};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (argument_is(arguments, flags[i].name)) {
+			*flags[i].flag = true;
+			return true;
+		}
+	return false;
+}
+
+/* -1: no such option, 0: taken, 2: what was wrong is said. */
+static int take_value(struct check_options *options, struct arguments *arguments)
+{
+	const struct {
+		const char *name;
+		uint64_t *number;
+		bool (*read)(const char *text, uint64_t *ret_number);
+		const char *problem;
+	} numbers[] = {
+		{"--max-duration", &options->duration_max_ns, argument_duration,
+		 "no duration (30s, 5m, 1h): "},
+		{"--max-tokens", &options->tokens_max, argument_number,
+		 "no number of tokens: "},
+		{"--max-prompt", &options->prompt_max, argument_number,
+		 "no number of tokens: "},
+	};
+	const char *value;
+
+	if (argument_takes(arguments, "--max", &value))
+		return value ? add_max(options, arguments, (char *)value) : 2;
+	if (argument_takes(arguments, "--has", &value))
+		return value ? add_has(options, arguments, value) : 2;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		if (!argument_takes(arguments, numbers[i].name, &value))
+			continue;
+		if (!value)
+			return 2;
+		/* Nothing at all is not a limit anybody means, and 0 says "any". */
+		if (!numbers[i].read(value, numbers[i].number) || *numbers[i].number == 0)
+			return argument_wrong(arguments, numbers[i].problem, value);
+		return 0;
+	}
+	return -1;
+}
+
+/* Files are moved to the front of argv. -1: go on, else the exit code. */
+static int parse(struct check_options *options, struct arguments *arguments, int *ret_files)
+{
+	for (arguments->at = 1; arguments->at < arguments->argc; arguments->at++) {
+		char *argument = arguments->argv[arguments->at];
+		int taken;
+
+		if (argument_is(arguments, "--help") || argument_is(arguments, "-h")) {
 			help();
 			return 0;
 		}
-		if (strcmp(argv[i], "--json") == 0)
-			*ret_json = true;
-		else if (argv[i][0] == '-' && argv[i][1])
-			return usage("no such option: ", argv[i]);
-		else
-			++*ret_files;
+		if (take_flag(options, arguments))
+			continue;
+		taken = take_value(options, arguments);
+		if (taken > 0)
+			return taken;
+		if (taken == 0)
+			continue;
+		if (argument[0] == '-' && argument[1])
+			return argument_wrong(arguments, "no such option: ", argument);
+		arguments->argv[1 + (*ret_files)++] = argument;
 	}
-	return *ret_files ? -1 : usage("which files? None was named", "");
+	if (*ret_files == 0)
+		return argument_wrong(arguments, "which files? None was named", "");
+	if (options->rules_only && check_gate_rules(options) == 0)
+		return argument_wrong(arguments, "--rules, and no rule is given", "");
+	return -1;
 }
 
 int check_main(int argc, char **argv)
 {
+	struct arguments arguments = {.verb = "check", .argc = argc, .argv = argv};
+	struct check_options options = {0};
 	struct buf out = BUF_INIT;
-	bool json = false, ok = true;
 	int files = 0, code;
+	bool ok = true;
 
-	code = parse(argc, argv, &json, &files);
+	code = parse(&options, &arguments, &files);
 	if (code >= 0)
 		return code;
-	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] == '-' && argv[i][1])
-			continue;
-		ok &= check_path(argv[i], json, &out);
+	for (int i = 1; i <= files; i++) {
+		ok &= check_path(argv[i], &options, &out);
 		(void)fwrite(out.at, 1, out.len, stdout);
 		buf_reset(&out);
 	}

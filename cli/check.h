@@ -34,8 +34,43 @@ enum check_property {
 	CHECK_LLM_MODEL,
 	CHECK_LLM_SYSTEM,
 	CHECK_LLM_TOKENS,
+	/* Rules somebody asked for. */
+	CHECK_RULE_COMPLETE,
+	CHECK_RULE_ERRORS,
+	CHECK_RULE_MAX,
+	CHECK_RULE_DURATION,
+	CHECK_RULE_HAS,
+	CHECK_RULE_TOKENS,
+	CHECK_RULE_PROMPT,
 	CHECK_PROPERTIES,
+	CHECK_FIRST_RULE = CHECK_RULE_COMPLETE,
 };
+
+#define CHECK_RULES_MAX 64
+
+/* A rule on spans by their name. */
+struct check_rule {
+	const char *glob;
+	uint64_t max_ns;
+};
+
+struct check_options {
+	bool json;
+	bool quiet;	 /* only what fails */
+	bool rules_only; /* not the properties of the file */
+	bool complete, no_errors;
+	struct check_rule max[CHECK_RULES_MAX];
+	const char *has[CHECK_RULES_MAX];
+	size_t max_count, has_count;
+	uint64_t duration_max_ns; /* 0: any; so are the next two */
+	uint64_t tokens_max, prompt_max;
+};
+
+/* Older names of attributes that were met without the newer one beside them. */
+#define CHECK_OLD_NAMES_MAX 48
+
+/* A broken file may break a rule in every span: so many are told one by one. */
+#define CHECK_KEPT_EACH 5
 
 struct check_failure {
 	enum check_property property;
@@ -48,7 +83,8 @@ struct check {
 	json_t *document; /* the first, with numbers in place of its spans; owned */
 	struct check_failure *failures;
 	size_t count, cap;
-	uint32_t by_property[CHECK_PROPERTIES]; /* also those not kept */
+	uint32_t by_property[CHECK_PROPERTIES];	 /* also those not kept */
+	uint32_t old_names[CHECK_OLD_NAMES_MAX]; /* how often each was met */
 };
 
 const char *check_property_name(enum check_property property);
@@ -70,8 +106,20 @@ void check_order(struct check *check);
 void check_run_span(struct check *check, const struct archive_span *span, json_t *whole);
 void check_run(struct check *check);
 
-/* Tests one file and appends the report: lines, or one JSON object. True: it
- * has every property. */
-bool check_path(const char *path, bool json, struct buf *out);
+/* check_gate.c: the rules that were asked for. How many those are. */
+void check_gate(struct check *check, const struct check_options *options);
+unsigned check_gate_rules(const struct check_options *options);
+/* check_names.c: names of a span's or a resource's attributes; then, one by one,
+ * what is to be said of those that were met. False: no more. */
+void check_names(struct check *check, json_t *object);
+bool check_names_next(const struct check *check, size_t *at, char *ret_sentence, size_t size);
+
+/* check_report.c: lines, or one JSON object; and whether it has every property. */
+void check_report(const struct check *check, const struct check_options *options,
+		  const char *path, struct buf *out);
+bool check_is_ok(const struct check *check);
+
+/* Tests one file and appends the report. True: it is ok. */
+bool check_path(const char *path, const struct check_options *options, struct buf *out);
 
 #endif

@@ -60,7 +60,7 @@ static char *said(struct bytes text)
 	bool ok;
 
 	write_file(text);
-	ok = check_path(path, false, &out);
+	ok = check_path(path, &(struct check_options){.quiet = true}, &out);
 	assert_int_equal(buf_append_byte(&out, 0), 0);
 	if (ok)
 		out.at[0] = '\0';
@@ -220,13 +220,13 @@ static void the_json_report_says_the_same(void **state)
 
 	(void)state;
 	write_file(bytes_of(GOOD));
-	assert_true(check_path(path, true, &out));
+	assert_true(check_path(path, &(struct check_options){.json = true}, &out));
 	root = json_loadb((char *)out.at, out.len, 0, NULL);
 	assert_true(json_is_true(json_object_get(root, "ok")));
 	assert_int_equal(json_integer_value(json_object_get(root, "spans")), 3);
 	json_decref(root);
 	buf_reset(&out);
-	assert_false(check_path("/nowhere/at/all", true, &out));
+	assert_false(check_path("/nowhere/at/all", &(struct check_options){.json = true}, &out));
 	root = json_loadb((char *)out.at, out.len, 0, NULL);
 	assert_true(json_is_false(json_object_get(root, "ok")));
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "failed"),
