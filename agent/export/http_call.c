@@ -111,13 +111,15 @@ static int on_made(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
-/* The same authorities that gRPC's connections believe. */
+/* The same that gRPC's connections bear and believe; `arg` is the file of the
+ * authorities, or NULL for the system's. */
 static CURLcode on_tls(CURL *easy, void *context, void *arg)
 {
 	(void)easy;
-	(void)arg;
 	(void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	return SSL_CTX_set_default_verify_paths(context) ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
+	(void)SSL_CTX_set_max_cert_list(context, TLS_CHAIN_BYTES_MAX);
+	return arg || SSL_CTX_set_default_verify_paths(context) ? CURLE_OK
+								: CURLE_SSL_CACERT_BADFILE;
 }
 
 /* --- options ------------------------------------------------------------------------ */
@@ -131,8 +133,10 @@ static CURLcode set_tls(CURL *easy, const struct tls_files *files)
 		r = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(easy, CURLOPT_CAINFO, files->authorities);
-	if (r == CURLE_OK && !files->authorities)
+	if (r == CURLE_OK)
 		r = curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, files->authorities);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
 	if (r == CURLE_OK)

@@ -10,9 +10,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-/* A chain has three certificates; what is much longer is meant to cost us. */
-#define CHAIN_BYTES_MAX (64 << 10)
-
 static int refuse(struct tls *tls, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -78,7 +75,7 @@ static int context_make(struct tls *tls, const struct tls_files *files)
 	SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
 	(void)SSL_CTX_set_options(tls->context,
 				  SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	(void)SSL_CTX_set_max_cert_list(tls->context, CHAIN_BYTES_MAX);
+	(void)SSL_CTX_set_max_cert_list(tls->context, TLS_CHAIN_BYTES_MAX);
 	if (!SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) ||
 	    SSL_CTX_set_alpn_protos(tls->context, protocols, sizeof(protocols)) != 0)
 		return refuse(tls, -EINVAL, "TLS cannot be set up: %s", reason());

@@ -15,6 +15,8 @@
 #include "base/buf.h"
 
 #define TLS_ERROR_BYTES 200
+/* A chain has three certificates; what is much longer is meant to cost us. */
+#define TLS_CHAIN_BYTES_MAX (64 << 10)
 
 /* Files are PEM; NULL: the system's authorities, no certificate of ours. */
 struct tls_files {
