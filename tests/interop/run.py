@@ -30,17 +30,21 @@ import providers  # noqa: E402,F401  pylint: disable=unused-import
 
 class Collector(Process):
     """The OpenTelemetry Collector: what it got is in the file of its file exporter.
-    With `onward` it sends everything there instead."""
+    With `onward` it sends everything there instead. With `tls`, a certificate, its
+    key and an authority, it speaks TLS alone, and to those it knows."""
 
-    def __init__(self, place, onward=None):
+    def __init__(self, place, onward=None, tls=None):
         from support import free_port
+        secure = {"tls": dict(zip(("cert_file", "key_file", "client_ca_file"),
+                                  map(str, tls)))} if tls else {}
         self.grpc, self.http = free_port(), free_port()
         self.file = place.disk / "collector.jsonl"
         exporter = onward or {"file": {"path": str(self.file)}}
         configuration = {
             "receivers": {"otlp": {"protocols": {
-                "grpc": {"endpoint": f"127.0.0.1:{self.grpc}", "max_recv_msg_size_mib": 64},
-                "http": {"endpoint": f"127.0.0.1:{self.http}"}}}},
+                "grpc": {"endpoint": f"127.0.0.1:{self.grpc}", "max_recv_msg_size_mib": 64,
+                         **secure},
+                "http": {"endpoint": f"127.0.0.1:{self.http}", **secure}}}},
             "exporters": {**exporter, "debug": {}},
             "service": {"telemetry": {"metrics": {"level": "none"}}, "pipelines": {"traces": {
                 "receivers": ["otlp"], "exporters": [*exporter, "debug"]}}}}
@@ -136,6 +140,27 @@ def collector_as_destination(protocol, compression):
                                   "--set", f"export.protocol={protocol}",
                                   "--set", f"export.compression={compression}")
         same(archived, collector.documents())
+
+
+@combination(("grpc", "none"), ("grpc", "gzip"), ("http/protobuf", "gzip"),
+             ("http/json", "none"))
+def collector_by_tls(protocol, compression):
+    """Both sides show a certificate; HTTP/2 in both protocols, since the Collector's
+    server agrees to it."""
+    from certificates import Authority
+    from support import Place
+    with Place() as place:
+        authority = Authority(place.disk / "ca", "authority")
+        own, key = authority.issue("agent")
+        with Collector(place, tls=(*authority.issue("server"),
+                                   authority.certificate)) as collector:
+            port = collector.grpc if protocol == "grpc" else collector.http
+            archived = whole_pipeline(
+                f"https://localhost:{port}", "--set", f"export.protocol={protocol}",
+                "--set", f"export.compression={compression}",
+                "--set", f"export.certificate={authority.certificate}",
+                "--set", f"export.client_certificate={own}", "--set", f"export.client_key={key}")
+            same(archived, collector.documents())
 
 
 @combination(("grpc",), ("http/protobuf",), ("http/json",))
