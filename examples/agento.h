@@ -9,7 +9,7 @@
 #ifndef EXAMPLES_AGENTO_H
 #define EXAMPLES_AGENTO_H
 
-#include <spanring.h>
+#include <spanring/genai.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,10 +60,10 @@ static inline void agento_begin(struct agento *agento, int argc, char **argv)
 	spanring_init(&options); /* without an agent the module just runs untraced */
 }
 
-/* Starts a later module's span and makes it current. TRACEPARENT is found by
- * the library; a context file has to be asked for. */
+/* Starts a later module's span, "agento.module.<module>", and makes it current. TRACEPARENT
+ * is found by the library; a context file has to be asked for. */
 static inline void agento_continue(const struct agento *agento, struct spanring_span *span,
-				   const char *name)
+				   const char *module)
 {
 	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
 	struct spanring_context context;
@@ -71,11 +71,10 @@ static inline void agento_continue(const struct agento *agento, struct spanring_
 	if (agento->context_file && spanring_context_from_environment(&context) < 0 &&
 	    spanring_context_from_file(agento->context_file, &context) == 0)
 		start.remote_parent = &context;
-	spanring_enter(span, name, &start);
-	spanring_set_string(span, "openinference.span.kind", "CHAIN");
+	spanring_module_begin(span, "agento", module, &start);
 }
 
-/* Ends a module's span and leaves its context for the next module, which makes
+/* Ends a module's span, with OK, and leaves its context for the next module, which makes
  * a child of it although this process is gone by then. */
 static inline void agento_finish(const struct agento *agento, struct spanring_span *span)
 {
@@ -83,7 +82,7 @@ static inline void agento_finish(const struct agento *agento, struct spanring_sp
 
 	if (spanring_span_context(span, &context) == 0)
 		spanring_context_to_file(&context, agento->context_file);
-	spanring_end(span);
+	spanring_step_end(span);
 }
 
 static inline void agento_work(const struct agento *agento, const char *step)
@@ -99,36 +98,27 @@ static inline void agento_work(const struct agento *agento, const char *step)
 	nanosleep(&time, NULL);
 }
 
-/* A language model's call as a child of the current span: what was asked
- * before it, what it cost and said after it. */
+/* A language model's call as a child of the current span: what was asked before it, what it
+ * cost and said after it. */
 static inline void agento_ask_model(const struct agento *agento, const char *name,
 				    int64_t input_tokens, int64_t output_tokens,
 				    const char *answer)
 {
-	const char *finish_reasons[] = {"stop"};
-	struct spanring_attribute request[] = {
-		spanring_string("openinference.span.kind", "LLM"),
-		spanring_string("gen_ai.system", "gemini"),
-		spanring_string("gen_ai.provider.name", "gcp.gemini"),
-		spanring_string("gen_ai.operation.name", "chat"),
-		spanring_string("gen_ai.request.model", AGENTO_MODEL),
-		spanring_double("gen_ai.request.temperature", 0.1),
-	};
-	struct spanring_attribute response[] = {
-		spanring_int("gen_ai.usage.input_tokens", input_tokens),
-		spanring_int("gen_ai.usage.output_tokens", output_tokens),
-		spanring_strings("gen_ai.response.finish_reasons", finish_reasons, 1),
-		spanring_string("gen_ai.response.content", answer),
-	};
-	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
+	static const char *const finish_reasons[] = {"stop"};
+	struct spanring_llm_request request = SPANRING_LLM_REQUEST_INIT;
+	struct spanring_llm_response response = SPANRING_LLM_RESPONSE_INIT;
+	struct spanring_span call;
 
-	start.kind = SPANRING_KIND_CLIENT;
-	start.attributes = request;
-	start.attribute_count = sizeof request / sizeof request[0];
-	SPANRING_SPAN_OPTIONS(span, name, &start);
+	request.name = name;
+	request.temperature = 0.1;
+	spanring_llm_begin(&call, "gemini", AGENTO_MODEL, &request);
 	agento_work(agento, name);
-	spanring_set_attributes(&span, response, sizeof response / sizeof response[0]);
-	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+	response.usage.input_tokens = input_tokens;
+	response.usage.output_tokens = output_tokens;
+	response.finish_reasons = finish_reasons;
+	response.finish_reason_count = 1;
+	response.text = answer;
+	spanring_llm_end(&call, &response);
 }
 
 #endif

@@ -6,9 +6,9 @@
 
 static void develop_drafts(const struct agento *agento)
 {
-	SPANRING_SPAN(span, "develop_drafts");
+	struct spanring_span span;
 
-	spanring_set_string(&span, "openinference.span.kind", "CHAIN");
+	spanring_step_begin(&span, "develop_drafts", SPANRING_STEP_CHAIN, NULL);
 	for (int draft = 0; draft < DRAFTS; draft++) {
 		struct spanring_attribute done[] = {spanring_int("agento.draft", draft)};
 
@@ -18,18 +18,18 @@ static void develop_drafts(const struct agento *agento)
 	}
 	agento_work(agento, "develop_drafts");
 	spanring_set_int(&span, "agento.drafts", DRAFTS);
-	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+	spanring_step_end(&span);
 }
 
 static void generate_revision_requests(const struct agento *agento)
 {
-	SPANRING_SPAN(span, "generate_revision_requests");
+	struct spanring_span span;
 
-	spanring_set_string(&span, "openinference.span.kind", "CHAIN");
+	spanring_step_begin(&span, "generate_revision_requests", SPANRING_STEP_CHAIN, NULL);
 	agento_work(agento, "generate_revision_requests");
 	agento_ask_model(agento, "llm.gemini.request_revisions", 2950, 310,
 			 "Step 2 needs a budget.");
-	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+	spanring_step_end(&span);
 }
 
 int main(int argc, char **argv)
@@ -38,12 +38,11 @@ int main(int argc, char **argv)
 	struct agento agento;
 
 	agento_begin(&agento, argc, argv);
-	agento_continue(&agento, &module, "agento.module.ingest_plan");
+	agento_continue(&agento, &module, "ingest_plan");
 
 	develop_drafts(&agento);
 	generate_revision_requests(&agento);
 
-	spanring_set_status(&module, SPANRING_STATUS_OK, NULL);
 	agento_finish(&agento, &module);
 	return 0;
 }

@@ -4,13 +4,13 @@
 
 static void generate_plan_structure(const struct agento *agento)
 {
-	SPANRING_SPAN(span, "generate_plan_structure");
+	struct spanring_span span;
 
-	spanring_set_string(&span, "openinference.span.kind", "CHAIN");
+	spanring_step_begin(&span, "generate_plan_structure", SPANRING_STEP_CHAIN, NULL);
 	agento_work(agento, "generate_plan_structure");
 	agento_ask_model(agento, "llm.gemini.generate_plan", 415, 850,
 			 "{\"Title\": \"AI Agent Platform\", \"Overall_Summary\": \"...\"}");
-	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+	spanring_step_end(&span);
 }
 
 int main(int argc, char **argv)
@@ -31,7 +31,6 @@ int main(int argc, char **argv)
 
 	/* The run goes on in the next modules, so only the span ends here:
 	 * spanring_run_end() would say that the run is complete. */
-	spanring_set_status(&pipeline, SPANRING_STATUS_OK, NULL);
 	agento_finish(&agento, &pipeline);
 	return 0;
 }

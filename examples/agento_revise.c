@@ -9,12 +9,12 @@ static const char final_response[] =
 
 static void further_revise_plan(const struct agento *agento)
 {
-	SPANRING_SPAN(span, "further_revise_plan");
+	struct spanring_span span;
 
-	spanring_set_string(&span, "openinference.span.kind", "CHAIN");
+	spanring_step_begin(&span, "further_revise_plan", SPANRING_STEP_CHAIN, NULL);
 	agento_work(agento, "further_revise_plan");
 	agento_ask_model(agento, "llm.gemini.revise_step", 3400, 1280, final_response);
-	spanring_set_status(&span, SPANRING_STATUS_OK, NULL);
+	spanring_step_end(&span);
 }
 
 int main(int argc, char **argv)
@@ -23,14 +23,13 @@ int main(int argc, char **argv)
 	struct agento agento;
 
 	agento_begin(&agento, argc, argv);
-	agento_continue(&agento, &module, "agento.module.revise_plan");
+	agento_continue(&agento, &module, "revise_plan");
 
 	further_revise_plan(&agento);
 
 	/* JSON in an attribute is a string like any other: any length, kept
 	 * byte by byte. */
 	spanring_set_string(&module, "agent.final_response", final_response);
-	spanring_set_status(&module, SPANRING_STATUS_OK, NULL);
 	agento_finish(&agento, &module);
 	return 0;
 }

@@ -20,10 +20,11 @@
 #include <stdbool.h>
 
 /* Bits of spanring_span.marks. */
-#define CLIENT_MARK_REMOTE 0x01u /* stands for a span of another process */
-#define CLIENT_MARK_RUN 0x02u	 /* the root of a run that spanring_run_begin() began */
-#define CLIENT_MARK_DEBUG 0x04u	 /* B3's debug, passed on to its children */
-#define CLIENT_MARK_ERROR 0x08u	 /* its status is ERROR, as far as this handle knows */
+#define CLIENT_MARK_REMOTE 0x01u  /* stands for a span of another process */
+#define CLIENT_MARK_RUN 0x02u	  /* the root of a run that spanring_run_begin() began */
+#define CLIENT_MARK_DEBUG 0x04u	  /* B3's debug, passed on to its children */
+#define CLIENT_MARK_ANSWERS 0x10u /* what it answers is its run's answer */
+#define CLIENT_MARK_ERROR 0x08u	  /* its status is ERROR, as far as this handle knows */
 
 /* Epochs are multiples of this; what is below is a thread's number. */
 #define CLIENT_EPOCH_STEP 0x10000u

@@ -55,14 +55,30 @@ size_t genai_usage(const struct spanring_usage *usage, struct spanring_attribute
 	return count;
 }
 
-int genai_end(struct spanring_span *span, int r)
+static int say_ok(struct spanring_span *span, int r)
 {
 	int s = 0;
 
 	if (span->epoch && !(span->marks & CLIENT_MARK_ERROR))
 		s = spanring_set_status(span, SPANRING_STATUS_OK, NULL);
-	r = r < 0 ? r : s;
-	s = spanring_run_end(span); /* of a span that began no run: spanring_end() */
+	return r < 0 ? r : s;
+}
+
+int genai_end(struct spanring_span *span, int r)
+{
+	int s;
+
+	r = say_ok(span, r);
+	s = spanring_end(span);
+	return r < 0 ? r : s;
+}
+
+int genai_end_run(struct spanring_span *span, int r)
+{
+	int s;
+
+	r = say_ok(span, r);
+	s = spanring_run_end(span);
 	return r < 0 ? r : s;
 }
 

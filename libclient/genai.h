@@ -31,9 +31,12 @@ int genai_set_content(struct spanring_span *span, const char *key, const char *t
 #define GENAI_USAGE_MAX 5u
 size_t genai_usage(const struct spanring_usage *usage, struct spanring_attribute *attributes);
 
-/* Ends a span, and its run, with OK unless it was told an ERROR. `r` is what came before: the
- * first error is returned. */
+/* Ends a span with OK unless it was told an ERROR. `r` is what came before: the first error is
+ * returned. */
 int genai_end(struct spanring_span *span, int r);
+
+/* The same, and its run, if it began one. */
+int genai_end_run(struct spanring_span *span, int r);
 
 /* gen_ai.input.messages, each message a map of its role and its one part. */
 int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,

@@ -26,10 +26,14 @@ static int begin_run(struct spanring_span *ret_agent, const char *name, size_t l
 		     const struct spanring_run_options *options, struct begin *begin)
 {
 	struct spanring_run_options run;
+	int r;
 
 	run_take_options(&run, options);
 	genai_add_content(begin, SPANRING_ATTR_USER_GOAL, run.goal, 0, CONTENT_INPUT);
-	return run_begin(ret_agent, name, length, &run, begin);
+	r = run_begin(ret_agent, name, length, &run, begin);
+	/* Also where it is a part of a wrapper's run: it is all that run there. */
+	ret_agent->marks |= CLIENT_MARK_ANSWERS;
+	return r;
 }
 
 int spanring_agent_begin(struct spanring_span *ret_agent, const char *runner,
@@ -65,11 +69,11 @@ int spanring_agent_end(struct spanring_span *agent, const char *answer, size_t l
 	const char *key = SPANRING_ATTR_OUTPUT_VALUE;
 	int r, s;
 
-	if (agent->marks & CLIENT_MARK_RUN)
+	if (agent->marks & CLIENT_MARK_ANSWERS)
 		key = SPANRING_ATTR_AGENT_FINAL_RESPONSE;
 	r = genai_set_content(agent, key, answer, length, CONTENT_OUTPUT);
 	s = spanring_set_usage(agent, usage);
-	return genai_end(agent, r < 0 ? r : s);
+	return genai_end_run(agent, r < 0 ? r : s);
 }
 
 int spanring_turn_begin(struct spanring_span *ret_turn, int64_t index,

@@ -70,10 +70,11 @@ const char *spanring_step_name(enum spanring_step step);
 int spanring_step_begin(struct spanring_span *ret_span, const char *name,
 			enum spanring_step step, const struct spanring_start_options *start);
 
-/* Ends the span with OK: any span, also of a run. */
+/* Ends any span with OK. Of the root of a run it ends the span alone, and the run goes on
+ * in other modules. */
 int spanring_step_end(struct spanring_span *span);
 
-/* Ends what any of the calls here began as failed: the exception is recorded, as
+/* Ends any span as failed, and with the root of a run the run: the exception is recorded, as
  * spanring_record_exception() does it, and the status is ERROR. `type` is a word
  * ("TimeoutError", "429"); `message` may be NULL. */
 int spanring_fail(struct spanring_span *span, const char *type, const char *message);
@@ -239,8 +240,8 @@ struct spanring_agent_options {
 int spanring_agent_begin(struct spanring_span *ret_agent, const char *runner,
 			 const struct spanring_agent_options *options);
 
-/* Ends it, and its run if it began one. The answer is output.value, on the root of a run
- * agent.final_response; it and `usage` may be NULL. */
+/* Ends it, and its run if it began one. The answer is output.value, and agent.final_response
+ * of an agent with a `run`; it and `usage` may be NULL. */
 int spanring_agent_end(struct spanring_span *agent, const char *answer, size_t length,
 		       const struct spanring_usage *usage);
 

@@ -380,6 +380,31 @@ static void an_agents_run_has_turns_and_tools(void **state)
 		    "            gen_ai.tool.call.result: \"[1, 2]\"\n");
 }
 
+static void an_agent_in_a_wrappers_run_gives_its_answer(void **state)
+{
+	struct spanring_agent_options agent = SPANRING_AGENT_OPTIONS_INIT;
+	struct spanring_run_options run = SPANRING_RUN_OPTIONS_INIT;
+	struct spanring_options options = SPANRING_OPTIONS_INIT;
+	const struct spanring_test_span *seen;
+	struct spanring_test_spans *spans;
+	struct spanring_span span;
+
+	(void)state;
+	setenv("TRACEPARENT", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", 1);
+	assert_int_equal(spanring_test_begin(&options), 0);
+	run.join = true;
+	agent.run = &run;
+	spanring_agent_begin(&span, "own", &agent);
+	spanring_agent_end(&span, "an answer", 0, NULL);
+	unsetenv("TRACEPARENT");
+	spans = spanring_test_snapshot();
+	seen = spanring_test_find(spans, "agent.run own");
+	assert_int_equal(seen->trace_id[0], 0x0a);
+	assert_string_equal(spanring_test_string(seen, "agent.final_response"), "an answer");
+	spanring_test_free(spans);
+	spanring_test_end();
+}
+
 static void an_agent_within_a_run_ends_without_it(void **state)
 {
 	struct spanring_agent_options agent = SPANRING_AGENT_OPTIONS_INIT;
@@ -840,6 +865,7 @@ int main(void)
 		cmocka_unit_test(vendors_have_the_names_of_the_conventions),
 		TRACED(an_agents_run_has_turns_and_tools),
 		TRACED(an_agent_within_a_run_ends_without_it),
+		cmocka_unit_test(an_agent_in_a_wrappers_run_gives_its_answer),
 		TRACED(a_call_that_fails_once_is_tried_again),
 		TRACED(when_all_attempts_fail_the_span_around_says_so),
 		cmocka_unit_test(without_tracing_everything_counts_and_nothing_is_said),
