@@ -26,7 +26,7 @@ static const struct {
 	[CHECK_NUMBERS] = {"A9.numbers", "64-bit integers as strings, enums as integers"},
 	[CHECK_ONE_TRACE] = {"A10.one-trace", "all spans of one trace"},
 	[CHECK_ORDER] = {"A12.order",
-			 "resources and scopes once, by earliest span; spans by start"},
+			 "resources, scopes once, by earliest span; spans by start"},
 	[CHECK_NAME] = {"span.name", "every span has a name"},
 	[CHECK_KIND] = {"span.kind", "every span has a kind, 1 to 5"},
 	[CHECK_TIMES] = {"span.times", "start and end are there, the end not before the start"},
@@ -42,11 +42,10 @@ static const struct {
 	[CHECK_LLM_KIND] = {"llm.kind", "a chat or completion has openinference.span.kind=LLM"},
 	[CHECK_LLM_MODEL] = {"llm.model", "LLM spans have gen_ai.request.model"},
 	[CHECK_LLM_SYSTEM] = {"llm.system", "... gen_ai.system"},
-	[CHECK_LLM_TOKENS] = {"llm.tokens", "... gen_ai.usage.input_tokens and output_tokens, "
-					    "unless they failed"},
-	[CHECK_RULE_COMPLETE] =
-		{"rule.complete",
-		 "--complete: the run came to its end, nothing of it is missing"},
+	[CHECK_LLM_TOKENS] = {"llm.tokens",
+			      "... gen_ai.usage.input_tokens, output_tokens unless failed"},
+	[CHECK_RULE_COMPLETE] = {"rule.complete",
+				 "--complete: it came to its end, nothing is missing"},
 	[CHECK_RULE_ERRORS] = {"rule.no-errors", "--no-errors: no span has the status ERROR"},
 	[CHECK_RULE_MAX] = {"rule.max", "--max SPAN=TIME: no span called so took longer"},
 	[CHECK_RULE_DURATION] = {"rule.max-duration",
@@ -61,15 +60,19 @@ _Static_assert(sizeof(properties) / sizeof(properties[0]) == CHECK_PROPERTIES, "
 static void help(void)
 {
 	(void)fputs(
-		"usage: spanring check [OPTION]... FILE...\n\n"
+		"usage: spanring check [OPTION]... FILE...\n"
+		"\n"
 		"Tests archives for what their readers rely on, and for the rules of this "
-		"call. What\n"
-		"fails is printed by its name, with the span, one line each:\n\n"
+		"call.\n"
+		"What fails is printed by its name, with the span, one line each:\n"
+		"\n"
 		"  FILE: root.single: 2 spans without a parent, one is expected\n"
 		"  FILE: rule.max: span 2e82b5699a6d41b4 \"llm.chat\": took 45.0 s, 30.0 s at "
-		"most\n\n"
+		"most\n"
+		"\n"
 		"The first module's span is the root, or the earliest child of a root that\n"
-		"`spanring run` opened. Properties:\n\n",
+		"`spanring run` opened. Properties:\n"
+		"\n",
 		stdout);
 	for (size_t i = 0; i < CHECK_FIRST_RULE; i++)
 		printf("  %-19s %s\n", properties[i].name, properties[i].help);
@@ -80,17 +83,19 @@ static void help(void)
 	for (size_t i = CHECK_FIRST_RULE; i < CHECK_PROPERTIES; i++)
 		printf("  %-19s %s\n", properties[i].name, properties[i].help);
 	(void)fputs(
-		"\nAttributes under names that OpenTelemetry has given up are a warning, where "
-		"the\n"
-		"newer name does not stand beside them; a warning is no failure.\n\n"
+		"\n"
+		"An attribute under a name that OpenTelemetry has given up is a warning, "
+		"where\n"
+		"the newer name does not stand beside it. A warning is no failure.\n"
+		"\n"
 		"  --rules   only the rules, not the properties: for files of other writers\n"
 		"  --quiet   only what fails\n"
-		"  --json    one JSON object per file: ok, spans, failed, failures, "
-		"warnings\n\n"
+		"  --json    one JSON object per file: ok, spans, failed, failures, warnings\n"
+		"\n"
 		"  spanring check data/*.otlp.json && echo all good\n"
 		"  spanring check --complete --no-errors --max 'llm.*=30s' FILE || exit 1\n"
-		"  spanring check --rules --max-tokens 100000 --max-prompt 14000 "
-		"traces.jsonl\n\n"
+		"  spanring check --rules --max-tokens 100000 --max-prompt 14000 traces.jsonl\n"
+		"\n"
 		"Exit codes: 0 all of it holds, 1 something does not or a file cannot be "
 		"read,\n"
 		"2 wrong usage.\n",

@@ -32,6 +32,10 @@ void show_fini(struct show *show);
 /* Hands on what is in `out`, once there is much of it. */
 void show_flush(struct show *show);
 
+/* show_tree.c: the span's name; of a turn with its number, unless that is in it:
+ * "agent.turn 3". Appended. */
+void show_name(struct buf *out, const struct archive_span *span);
+
 /* show_notes.c: the lines under a span; `mark` stands before each. */
 typedef void show_line_fn(void *arg, const char *mark, struct bytes text, bool bad);
 void show_notes(const struct show *show, const struct archive_trace *trace,

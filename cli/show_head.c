@@ -211,8 +211,7 @@ int show_text(struct show *show)
 		show_flush(show);
 	}
 	if (show->file->torn)
-		(void)buf_append_text(&show->out,
-				      "\nThe last line of the file is cut off: the run "
-				      "is still being written.\n");
+		(void)buf_append_text(&show->out, "\nThe file's last line is cut off:\n"
+						  "the run is still being written.\n");
 	return r;
 }

@@ -223,29 +223,15 @@ static void put_critical(struct show *show, const struct archive_trace *trace)
 
 /* --- lists of spans ----------------------------------------------------- */
 
-/* "agent.turn 3" */
-static void turn_text(struct buf *text, const struct archive_span *turn)
-{
-	(void)buf_printf(text, "%s %" PRId64, turn->name, turn->turn);
-}
-
 /* Where the span is found: its turn, else what it is below. */
 static void place_text(struct buf *text, const struct archive_span *span)
 {
 	const struct archive_span *turn = show_turn(span);
 
 	if (turn && turn != span)
-		turn_text(text, turn);
+		show_name(text, turn);
 	else if (span->parent)
-		(void)buf_append_text(text, span->parent->name);
-}
-
-static void name_text(struct buf *text, const struct archive_span *span)
-{
-	if (span->turn >= 0)
-		turn_text(text, span);
-	else
-		(void)buf_append_text(text, span->name);
+		show_name(text, span->parent);
 }
 
 /* Of a dotted name that does not fit, the last parts say most. */
@@ -281,7 +267,7 @@ static struct widths find_widths(const struct show *show, const struct show_rank
 		unsigned width;
 
 		buf_reset(&text);
-		name_text(&text, ranks->spans[i]);
+		show_name(&text, ranks->spans[i]);
 		width = terminal_width(buf_bytes(&text));
 		widths.name = width > widths.name ? width : widths.name;
 		buf_reset(&text);
@@ -309,7 +295,7 @@ static void put_span(struct show *show, const struct archive_span *span,
 {
 	struct buf name = BUF_INIT, place = BUF_INIT;
 
-	name_text(&name, span);
+	show_name(&name, span);
 	place_text(&place, span);
 	(void)buf_append_byte(&name, 0);
 	(void)buf_append_byte(&place, 0);
@@ -352,8 +338,8 @@ static void put_headings(struct show *show, const char *title,
 	for (unsigned i = 0; i < numbers_shown(show); i++)
 		put_right(show, numbers[i], NUMBER_COLUMNS);
 	(void)buf_append_text(&show->out, "  ");
-	put_styled(show, STYLE_PLAIN, span);
-	(void)buf_append_text(&show->out, "\n");
+	(void)buf_append_text(&show->out, span);
+	put_styled(show, STYLE_PLAIN, "\n");
 }
 
 static int put_slowest(struct show *show, const struct archive_trace *trace)
@@ -412,22 +398,48 @@ static int put_widest(struct show *show, const struct archive_trace *trace)
 
 /* --- advice ------------------------------------------------------------- */
 
+/* Breaks between words where the line is full. */
+static void put_wrapped(struct show *show, struct bytes text)
+{
+	unsigned used = 0;
+
+	while (text.len > 0) {
+		const uint8_t *space = memchr(text.at, ' ', text.len);
+		struct bytes word = {text.at, space ? (size_t)(space - text.at) : text.len};
+		unsigned width = terminal_width(word);
+
+		if (used && used + 1 + width > columns_of(show)) {
+			(void)buf_append_text(&show->out, "\n");
+			used = 0;
+		} else if (used) {
+			(void)buf_append_text(&show->out, " ");
+			used++;
+		}
+		used += terminal_text(&show->out, &show->terminal, word, columns_of(show));
+		text.at += word.len + (space != NULL);
+		text.len -= word.len + (space != NULL);
+	}
+	(void)buf_append_text(&show->out, "\n");
+}
+
 static void put_short(struct show *show, const struct archive_trace *trace)
 {
+	struct buf text = BUF_INIT;
 	struct show_short few;
 
 	show_short(trace, &few);
 	if (few.count < SHORT_MANY)
 		return;
+	(void)buf_printf(
+		&text,
+		"%" PRIu32 " of %" PRIu32 " spans took less than 1 ms, %" PRIu32
+		" of them %s: trace the steps that mean something, not every function.",
+		few.count, trace->spans, few.of_name, few.name);
 	(void)buf_append_text(&show->out, "\n");
 	(void)buf_append_text(&show->out, terminal_style(&show->terminal, STYLE_WARNING));
-	(void)buf_printf(&show->out,
-			 "%" PRIu32 " spans took less than 1 ms,\n%" PRIu32 " of them: ",
-			 few.count, few.of_name);
-	put_cell(show, few.name, columns_of(show) - 24, false);
-	(void)buf_append_text(&show->out,
-			      "\nTrace steps that mean something,\nnot every function.\n");
+	put_wrapped(show, buf_bytes(&text));
 	(void)buf_append_text(&show->out, terminal_style(&show->terminal, STYLE_PLAIN));
+	buf_fini(&text);
 }
 
 int show_summary(struct show *show, const struct archive_trace *trace,

@@ -15,6 +15,7 @@
 #define BAR_COLUMNS_PIPE 30
 #define NAME_COLUMNS_MIN 20
 #define DEPTH_PIPE_MAX 100
+#define NOTE_LINES 3
 
 struct tree {
 	struct show *show;
@@ -23,6 +24,11 @@ struct tree {
 	struct buf prefix; /* in front of the children of the span at hand */
 	struct buf line;   /* a name with its mark and module, before it is cut */
 };
+
+static unsigned smaller(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
 
 /* --- the parts of a line ------------------------------------------------ */
 
@@ -59,6 +65,19 @@ static void extra_text(const struct archive_span *span, struct buf *out, bool wi
 		(void)buf_printf(out, "%s%s", out->len ? " " : "", span->model);
 }
 
+void show_name(struct buf *out, const struct archive_span *span)
+{
+	char number[24];
+	size_t digits, len = strlen(span->name);
+
+	(void)buf_append_text(out, span->name);
+	if (span->turn < 0)
+		return;
+	digits = (size_t)snprintf(number, sizeof(number), "%" PRId64, span->turn);
+	if (len < digits || strcmp(span->name + len - digits, number) != 0)
+		(void)buf_printf(out, " %s", number);
+}
+
 /* What stands left of a span's children, and of its notes. */
 static void push_prefix(struct tree *tree, const struct archive_span *span)
 {
@@ -90,11 +109,16 @@ static const char *branch_of(const struct tree *tree, const struct archive_span 
 
 /* A pipe has no width; but a line for each depth, each longer than the one before,
  * would be gigabytes. */
-static bool is_too_deep(const struct tree *tree, unsigned depth)
+static bool is_too_deep(struct tree *tree, const struct archive_span *span, unsigned depth)
 {
+	unsigned width;
+
 	if (!tree->show->terminal.columns)
 		return depth > DEPTH_PIPE_MAX;
-	return 3 * depth + NAME_COLUMNS_MIN / 2 > tree->name_columns;
+	buf_reset(&tree->line);
+	show_name(&tree->line, span);
+	width = terminal_width(buf_bytes(&tree->line));
+	return 3 * depth + smaller(width, NAME_COLUMNS_MIN / 2) > tree->name_columns;
 }
 
 /* From where a tree is too deep on, it is told by numbers. */
@@ -104,7 +128,7 @@ static unsigned put_prefix(struct tree *tree, const struct archive_span *span, u
 	unsigned columns = 3 * depth;
 	char text[32];
 
-	if (is_too_deep(tree, depth)) {
+	if (is_too_deep(tree, span, depth)) {
 		columns = (unsigned)snprintf(text, sizeof(text), "(%u) ", depth);
 		(void)buf_append_text(out, text);
 		return columns;
@@ -140,7 +164,9 @@ static unsigned put_name(struct tree *tree, const struct archive_span *span, uns
 	columns -= module_columns + (*mark ? 2 : 0);
 	if (is_bad(span))
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_ERROR));
-	used = terminal_text(out, terminal, bytes_of(span->name),
+	buf_reset(&tree->line);
+	show_name(&tree->line, span);
+	used = terminal_text(out, terminal, buf_bytes(&tree->line),
 			     terminal->columns ? columns : 0);
 	(void)buf_append_text(out, mark);
 	used += *mark ? 2 : 0;
@@ -246,43 +272,64 @@ struct note {
 	unsigned depth;
 };
 
-static void put_note(void *arg, const char *mark, struct bytes text, bool bad)
+/* What stands left of a note; its columns. */
+static unsigned put_note_prefix(const struct note *note)
 {
-	const struct note *note = arg;
 	struct tree *tree = note->tree;
 	const struct terminal *terminal = &tree->show->terminal;
 	struct buf *out = &tree->show->out;
-	unsigned used = note->span->parent ? 3 * note->depth : 0, left;
-	bool has_children = note->span->child != NULL;
 
-	if (!is_too_deep(tree, note->depth)) {
-		(void)buf_append_text(out, terminal_style(terminal, STYLE_DIM));
-		(void)buf_append(out, tree->prefix.at, tree->prefix.len);
-		(void)buf_append_text(out, !has_children       ? "   "
-					   : terminal->unicode ? "\xe2\x94\x82  "
-							       : "|  ");
-		(void)buf_append_text(out, terminal_style(terminal, STYLE_PLAIN));
-		used += 3;
-	} else {
-		used = 0;
-	}
-	(void)buf_append_text(out, terminal_style(terminal, bad ? STYLE_ERROR : STYLE_DIM));
-	(void)buf_append_text(out, mark);
-	used += (unsigned)strlen(mark);
-	left = terminal->columns > used + 8 ? terminal->columns - used : 8;
-	(void)terminal_text(out, terminal, text, terminal->columns ? left : 0);
+	if (is_too_deep(tree, note->span, note->depth))
+		return 0;
+	(void)buf_append_text(out, terminal_style(terminal, STYLE_DIM));
+	(void)buf_append(out, tree->prefix.at, tree->prefix.len);
+	(void)buf_append_text(out, !note->span->child  ? "   "
+				   : terminal->unicode ? "\xe2\x94\x82  "
+						       : "|  ");
 	(void)buf_append_text(out, terminal_style(terminal, STYLE_PLAIN));
-	(void)buf_append_text(out, "\n");
+	return 3 + (note->span->parent ? 3 * note->depth : 0);
+}
+
+/* Why something failed is worth some lines; what it carries is worth one. */
+static void put_note(void *arg, const char *mark, struct bytes text, bool bad)
+{
+	const struct note *note = arg;
+	const struct terminal *terminal = &note->tree->show->terminal;
+	struct buf *out = &note->tree->show->out;
+	unsigned mark_columns = (unsigned)strlen(mark);
+
+	for (unsigned lines = bad ? NOTE_LINES : 1; lines > 0; lines--) {
+		unsigned used = put_note_prefix(note) + mark_columns;
+		unsigned left = terminal->columns > used + 8 ? terminal->columns - used : 8;
+		size_t fits =
+			lines > 1 && terminal->columns ? terminal_fit(text, left) : text.len;
+
+		(void)buf_append_text(out,
+				      terminal_style(terminal, bad ? STYLE_ERROR : STYLE_DIM));
+		(void)buf_append_text(out, mark);
+		terminal_spaces(out, mark_columns - (unsigned)strlen(mark));
+		(void)terminal_text(out, terminal, (struct bytes){text.at, fits},
+				    terminal->columns ? left : 0);
+		(void)buf_append_text(out, terminal_style(terminal, STYLE_PLAIN));
+		trim_line(out);
+		mark = "";
+		text.at += fits;
+		text.len -= fits;
+		if (text.len == 0)
+			break;
+	}
 }
 
 /* --- the columns' widths ------------------------------------------------ */
 
-static unsigned name_width(const struct tree *tree, const struct archive_span *span,
-			   unsigned depth)
+static unsigned name_width(struct tree *tree, const struct archive_span *span, unsigned depth)
 {
 	const char *module = tree->show->file->modules[span->module].name;
-	unsigned width = 3 * depth + terminal_width(bytes_of(span->name));
+	unsigned width = 3 * depth;
 
+	buf_reset(&tree->line);
+	show_name(&tree->line, span);
+	width += terminal_width(buf_bytes(&tree->line));
 	if (*mark_of(tree, span))
 		width += 2;
 	if (is_other_module(span) && *module)
@@ -295,11 +342,6 @@ static unsigned extra_width(struct tree *tree, const struct archive_span *span, 
 	buf_reset(&tree->line);
 	extra_text(span, &tree->line, with_model);
 	return terminal_width(buf_bytes(&tree->line));
-}
-
-static unsigned smaller(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
 }
 
 static void find_columns(struct tree *tree)

@@ -150,6 +150,26 @@ unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct 
 	return used;
 }
 
+size_t terminal_fit(struct bytes text, unsigned columns)
+{
+	size_t at = 0, space = 0, len;
+	unsigned used = 0;
+	char piece[16];
+
+	use_characters();
+	while (at < text.len) {
+		used += show_character(piece, (struct bytes){text.at + at, text.len - at},
+				       &len);
+		if (used > columns && at > 0)
+			/* Not where it would leave most of the line empty. */
+			return 2 * space >= at ? space : at;
+		at += len;
+		if (text.at[at - 1] == ' ')
+			space = at;
+	}
+	return at;
+}
+
 /* Of what JSON lets pass. */
 static bool is_unsafe(wchar_t c)
 {

@@ -26,6 +26,10 @@ unsigned terminal_width(struct bytes text);
 unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct bytes text,
 		       unsigned columns);
 
+/* How much of the text fits in so many columns of a line when the rest goes into the
+ * next one: up to a space if there is one, never within a character; one at least. */
+size_t terminal_fit(struct bytes text, unsigned columns);
+
 /* Appends JSON text with what a terminal could obey, or be deceived by, written as
  * \u escapes: JSON asks for that only below 0x20, and it may be looked at, too. To
  * whoever parses it, it says the same. */

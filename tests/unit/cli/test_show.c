@@ -253,6 +253,19 @@ static void a_very_deep_run_is_shown(void **state)
 	buf_fini(&text);
 }
 
+static void short_names_take_no_more_room_than_they_have(void **state)
+{
+	char *text = shown(LINE("", SPAN("1", "", "a", "00", "10", "") "," SPAN(
+					      "2", P("1"), "b", "00", "10", "")),
+			   (struct terminal){.tty = true, .columns = 60});
+
+	(void)state;
+	assert_non_null(strstr(text, "\n`- b "));
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		assert_true(terminal_width(bytes_of(line)) <= 60);
+	free(text);
+}
+
 static void durations_are_short_and_readable(void **state)
 {
 	static const struct {
@@ -353,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_spool_that_is_being_written_is_shown),
 		cmocka_unit_test(a_prettified_file_with_two_traces_is_shown_trace_by_trace),
 		cmocka_unit_test(a_very_deep_run_is_shown),
+		cmocka_unit_test(short_names_take_no_more_room_than_they_have),
 		cmocka_unit_test(durations_are_short_and_readable),
 		cmocka_unit_test(the_json_has_every_span_in_tree_order),
 		cmocka_unit_test(exit_codes_tell_shown_unreadable_and_misused),

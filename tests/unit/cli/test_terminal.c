@@ -33,6 +33,19 @@ static void text_is_cut_by_columns_never_within_a_character(void **state)
 	assert_text("", 4, "");
 }
 
+static void text_goes_on_in_the_next_line_behind_a_space(void **state)
+{
+	(void)state;
+	assert_int_equal(terminal_fit(bytes_of("all of it"), 9), 9);
+	assert_int_equal(terminal_fit(bytes_of("two lines"), 8), 4);
+	/* Where a space would leave most of the line empty, within the word. */
+	assert_int_equal(terminal_fit(bytes_of("a verylongword"), 8), 8);
+	assert_int_equal(terminal_fit(bytes_of("\xe4\xbd\xa0\xe5\xa5\xbd"), 3), 3);
+	/* One character always goes, or nobody would get on. */
+	assert_int_equal(terminal_fit(bytes_of("\xe4\xbd\xa0\xe5\xa5\xbd"), 1), 3);
+	assert_int_equal(terminal_fit(bytes_of(""), 5), 0);
+}
+
 static void what_could_move_the_cursor_is_escaped(void **state)
 {
 	(void)state;
@@ -76,6 +89,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_cut_by_columns_never_within_a_character),
+		cmocka_unit_test(text_goes_on_in_the_next_line_behind_a_space),
 		cmocka_unit_test(what_could_move_the_cursor_is_escaped),
 		cmocka_unit_test(json_says_the_same_without_what_could_move_the_cursor),
 	};
