@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "archive/document_stream.h"
-#include "archive_file.h"
+#include "check.h"
 #include "file_env.h"
 #include "fuzz.h"
+#include "list.h"
 #include "opentelemetry/proto/trace/v1/trace.pb-c.h"
 #include "otlp/json_print.h"
+#include "show.h"
 
 /* What was read is protobuf that can be printed again. */
 static int on_span(void *arg, const struct finished_span *span)
@@ -74,6 +76,69 @@ static void look_at(const struct archive_file *file)
 	buf_fini(&text);
 }
 
+/* The critical path adds up to the run, whatever its spans say. */
+static void add_up(const struct archive_file *file, const struct run_times *times)
+{
+	for (size_t t = 0; t < file->trace_count; t++) {
+		uint64_t sum = times->gap_ns[t];
+
+		for (size_t i = 0; i < file->span_count; i++)
+			if (file->spans[i].trace == t)
+				sum += times->spans[i].critical_ns;
+		FUZZ_CHECK(sum == file->traces[t].end_ns - file->traces[t].start_ns);
+	}
+}
+
+/* Whatever it is, it is told in lines that fit and in JSON that is some. */
+static void tell(const struct archive_file *file, const char *path)
+{
+	static const struct check_options rules = {.complete = true,
+						   .no_errors = true,
+						   .tokens_max = 1,
+						   .prompt_max = 1,
+						   .duration_max_ns = 1};
+	struct show show = {.file = file,
+			    .attributes = true,
+			    .terminal = {.tty = true, .unicode = true, .columns = 60}};
+	struct buf report = BUF_INIT;
+	json_t *value;
+
+	FUZZ_CHECK(show_text(&show) == 0);
+	add_up(file, &show.times);
+	for (size_t at = 0, end; at < show.out.len; at = end + 1) {
+		const uint8_t *line = show.out.at + at, *newline;
+
+		newline = memchr(line, '\n', show.out.len - at);
+		end = newline ? (size_t)(newline - show.out.at) : show.out.len;
+		FUZZ_CHECK(terminal_width((struct bytes){line, end - at}) <= 60);
+	}
+	show_fini(&show);
+	show = (struct show){.file = file};
+	FUZZ_CHECK(show_json(&show) == 0);
+	value = json_loadb((const char *)show.out.at, show.out.len, JSON_ALLOW_NUL, NULL);
+	FUZZ_CHECK(value != NULL);
+	json_decref(value);
+	show_fini(&show);
+	(void)check_path(path, &rules, &report);
+	buf_fini(&report);
+}
+
+static void list(const char *path)
+{
+	struct terminal terminal = {.columns = 60};
+	struct buf out = BUF_INIT;
+	struct run_list runs;
+
+	run_list_init(&runs, NULL, NULL);
+	FUZZ_CHECK(run_list_add(&runs, path) == 0);
+	FUZZ_CHECK(runs.count > 0 || runs.failed);
+	run_list_sort(&runs);
+	list_table(&out, &terminal, 0, runs.entries, runs.count);
+	FUZZ_CHECK(list_json(&out, runs.entries, runs.count) == 0);
+	buf_fini(&out);
+	run_list_fini(&runs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 {
 	struct archive_file file;
@@ -81,11 +146,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 
 	(void)snprintf(path, sizeof path, "%s/some.otlp.json", fuzz_directory());
 	fuzz_write(path, at, len);
-	if (archive_file_read(&file, path, reason, sizeof reason) == 0)
+	if (archive_file_read(&file, path, reason, sizeof reason) == 0) {
 		look_at(&file);
-	else
+		tell(&file, path);
+	} else {
 		FUZZ_CHECK(reason[0] != '\0');
+	}
 	archive_file_free(&file);
+	list(path);
 	try_documents(path, at, len);
 	return 0;
 }
