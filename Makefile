@@ -24,7 +24,7 @@ CLIENT_LDFLAGS = -shared -Wl,-soname,libspanring.so.$(SOVERSION) \
 		 -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
 
 AGENT_PKGS = liburing libprotobuf-c libnghttp2 libcyaml yaml-0.1 jansson libmicrohttpd libcurl openssl zlib \
-	     libdeflate libzstd
+	     libdeflate libzstd libpcre2-8
 AGENT_CFLAGS = -Iagent -I$(BUILD)/gen $(shell $(PKG_CONFIG) --cflags $(AGENT_PKGS) 2>/dev/null)
 AGENT_LIBS = $(shell $(PKG_CONFIG) --libs $(AGENT_PKGS) 2>/dev/null) -lpthread -lm
 

@@ -7,9 +7,11 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 
+#include "options_dirs.h"
+#include "options_place.h"
 #include "options_receive.h"
+#include "options_redact.h"
 #include "options_table.h"
 #include "options_value.h"
 #include "options_variables.h"
@@ -116,6 +118,8 @@ static const char *setting_parse(void *base, const struct setting *setting, cons
 	case TYPE_COMPRESSION:
 		return option_word(text, compression_words, at) ? NULL
 								: "none, gzip, zstd or auto";
+	case TYPE_ACTION:
+		return option_word(text, action_words, at) ? NULL : "mask, drop or hash";
 	}
 	return "a known type";
 }
@@ -127,6 +131,7 @@ struct loader {
 	options_say_fn *say;
 	void *say_arg;
 	const char *source;		  /* for messages */
+	const char *file;		  /* the configuration file, where one was read */
 	bool secret;			  /* the file gave one */
 	enum endpoint_said endpoint_said; /* of export.* */
 	const char *endpoint_name;	  /* what said it: the key, or a variable */
@@ -136,14 +141,28 @@ struct loader {
 	int failed;
 };
 
+/* Says something of a key, with its place if the file has it. */
+static void loader_say_of(const struct loader *loader, const char *source, const char *key,
+			  const char *text)
+{
+	size_t line_number, column;
+	char line[768];
+
+	if (source == loader->file && options_place(loader->file, key, &line_number, &column))
+		(void)snprintf(line, sizeof line, "%s:%zu:%zu: %s: %s", source, line_number,
+			       column, key, text);
+	else
+		(void)snprintf(line, sizeof line, "%s: %s: %s", source, key, text);
+	loader->say(loader->say_arg, line);
+}
+
 static void loader_say(const struct loader *loader, const char *key, const char *value,
 		       const char *right)
 {
-	char line[512];
+	char text[512];
 
-	(void)snprintf(line, sizeof line, "%s: %s: '%s' is not right; write %s", loader->source,
-		       key, value, right);
-	loader->say(loader->say_arg, line);
+	(void)snprintf(text, sizeof text, "'%s' is not right; write %s", value, right);
+	loader_say_of(loader, loader->source, key, text);
 }
 
 static int load_value_at(struct loader *loader, void *base, const struct setting *setting,
@@ -213,6 +232,21 @@ static void note_said(struct loader *loader, const struct setting *setting)
 	}
 }
 
+static int load_rule(struct loader *loader, const char *key, const char *value)
+{
+	const char *right = NULL;
+	char *member;
+	uint32_t i = (uint32_t)strtoul(strchr(key, '[') + 1, &member, 10);
+	int r = options_redact_set(loader->options, i, member + 2, value, &right);
+
+	if (r == -EINVAL) {
+		loader_say(loader, key, value, right);
+		loader->failed = EXIT_CONFIG;
+	}
+	loader->no_memory |= r == -ENOMEM;
+	return r == -ENOMEM ? r : 0;
+}
+
 static int load_yaml_value(void *arg, const char *key, const char *value)
 {
 	struct loader *loader = arg;
@@ -220,6 +254,8 @@ static int load_yaml_value(void *arg, const char *key, const char *value)
 
 	if (strncmp(key, "destinations[", 13) == 0)
 		return load_listed(loader, key, value);
+	if (strncmp(key, "redact.rules[", 13) == 0)
+		return load_rule(loader, key, value);
 	if (!setting)
 		return 0;
 	loader->secret |= setting->type == TYPE_SECRET;
@@ -258,11 +294,13 @@ static int load_file(struct loader *loader, const char *path, bool asked_for)
 	char line[512];
 	int r;
 
-	loader->source = path;
+	loader->source = loader->file = path;
 	r = options_yaml_load(path, load_yaml_value, loader, loader->say, loader->say_arg);
 	loader->no_memory |= r == -ENOMEM;
-	if (r == -ENOENT && !asked_for)
+	if (r == -ENOENT && !asked_for) {
+		loader->file = NULL;
 		return 0;
+	}
 	if (r < 0 && r != -EINVAL) {
 		(void)snprintf(line, sizeof line, "%s: cannot be read: %s", path, strerror(-r));
 		loader->say(loader->say_arg, line);
@@ -493,62 +531,18 @@ static int load_arguments(struct loader *loader, const struct arguments *argumen
 	return loader->failed;
 }
 
-/* ---- directories that depend on the machine -------------------------------- */
+/* ---- whether all of it can be used together ---------------------------------- */
 
-static int set_printed(char **at, const char *format, const char *text)
+static int check_redact(struct loader *loader)
 {
-	char *made = NULL;
+	struct redact_fault fault;
+	int r = options_redact_check(loader->options, &fault);
 
-	if (asprintf(&made, format, text) < 0)
-		return -ENOMEM;
-	*at = made;
-	return 0;
-}
-
-/* A private agent has everything in its own directory. */
-static int private_dirs(struct options *options)
-{
-	if (!options->private_dir)
+	loader->no_memory |= r == -ENOMEM;
+	if (r != -EINVAL)
 		return 0;
-	free(options->ring_dir);
-	free(options->state_dir);
-	options->ring_dir = NULL;
-	options->state_dir = NULL;
-	if (set_printed(&options->ring_dir, "%s/ring", options->private_dir) < 0)
-		return -ENOMEM;
-	return set_printed(&options->state_dir, "%s/state", options->private_dir);
-}
-
-/* The same list the client searches: see "Directory" in README.md. */
-static int default_ring_dir(struct options *options)
-{
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char uid[16];
-
-	if (options->ring_dir)
-		return 0;
-	if (access("/run/spanring/ring", W_OK) == 0)
-		return set_printed(&options->ring_dir, "%s", "/run/spanring/ring");
-	if (runtime && runtime[0] == '/' && access(runtime, W_OK) == 0)
-		return set_printed(&options->ring_dir, "%s/spanring", runtime);
-	(void)snprintf(uid, sizeof uid, "%u", (unsigned)geteuid());
-	return set_printed(&options->ring_dir, "/dev/shm/spanring-%s", uid);
-}
-
-static int default_state_dir(struct options *options)
-{
-	const char *base = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-
-	if (options->state_dir)
-		return 0;
-	if (geteuid() == 0 || access("/var/lib/spanring", W_OK) == 0)
-		return set_printed(&options->state_dir, "%s", "/var/lib/spanring");
-	if (base && base[0] == '/')
-		return set_printed(&options->state_dir, "%s/spanring", base);
-	if (home && home[0] == '/')
-		return set_printed(&options->state_dir, "%s/.local/state/spanring", home);
-	return set_printed(&options->state_dir, "/tmp/spanring-state-%s",
-			   getenv("USER") ?: "user");
+	loader_say_of(loader, loader->file ? loader->file : "settings", fault.key, fault.text);
+	return EXIT_CONFIG;
 }
 
 static int check_ranges(struct loader *loader)
@@ -572,7 +566,9 @@ static int check_ranges(struct loader *loader)
 		loader_say(loader, "serve.tcp", options->serve_tcp, right);
 		return EXIT_CONFIG;
 	}
-	return options_check_receive(options, loader->say, loader->say_arg) ? 0 : EXIT_CONFIG;
+	if (!options_check_receive(options, loader->say, loader->say_arg))
+		return EXIT_CONFIG;
+	return check_redact(loader);
 }
 
 static int load_everything(struct loader *loader, int argc, char **argv)
@@ -596,8 +592,7 @@ static int load_everything(struct loader *loader, int argc, char **argv)
 	r = load_arguments(loader, &arguments);
 	if (r)
 		return r;
-	loader->no_memory |= private_dirs(options) < 0 || default_ring_dir(options) < 0 ||
-			     default_state_dir(options) < 0;
+	loader->no_memory |= options_find_dirs(options) < 0;
 	return loader->no_memory ? 0 : check_ranges(loader);
 }
 
@@ -645,6 +640,7 @@ void options_fini(struct options *options)
 		free(options->destinations[d].name);
 	for (uint32_t i = 0; i < options->archive_root_count; i++)
 		free(options->archive_roots[i]);
+	options_redact_fini(options);
 	free(options->private_dir);
 	memset(options, 0, sizeof *options);
 }

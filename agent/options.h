@@ -15,6 +15,7 @@
 
 #include "assemble/limit.h"
 #include "export/options.h"
+#include "redact/settings.h"
 
 #define OPTIONS_ROOTS_MAX 64
 /* Of the list `destinations`; the one of export.* comes in addition. */
@@ -44,6 +45,7 @@ struct destination_settings {
 	uint64_t request_bytes;
 	uint64_t response_bytes;
 	bool isolate_rejected;
+	char *redact; /* names of rules, besides those that hold everywhere; or NULL */
 };
 
 struct options {
@@ -71,6 +73,7 @@ struct options {
 	uint32_t archive_min_spans;
 	char *archive_roots[OPTIONS_ROOTS_MAX];
 	uint32_t archive_root_count;
+	char *archive_redact; /* as a destination's */
 
 	bool export_enabled;
 	/* Whether there is the one of export.*: beside a list only when its
@@ -96,7 +99,7 @@ struct options {
 
 	char *serve_tcp; /* NULL: the unix socket alone */
 
-	bool redact_enabled;
+	struct redact_settings redact;
 	bool io_uring;
 	uint32_t log_level; /* as syslog(3) */
 	char *log_file;	    /* NULL: standard error */

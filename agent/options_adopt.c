@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options_redact.h"
 #include "options_table.h"
 
 static size_t value_size(const struct setting *setting)
@@ -20,6 +21,7 @@ static size_t value_size(const struct setting *setting)
 	case TYPE_LEVEL:
 	case TYPE_PROTOCOL:
 	case TYPE_COMPRESSION:
+	case TYPE_ACTION:
 		return sizeof(uint32_t);
 	case TYPE_SIZE:
 	case TYPE_DURATION:
@@ -154,6 +156,9 @@ unsigned options_adopt(struct options *options, struct options *fresh, options_s
 	for (size_t i = 0; i < settings_count; i++)
 		if (same_destinations || !setting_of_destination(&settings[i]))
 			adopt(&adoption, options, fresh, &settings[i], NULL);
+	if (!options_redact_same(options, fresh))
+		say(say_arg, "redact.rules was changed in the configuration; it takes effect "
+			     "with a restart");
 	if (same_destinations)
 		adopt_list(&adoption, options, fresh);
 	else

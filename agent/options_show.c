@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "options_redact.h"
 #include "options_table.h"
 
 static void help_setting(const struct setting *setting, void (*put)(void *, const char *),
@@ -106,6 +107,9 @@ static void show_value(const struct options *options, const void *base,
 	case TYPE_PROTOCOL:
 		(void)snprintf(line, size, "%s", protocol_words[*(const uint32_t *)at]);
 		break;
+	case TYPE_ACTION:
+		(void)snprintf(line, size, "%s", action_words[*(const uint32_t *)at]);
+		break;
 	case TYPE_COMPRESSION:
 		(void)snprintf(line, size, "%s", compression_words[*(const uint32_t *)at]);
 		break;
@@ -149,4 +153,5 @@ void options_show(struct options *options, void (*put)(void *arg, const char *te
 	}
 	for (uint32_t d = 0; d < options->destination_count; d++)
 		show_listed(options, d, put, arg);
+	options_redact_show(options, show_line, put, arg);
 }

@@ -17,6 +17,7 @@ enum setting_type {
 	TYPE_LIST,	  /* archive.roots */
 	TYPE_PROTOCOL,	  /* enum export_protocol, by its word */
 	TYPE_COMPRESSION, /* enum compression, by its word; auto is COMPRESSIONS */
+	TYPE_ACTION,	  /* enum redact_action, by its word */
 };
 
 struct setting {
@@ -36,6 +37,8 @@ extern const size_t settings_count;
 extern const char *const protocol_words[];
 /* Of TYPE_COMPRESSION, likewise. */
 extern const char *const compression_words[];
+/* Of TYPE_ACTION, likewise. */
+extern const char *const action_words[];
 
 /* Whether an entry of `destinations` has this setting, too. */
 bool setting_of_destination(const struct setting *setting);

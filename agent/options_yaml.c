@@ -30,21 +30,25 @@
 	X(limits, ring_share)          \
 	X(limits, user_share)          \
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
-#define ARCHIVE_KEYS(X) \
-	X(archive, enabled) X(archive, dir) X(archive, idle_timeout) X(archive, min_spans)
-#define DESTINATION_KEYS(X, group)                                                    \
-	X(group, protocol)                                                            \
-	X(group, endpoint)                                                            \
-	X(group, headers)                                                             \
-	X(group, headers_file)                                                        \
-	X(group, compression)                                                         \
-	X(group, insecure)                                                            \
-	X(group, certificate)                                                         \
-	X(group, client_certificate)                                                  \
-	X(group, client_key)                                                          \
-	X(group, timeout)                                                             \
-	X(group, batch_spans) X(group, batch_bytes) X(group, delay) X(group, streams) \
-		X(group, request_max) X(group, response_max) X(group, isolate_rejected)
+#define ARCHIVE_KEYS(X)     \
+	X(archive, enabled) \
+	X(archive, dir) X(archive, idle_timeout) X(archive, min_spans) X(archive, redact)
+#define DESTINATION_KEYS(X, group)                                     \
+	X(group, protocol)                                             \
+	X(group, endpoint)                                             \
+	X(group, headers)                                              \
+	X(group, headers_file)                                         \
+	X(group, compression)                                          \
+	X(group, insecure)                                             \
+	X(group, certificate)                                          \
+	X(group, client_certificate)                                   \
+	X(group, client_key)                                           \
+	X(group, timeout)                                              \
+	X(group, batch_spans)                                          \
+	X(group, batch_bytes)                                          \
+	X(group, delay)                                                \
+	X(group, streams) X(group, request_max) X(group, response_max) \
+		X(group, isolate_rejected) X(group, redact)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define RECEIVE_KEYS(X)             \
@@ -61,7 +65,22 @@
 	X(receive, request_timeout) \
 	X(receive, idle_timeout) X(receive, ping_interval)
 #define SERVE_KEYS(X) X(serve, tcp)
-#define REDACT_KEYS(X) X(redact, enabled)
+#define REDACT_KEYS(X)           \
+	X(redact, enabled)       \
+	X(redact, action)        \
+	X(redact, enable)        \
+	X(redact, disable)       \
+	X(redact, allow_keys)    \
+	X(redact, hash_key_file) \
+	X(redact, match_limit) X(redact, value_max)
+/* Of an entry of redact.rules. */
+#define RULE_KEYS(X)     \
+	X(rule, name)    \
+	X(rule, action)  \
+	X(rule, keys)    \
+	X(rule, except)  \
+	X(rule, pattern) \
+	X(rule, contains) X(rule, everywhere)
 #define AGENT_KEYS(X)      \
 	X(agent, io_uring) \
 	X(agent, log_level) X(agent, log_file) X(agent, shutdown_deadline)
@@ -111,8 +130,13 @@ struct yaml_receive {
 struct yaml_serve {
 	SERVE_KEYS(MEMBER)
 };
+struct yaml_rule {
+	RULE_KEYS(MEMBER)
+};
 struct yaml_redact {
 	REDACT_KEYS(MEMBER)
+	struct yaml_rule *rules;
+	unsigned rules_count;
 };
 struct yaml_agent {
 	AGENT_KEYS(MEMBER)
@@ -151,7 +175,15 @@ static const cyaml_schema_value_t listed_entry = {
 };
 static const cyaml_schema_field_t receive_fields[] = {RECEIVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
-static const cyaml_schema_field_t redact_fields[] = {REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_field_t rule_fields[] = {RULE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_value_t rule_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_rule, rule_fields),
+};
+static const cyaml_schema_field_t redact_fields[] = {
+	REDACT_KEYS(TEXT_FIELD) CYAML_FIELD_SEQUENCE(
+		"rules", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_redact, rules,
+		&rule_entry, 0, REDACT_OWN_RULES_MAX),
+	CYAML_FIELD_END};
 static const cyaml_schema_field_t agent_fields[] = {AGENT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 
 #define GROUP_FIELD(group, keys)                                                  \
@@ -309,6 +341,21 @@ static int visit_listed(const struct yaml_listed *listed, unsigned i, options_vi
 	return 0;
 }
 
+static int visit_rule(const struct yaml_rule *rule, unsigned i, options_visit_fn *visit,
+		      void *arg)
+{
+	char key[64];
+	int r;
+
+#define VISIT_RULE(group, member)                                        \
+	(void)snprintf(key, sizeof key, "redact.rules[%u]." #member, i); \
+	r = visit_text(visit, arg, key, rule->member);                   \
+	if (r < 0)                                                       \
+		return r;
+	RULE_KEYS(VISIT_RULE)
+	return 0;
+}
+
 static int visit_file(const struct yaml_file *file, options_visit_fn *visit, void *arg)
 {
 	int r;
@@ -321,6 +368,11 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 	GROUPS(VISIT_GROUP)
 	for (unsigned i = 0; i < file->archive.roots_count; i++) {
 		r = visit(arg, "archive.roots", file->archive.roots[i]);
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i < file->redact.rules_count; i++) {
+		r = visit_rule(&file->redact.rules[i], i, visit, arg);
 		if (r < 0)
 			return r;
 	}

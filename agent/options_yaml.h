@@ -1,7 +1,7 @@
 /* Reads the configuration file, strictly: an unknown key is an error with its
  * line and column. Gives every scalar as text under its dotted key;
  * what is in a list of groups as `destinations[0].endpoint`, each entry beginning
- * with its `name`, which is "" where it has none. */
+ * with its `name`, which is "" where it has none; and likewise `redact.rules[0].keys`. */
 #ifndef AGENT_OPTIONS_YAML_H
 #define AGENT_OPTIONS_YAML_H
 

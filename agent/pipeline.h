@@ -59,8 +59,10 @@ struct destination {
 	struct headers headers;
 	struct export export;
 	struct wal_reader *reader;
+	struct redact_sink redact;    /* what it does not get */
 	struct finished_span waiting; /* read, not yet taken by the exporter */
 	bool has_waiting;
+	bool waiting_redacted;
 	bool started;
 	uint64_t read_number;		  /* of the last span the log gave back */
 	uint64_t pushed_number;		  /* of the last span the exporter took */
@@ -98,6 +100,9 @@ struct pipeline {
 
 	struct wal *wal;
 	struct redact redact;
+	struct redact_sink archive_redact;
+	struct slice *redacted; /* slices as the log gets them */
+	uint64_t redacted_cap;
 	struct drain *drain;
 	struct receive *receive;		    /* NULL: switched off */
 	char agent_id[RECEIVE_AGENT_ID_DIGITS + 1]; /* of this life */
@@ -106,6 +111,7 @@ struct pipeline {
 	struct wal_reader *archive_reader;
 	struct finished_span archive_waiting;
 	bool archive_has_waiting;
+	bool archive_waiting_redacted;
 	struct wal_reader *again_reader; /* for what the archive's spools lost; or NULL */
 	uint64_t again_until;
 	bool archive_behind; /* the log has spans that it was not handed yet */

@@ -38,8 +38,14 @@ static int feed_destination(struct pipeline *p, struct destination *destination)
 			if (r <= 0)
 				break;
 			destination->has_waiting = true;
+			destination->waiting_redacted = false;
 			destination->read_number = destination->waiting.number;
 		}
+		if (!destination->waiting_redacted &&
+		    redact_for_sink(&p->redact, &destination->redact, &destination->waiting) <
+			    0)
+			break;
+		destination->waiting_redacted = true;
 		if (export_push(&destination->export, &destination->waiting) < 0)
 			break;
 		destination->pushed_number = destination->waiting.number;
@@ -63,10 +69,15 @@ static int feed_archive(struct pipeline *p)
 			if (r <= 0)
 				break;
 			p->archive_has_waiting = true;
+			p->archive_waiting_redacted = false;
 			p->archive_dropped_log +=
 				p->archive_waiting.number - p->archive_read_number - 1;
 			p->archive_read_number = p->archive_waiting.number;
 		}
+		if (!p->archive_waiting_redacted &&
+		    redact_for_sink(&p->redact, &p->archive_redact, &p->archive_waiting) < 0)
+			break;
+		p->archive_waiting_redacted = true;
 		if (archive_push(p->archive, &p->archive_waiting) < 0)
 			break;
 		p->archive_has_waiting = false;
@@ -99,7 +110,9 @@ static int feed_again(struct pipeline *p)
 		r = wal_reader_next(p->again_reader, &span);
 		if (r <= 0 || span.number > p->again_until)
 			break;
-		archive_again(p->archive, &span);
+		/* Without memory it stays lost, and counted as that. */
+		if (redact_for_sink(&p->redact, &p->archive_redact, &span) == 0)
+			archive_again(p->archive, &span);
 	}
 	if (r < 0)
 		return fed; /* it gives up a segment by itself, after a while */

@@ -48,6 +48,23 @@ static void put_conditions(struct buf *out, const struct pipeline *p)
 	}
 }
 
+static void put_redact_rules(struct buf *out, const struct pipeline *p)
+{
+	static const char metric[] = "spanring_redact_hits";
+	const char *name;
+	uint64_t hits;
+	bool used;
+
+	exposition_family(out, metric, COUNTER_TOTAL, "What was redacted, by rule.");
+	for (uint32_t i = 0; redact_rule_view(&p->redact, i, &name, &hits, &used); i++) {
+		char label[64];
+
+		(void)snprintf(label, sizeof label, "rule=\"%s\"", name);
+		if (used)
+			exposition_sample(out, metric, COUNTER_TOTAL, label, "", hits);
+	}
+}
+
 /* Who this is, as OpenTelemetry's resource in Prometheus. */
 static void put_target(struct buf *out, const struct pipeline *p)
 {
@@ -105,6 +122,7 @@ int pipeline_metrics(struct pipeline *p, struct buf *out)
 		for (int i = 0; i < VIEW_SOURCES_MAX && view.parts[part].sources[i].table; i++)
 			put_source(out, &view, part, i);
 	put_conditions(out, p);
+	put_redact_rules(out, p);
 	exposition_family(out, "spanring_turns", COUNTER_TOTAL, "Turns of the agent's loop.");
 	exposition_sample(out, "spanring_turns", COUNTER_TOTAL, "", "", p->turns);
 	put_process(out, p);

@@ -98,17 +98,23 @@ int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 	int r;
 
 	r = grow(&p->slice_offsets, &p->slice_offset_cap, n, sizeof *p->slice_offsets);
+	if (r == 0)
+		r = grow(&p->redacted, &p->redacted_cap, n, sizeof *p->redacted);
 	if (r < 0)
+		return -ENOBUFS;
+	/* The drain's own slices stay as they are: it may offer them again. */
+	if (n)
+		memcpy(p->redacted, slices, n * sizeof *slices);
+	slices = p->redacted;
+	if (redact_push(&p->redact, slices, n) < 0)
 		return -ENOBUFS;
 	/* Behind this the log has the batch, and it is not asked for again. */
 	if (assemble_reserve(p->assemble, ring, slices, n) < 0)
 		return -ENOBUFS;
-	r = redact_push(&p->redact, slices, n);
-	if (r < 0)
-		return r;
 	r = add_slices(p, ring, slices, n, ret_sequence, &location);
 	if (r < 0)
 		return r;
+	redact_taken(&p->redact);
 	if (*ret_sequence > p->last_sequence)
 		p->last_sequence = *ret_sequence;
 	assemble_push(p->assemble, ring, slices, n, location.segment, location.offset,
@@ -220,17 +226,20 @@ static int add_span(struct pipeline *p, struct finished_span *span, const uint8_
 
 int news_received(void *arg, struct finished_span *span)
 {
+	/* Its resource is that of the sender's next span, too, and stays as it came. */
+	struct finished_span redacted = *span;
 	struct pipeline *p = arg;
 	int r;
 
 	r = assemble_admits(p->assemble, span->trace_id);
 	if (r == 0)
-		r = redact_span(&p->redact, span);
+		r = redact_span(&p->redact, &redacted);
 	if (r == 0)
-		r = add_span(p, span, NULL, NULL);
+		r = add_span(p, &redacted, NULL, NULL);
 	if (r < 0)
 		return r;
-	assemble_received(p->assemble, span);
+	redact_taken(&p->redact);
+	assemble_received(p->assemble, &redacted);
 	return 0;
 }
 
@@ -264,6 +273,9 @@ int news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
 
 	if (!p->archive)
 		return 0;
+	/* It names the file. */
+	if (redact_text_for_sink(&p->redact, &p->archive_redact, service, &service) < 0)
+		return -ENOMEM;
 	return archive_run_seen(p->archive, trace_id, service, first_wall_ns, user);
 }
 

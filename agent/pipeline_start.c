@@ -381,10 +381,17 @@ int destination_options(struct pipeline *p, struct destination *destination,
 static int start_destination(struct pipeline *p, struct destination *destination,
 			     const struct destination_settings *settings)
 {
+	struct bytes unknown;
+	int r;
+
 	(void)snprintf(destination->name, sizeof destination->name, "%s",
 		       settings->name ? settings->name : OPTIONS_DESTINATION_DEFAULT);
 	destination->alone = p->destination_count == 1;
 	destination->pipeline = p;
+	/* Its names were found good when the settings were read. */
+	r = redact_sink_init(&p->redact, &destination->redact, settings->redact, &unknown);
+	if (r < 0)
+		return r;
 	return destination_options(p, destination, settings, &destination->options,
 				   &destination->headers);
 }
@@ -434,6 +441,24 @@ static int start_readers(struct pipeline *p)
 	return r;
 }
 
+static int start_redact(struct pipeline *p)
+{
+	struct redact_fault fault;
+	struct bytes unknown;
+	int r;
+
+	r = redact_init(&p->redact, &p->options->redact, &fault);
+	if (r < 0)
+		log_line(LOG_ERR, "redact", "%s: %s", fault.key, fault.text);
+	else if (!p->options->redact.enabled)
+		log_line(LOG_WARNING, "redact",
+			 "redact.enabled is false: secrets in spans are kept and sent on");
+	if (r == 0)
+		r = redact_sink_init(&p->redact, &p->archive_redact, p->options->archive_redact,
+				     &unknown);
+	return r;
+}
+
 int pipeline_init(struct pipeline *p, struct env *env, const struct options *options)
 {
 	int r;
@@ -443,7 +468,7 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	p->options = options;
 	p->started_wall_ns = env->ops->wall_ns(env);
 	conditions_init(&p->conditions, env, log_condition, NULL);
-	r = redact_init(&p->redact, &(struct redact_options){options->redact_enabled});
+	r = start_redact(p);
 	if (r == 0)
 		r = make_agent_id(p);
 	if (r == 0)
@@ -473,16 +498,19 @@ void pipeline_fini(struct pipeline *p)
 			export_fini(&p->destinations[i].export);
 		wal_reader_free(p->destinations[i].reader);
 		headers_fini(&p->destinations[i].headers);
+		redact_sink_fini(&p->destinations[i].redact);
 	}
 	wal_reader_free(p->archive_reader);
 	wal_reader_free(p->again_reader);
 	archive_free(p->archive);
 	assemble_free(p->assemble);
 	drain_free(p->drain);
+	redact_sink_fini(&p->archive_redact);
 	redact_fini(&p->redact);
 	wal_free(p->wal);
 	free(p->acks);
 	free(p->dead);
 	free(p->slice_offsets);
+	free(p->redacted);
 	free(p->instances);
 }

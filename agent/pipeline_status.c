@@ -180,6 +180,24 @@ static void export_part(struct json_writer *w, struct pipeline *p,
 	json_close(w, ']');
 }
 
+/* By rule, those that are used. */
+static void redact_part(struct json_writer *w, struct pipeline *p,
+			const struct pipeline_view *view)
+{
+	const char *name;
+	uint64_t hits;
+	bool used;
+
+	json_open(w, "redact", '{');
+	numbers(w, pipeline_view_part(view, "redact", 0));
+	json_open(w, "rules", '{');
+	for (uint32_t i = 0; redact_rule_view(&p->redact, i, &name, &hits, &used); i++)
+		if (used)
+			json_number(w, name, hits);
+	json_close(w, '}');
+	json_close(w, '}');
+}
+
 static void sealed_part(struct json_writer *w, const struct sealed_run *run)
 {
 	json_open(w, NULL, '{');
@@ -228,6 +246,7 @@ int pipeline_status(struct pipeline *p, struct buf *out)
 	plain_part(&w, &view, "limits");
 	plain_part(&w, &view, "receive");
 	plain_part(&w, &view, "log");
+	redact_part(&w, p, &view);
 	export_part(&w, p, &view);
 	archive_part(&w, p, &view);
 	pipeline_ledger_json(&w, p, &view);

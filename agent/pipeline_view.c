@@ -155,6 +155,8 @@ void pipeline_view(struct pipeline *p, struct pipeline_view *view)
 			 none);
 	add_part(view, "log", "", (struct view_source){&log_view_table, &view->log},
 		 (struct view_source){&wal_counter_table, wal_counters(p->wal)});
+	add_part(view, "redact", "",
+		 (struct view_source){&redact_counter_table, &p->redact.counters}, none);
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		look_at_destination(p, i, view);
 		add_part(view, "export", view->destination_labels[i],

@@ -7,7 +7,7 @@ set -eu
 build="gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev liburing-dev
 	libnghttp2-dev libmicrohttpd-dev libcurl4-openssl-dev libcyaml-dev libyaml-dev libjansson-dev
 	libssl-dev libsystemd-dev zlib1g-dev libdeflate-dev
-	libzstd-dev"
+	libzstd-dev libpcre2-dev"
 test="python3-dev g++ clang gcc-multilib musl-tools libcmocka-dev protobuf-compiler python3
 	curl iproute2 python3-grpcio python3-prometheus-client python3-protobuf spin openssl nghttp2-server"
 interop="python3-venv python3-grpcio python3-protobuf"
@@ -44,7 +44,7 @@ tell() {
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	# Another distribution: whoever has the tools and libraries may go on.
 	if command -v protoc-c >/dev/null && pkg-config --exists liburing libprotobuf-c \
-		libnghttp2 libmicrohttpd libcurl libcyaml yaml-0.1 jansson openssl zlib libdeflate libzstd 2>/dev/null; then
+		libnghttp2 libmicrohttpd libcurl libcyaml yaml-0.1 jansson openssl zlib libdeflate libzstd libpcre2-8 2>/dev/null; then
 		exit 0
 	fi
 	tell "$packages"

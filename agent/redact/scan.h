@@ -1,0 +1,49 @@
+/* One pass over a text for the literals that secrets begin with or stand behind
+ * ("sk-", "AIza", "bearer", "://"). Text without any of them, which is nearly all
+ * of it, costs about a nanosecond a byte, however many literals there are: each
+ * position is tried with three loads for all of them together. */
+#ifndef REDACT_SCAN_H
+#define REDACT_SCAN_H
+
+#include "base/buf.h"
+
+#define SCAN_ANCHORS_MAX 160
+#define SCAN_ANCHOR_BYTES 24
+#define SCAN_SLOTS 512
+#define SCAN_MARK 3
+
+/* A literal. Its mark, the rarest three bytes of it, is what the pass looks for;
+ * a literal of fewer bytes is all mark. */
+struct scan_anchor {
+	uint8_t text[SCAN_ANCHOR_BYTES]; /* in lower case if `caseless` */
+	uint8_t len;
+	uint8_t mark; /* where in the literal its mark begins */
+	uint8_t back; /* so many bytes of a word before it may belong to the match */
+	bool caseless;
+	uint8_t rule;
+	uint8_t next; /* in its slot: index + 1 */
+};
+
+struct scan {
+	uint8_t first[256], second[256], third[256]; /* by byte: groups of marks */
+	uint8_t slots[SCAN_SLOTS];		     /* by the mark's hash: index + 1 */
+	uint8_t shorts; /* marks of fewer than 3 bytes: index + 1 */
+	struct scan_anchor anchors[SCAN_ANCHORS_MAX];
+	uint32_t count;
+};
+
+/* `text` of 1 to SCAN_ANCHOR_BYTES bytes, `mark` at most its length less 3, or 0.
+ * -E2BIG: no room. */
+int scan_add(struct scan *scan, struct bytes text, uint8_t mark, uint8_t back, bool caseless,
+	     uint8_t rule);
+
+/* The first place at or behind `from` where a mark may begin; text.len: none. */
+size_t scan_next(const struct scan *scan, struct bytes text, size_t from);
+
+/* Goes over the anchors that are at this place (by their marks): the next one
+ * behind `after` (NULL: the first). NULL: no more. *ret_at: where it begins. */
+const struct scan_anchor *scan_anchor_at(const struct scan *scan, struct bytes text,
+					 size_t mark_at, const struct scan_anchor *after,
+					 size_t *ret_at);
+
+#endif
