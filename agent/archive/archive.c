@@ -1,6 +1,7 @@
 #include "archive/archive.h"
 
 #include "archive/stage.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -401,9 +402,12 @@ static void hold(struct run *run, int error)
 	struct archive *archive = run->archive;
 
 	archive->counters.failures++;
-	if (run->spool.read_tries++ == 0)
+	/* A moment without memory says nothing of the disk. */
+	run->spool.read_tries += !error_passes(error);
+	if (!run->spool.read_said)
 		archive_say(archive, LOG_ERR, "cannot read %s/%s: %s; trying again",
 			    archive->options.dir, run->spool.name, strerror(-error));
+	run->spool.read_said = true;
 	turns_leave(run);
 	run_mark_idle(run);
 	run->held = true;

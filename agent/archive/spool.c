@@ -519,5 +519,6 @@ void spool_forget_written(struct spool *spool)
 		spool->entries[i].offset -= spool->written & OFFSET_MASK;
 	spool->written = 0;
 	spool->read_tries = 0;
+	spool->read_said = false;
 	spool->exists = false;
 }

@@ -51,7 +51,8 @@ struct spool {
 	int fresh_fd; /* -1: none is being made */
 	uint64_t fresh_bytes;
 	int read_error;	     /* of the newest read that failed; 0: none */
-	uint32_t read_tries; /* that failed for that, counted by the owner */
+	uint32_t read_tries; /* of its owner, that failed for the disk */
+	bool read_said;	     /* that one failed, by the owner */
 	uint64_t used;	     /* when, by files->clock */
 	uint64_t written;    /* bytes of whole lines in the file */
 	struct buf waiting;

@@ -2,6 +2,8 @@
  * run but its own. */
 #include "archive_world.h"
 
+#include "archive/spool.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +98,7 @@ static void whatever_fails_for_ever_is_not_tried_without_pause(void **state)
 #define WHOLE (-1)
 
 static ino_t unreadable;      /* its reads fail; 0: none */
+static int read_error;	      /* with this */
 static off_t bad_page;	      /* those that touch this one; or WHOLE */
 static unsigned reads_failed; /* so many did */
 
@@ -117,7 +120,7 @@ static bool fails_reading(void *arg, enum file_env_op op, int fd,
 	    st.st_ino != unreadable || !touches_bad_page())
 		return false;
 	reads_failed++;
-	*ret_fault = (struct file_env_fault){.kind = FILE_ENV_FAIL, .error = -EIO};
+	*ret_fault = (struct file_env_fault){.kind = FILE_ENV_FAIL, .error = read_error};
 	return true;
 }
 
@@ -138,6 +141,7 @@ static void file_is_unreadable(const char *ending)
 	world_free_names(names, 1);
 	unreadable = st.st_ino;
 	bad_page = WHOLE;
+	read_error = -EIO;
 	reads_failed = 0;
 	hook();
 }
@@ -196,6 +200,32 @@ static void a_run_whose_spool_cannot_be_read_waits_alone(void **state)
 	for (unsigned i = 1; i <= 10; i++)
 		assert_int_equal(world_count(&world, i), 1);
 	assert_int_equal(archive_counters(world.archive)->damaged_lines, 0);
+}
+
+static void read_until_failed(unsigned times)
+{
+	unsigned before = reads_failed;
+
+	for (int i = 0; i < 200 && reads_failed < before + times; i++)
+		world_turn(&world);
+	assert_true(reads_failed >= before + times);
+}
+
+/* The log has none of its spans any more: who concludes too early loses them. */
+static void a_moment_without_memory_says_nothing_of_a_spool(void **state)
+{
+	(void)state;
+	world.cleaned = 10;
+	read_error = -ENOMEM;
+	world_seal(&world, 1, 10, true);
+	read_until_failed(3 * SPOOL_READ_TRIES);
+	read_error = -EIO;
+	read_until_failed(1);
+	unreadable = 0;
+	finish();
+	for (unsigned i = 1; i <= 10; i++)
+		assert_int_equal(world_count(&world, i), 1);
+	assert_int_equal(archive_counters(world.archive)->dropped_lost, 0);
 }
 
 static void what_stays_unreadable_comes_from_the_log_again(void **state)
@@ -409,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(whatever_fails_for_ever_is_not_tried_without_pause),
 		READS(a_run_whose_spool_cannot_be_read_waits_alone),
+		READS(a_moment_without_memory_says_nothing_of_a_spool),
 		READS(what_stays_unreadable_comes_from_the_log_again),
 		READS(what_stays_unreadable_and_left_the_log_is_counted),
 		READS(a_start_waits_a_moment_for_a_spool_and_goes_on_without),
