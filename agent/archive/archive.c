@@ -147,13 +147,9 @@ uint64_t archive_last_number(const struct archive *archive)
 {
 	uint64_t last = archive->mark;
 
-	for (const struct run *run = archive->runs; run; run = run->next) {
-		uint64_t newest = run->known_number > run->last_number ? run->known_number
-								       : run->last_number;
-
-		if (newest > last)
-			last = newest;
-	}
+	for (const struct run *run = archive->runs; run; run = run->next)
+		if (run_newest_number(run) > last)
+			last = run_newest_number(run);
 	return last;
 }
 

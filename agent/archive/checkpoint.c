@@ -53,20 +53,15 @@ static int record(struct run *run, enum frame_kind kind, uint8_t flags, uint64_t
 	return 0;
 }
 
-static uint64_t newest_number(const struct run *run)
-{
-	return run->last_number > run->known_number ? run->last_number : run->known_number;
-}
-
 int checkpoint_record_sealed(struct run *run)
 {
-	return record(run, FRAME_SEALED, run->filtered ? FRAME_FILTERED : 0, newest_number(run),
-		      0);
+	return record(run, FRAME_SEALED, run->filtered ? FRAME_FILTERED : 0,
+		      run_newest_number(run), 0);
 }
 
 int checkpoint_record_filtered(struct run *run, uint32_t spans)
 {
-	return record(run, FRAME_SEALED, FRAME_FILTERED, newest_number(run), spans);
+	return record(run, FRAME_SEALED, FRAME_FILTERED, run_newest_number(run), spans);
 }
 
 int checkpoint_record_open(struct run *run)
@@ -225,7 +220,7 @@ static int start_sync(struct run *run)
 	fd = sync_fd(run);
 	if (fd < 0)
 		return fd;
-	run->sync_number = newest_number(run);
+	run->sync_number = run_newest_number(run);
 	run->sync_spans = run->spool.count + run->missing;
 	r = archive->env->ops->sync_start(archive->env, fd, on_spool_synced, run);
 	if (r < 0)

@@ -76,7 +76,7 @@ void archive_again_begin(struct archive *archive)
 /* One that will be pushed yet is not missing. */
 static bool may_be_missing(const struct run *run, uint64_t number)
 {
-	return number <= run->known_number || number <= run->last_number;
+	return number <= run_newest_number(run);
 }
 
 void archive_again(struct archive *archive, const struct finished_span *span)

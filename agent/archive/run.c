@@ -133,7 +133,8 @@ void run_free(struct run *run)
 		link = &(*link)->hash_next;
 	*link = run->hash_next;
 	unlink_name(run);
-	missing_forget(run);
+	if (run->has_spool)
+		run_end_spool(run);
 	summarize_forget(run);
 	if (archive->checkpoint_at == run)
 		archive->checkpoint_at = run->next;
@@ -143,8 +144,6 @@ void run_free(struct run *run)
 		archive->runs = run->next;
 	if (run->next)
 		run->next->prev = run->prev;
-	if (run->has_spool)
-		spool_fini(&run->spool);
 	archive->run_count--;
 	free(run);
 }
@@ -304,6 +303,23 @@ void run_begin_spool(struct run *run)
 	run->has_spool = true;
 }
 
+void run_end_spool(struct run *run)
+{
+	spool_fini(&run->spool);
+	run->has_spool = false;
+	missing_forget(run);
+}
+
+void run_opened(struct run *run)
+{
+	struct archive_counters *counters = &run->archive->counters;
+
+	run_set_open(run);
+	counters->open_runs++;
+	counters->waiting += run_not_archived(run);
+	counters->recovered += run_not_archived(run);
+}
+
 int run_remove_left(struct run *run)
 {
 	struct archive *archive = run->archive;
@@ -348,19 +364,15 @@ static int open_spool(struct run *run, struct index_entry *entry, bool known)
 	entry->crc_known = entry->crc_known && run->spool.count == 0;
 	if (r >= 0 && known)
 		r = reopen_run(run, entry);
-	if (r < 0) {
-		spool_fini(&run->spool);
-		run->has_spool = false;
-		missing_forget(run);
-	} else {
+	if (r < 0)
+		run_end_spool(run);
+	else
 		run->archive->files.load_tries = 0;
-	}
 	return r;
 }
 
 int run_open(struct run *run)
 {
-	struct archive *archive = run->archive;
 	struct index_entry entry = {0};
 	bool known = false;
 	int r = 0;
@@ -375,10 +387,7 @@ int run_open(struct run *run)
 		r = open_spool(run, &entry, known);
 	if (r < 0)
 		return r;
-	run_set_open(run);
-	archive->counters.open_runs++;
-	archive->counters.waiting += run_not_archived(run);
-	archive->counters.recovered += run_not_archived(run);
+	run_opened(run);
 	return 0;
 }
 

@@ -51,11 +51,9 @@ static void forget_spans(struct run *run)
 	if (r < 0)
 		archive_say(archive, LOG_WARNING, "cannot remove %s/%s: %s; trying again",
 			    archive->options.dir, run->spool.name, strerror(-r));
-	spool_fini(&run->spool);
-	run->has_spool = false;
+	run_end_spool(run);
 	run_mark_safe(run);
-	run->known_number =
-		run->last_number > run->known_number ? run->last_number : run->known_number;
+	run->known_number = run_newest_number(run);
 	run->archived = run->superseded = 0;
 	summarize_forget(run);
 	/* One that was asked for spans that are still to come stays asked for. */

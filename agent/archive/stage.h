@@ -196,6 +196,10 @@ int run_open(struct run *run);
 /* Tries again to remove a spool that is left. */
 int run_remove_left(struct run *run);
 void run_begin_spool(struct run *run);
+/* Its file stays. */
+void run_end_spool(struct run *run);
+/* Open from now on; what its spool has is counted as found. */
+void run_opened(struct run *run);
 int run_flush(struct run *run);
 void run_note(struct run *run, const struct span_facts *facts);
 void run_set_sealed(struct run *run);
@@ -207,6 +211,13 @@ void run_mark_safe(struct run *run);
 void run_mark_busy(struct run *run);
 void run_mark_idle(struct run *run);
 uint64_t run_not_archived(const struct run *run);
+
+/* Of the spans that are in it, or were when it was sealed. */
+static inline uint64_t run_newest_number(const struct run *run)
+{
+	return run->last_number > run->known_number ? run->last_number : run->known_number;
+}
+
 int run_keep_aside(struct archive *archive, const char *entry, const struct name *name);
 int file_identify(struct archive *archive, int fd, struct file_identity *ret_file);
 

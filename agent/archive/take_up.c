@@ -137,9 +137,7 @@ int take_up(struct run *run)
 		count_lost(run, spans_lost(run, was_open, damaged));
 	if (r < 0 || run->spool.count + run->missing == 0) {
 		run->spool_left = r >= 0 && spool_remove(&run->spool) < 0;
-		spool_fini(&run->spool);
-		run->has_spool = false;
-		missing_forget(run);
+		run_end_spool(run);
 		if (r < 0) {
 			run->doubtful = false; /* it is tried again */
 			return r;
@@ -147,14 +145,11 @@ int take_up(struct run *run)
 	}
 	if (!run->has_spool)
 		return 0;
-	run_set_open(run);
+	run_opened(run);
 	doubt_the_rest(run, was_open ? synced : 0);
 	/* Whoever made it may have died before its name was synced. */
 	run->directory_change = ++archive->directory_changes;
 	run->alone_due_ns = now_ns + archive->options.alone_ns;
-	archive->counters.open_runs++;
-	archive->counters.waiting += run_not_archived(run);
-	archive->counters.recovered += run_not_archived(run);
 	run_mark_busy(run);
 	return 0;
 }
