@@ -248,7 +248,6 @@ void assemble_push(struct assemble *a, uint32_t ring, const struct slice *slices
 {
 	struct source *source = ring_source(a, ring);
 
-	a->recovering = false;
 	clock_sample(&a->clock);
 	/* Before, too: what was recovered may be more than the memory holds. */
 	limit_memory(a, source);
@@ -265,7 +264,6 @@ void assemble_round_end(struct assemble *a, uint32_t ring, uint64_t round)
 
 	/* Rounds of a ring follow each other: that one ended is all that counts. */
 	(void)round;
-	a->recovering = false;
 	if (!source)
 		return;
 	finish_queue_all(a, &source->ended_before);
@@ -299,7 +297,6 @@ void assemble_end_lost(struct assemble *a, uint32_t ring, const uint8_t span_id[
 	struct source *source = ring_source(a, ring);
 	struct open_span *span;
 
-	a->recovering = false;
 	if (!source)
 		return;
 	span = map_get(&source->spans, span_id);
@@ -356,7 +353,6 @@ bool assemble_ring_dead(struct assemble *a, uint32_t ring, const struct death *d
 {
 	struct source *source = ring_source(a, ring);
 
-	a->recovering = false;
 	if (!source)
 		return true;
 	clock_sample(&a->clock);
@@ -433,7 +429,6 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 {
 	int work;
 
-	a->recovering = false;
 	clock_sample(&a->clock);
 	work = trace_run_table_introduce(&a->runs);
 	work += finish_ready(a);

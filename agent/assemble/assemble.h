@@ -247,7 +247,8 @@ void assemble_recover_ring(struct assemble *assemble, const struct ring_identity
 void assemble_recover_closed(struct assemble *assemble, const uint8_t instance[16],
 			     bool damaged);
 void assemble_recover_ledger(struct assemble *assemble, struct bytes ledger);
-/* Everything was recovered: what is open is compared with the ledgers. */
+/* Everything was recovered, or there was nothing: what is open is compared with the
+ * ledgers, and what comes from now on is news. */
 void assemble_recovered(struct assemble *assemble);
 
 /* Re-appends, through ops.state and ops.run_state, everything whose oldest

@@ -84,6 +84,7 @@ void assemble_recovered(struct assemble *a)
 		      (int64_t)(counters->started + counters->received + counters->found_again +
 				counters->corrected);
 
+	a->recovering = false;
 	if (gap > 0)
 		counters->found_again += (uint64_t)gap;
 	else

@@ -91,7 +91,6 @@ void assemble_received(struct assemble *a, const struct finished_span *span)
 	struct trace_run *run = trace_run_get(&a->runs, span->trace_id, a->clock.mono_ns);
 	uint64_t boot;
 
-	a->recovering = false;
 	a->counters.received++;
 	a->counters.finished++;
 	/* Without memory for the run its spans are in the log all the same;

@@ -273,6 +273,7 @@ void scene_init(struct scene *scene)
 	assert_int_equal(scene->env.mono_ns, BEGIN_MONO_NS);
 	assert_int_equal(scene->env.wall_ns, BEGIN_WALL_NS);
 	assemble_begin(scene);
+	assemble_recovered(scene->assemble);
 }
 
 void scene_fini(struct scene *scene)

@@ -162,6 +162,7 @@ static int setup(void **state)
 	identity.anchor_boot_ns = world.env.boot_ns;
 	identity.anchor_wall_ns = world.env.wall_ns;
 	assert_int_equal(assemble_new(&world.assemble, &world.env.env, &options, &ops), 0);
+	assemble_recovered(world.assemble);
 	assert_int_equal(assemble_ring_seen(world.assemble, 0, &identity), 0);
 	return 0;
 }
