@@ -188,7 +188,7 @@ void drain_free(struct drain *drain);
 int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
 			 const struct slice *slices, uint32_t n, uint64_t segment);
 /* A span of this ring was open: it ends with the ring, even where all else that
- * the log had of the ring was damaged. */
+ * the log had of the ring was damaged, or says that the ring is closed. */
 int drain_recover_span(struct drain *drain, const uint8_t instance[16], uint64_t segment);
 /* Gives the identity that the state holds: assembly wants it too. */
 int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,

@@ -147,9 +147,11 @@ static int ring_found(struct drain *drain, const char *name, const uint8_t insta
 	if (ring && ring->phase != RING_REMEMBERED)
 		return 0;
 	if (ring && ring->closed) {
-		/* Everything of it is logged; only its files were left. */
+		/* Everything of it is logged; only its files were left. With spans left
+		 * it is taken for gone. */
 		(void)find_remove(drain, ring);
-		stage_ring_drop(drain, ring);
+		if (!ring->spans_left)
+			stage_ring_drop(drain, ring);
 		return 0;
 	}
 	if (open_file(drain, &map, name, instance) < 0)

@@ -42,8 +42,12 @@ int drain_recover_slices(struct drain *drain, const uint8_t instance[16],
 int drain_recover_span(struct drain *drain, const uint8_t instance[16], uint64_t segment)
 {
 	struct ring *ring;
+	int r;
 
-	return heard_of(drain, instance, segment, &ring);
+	r = heard_of(drain, instance, segment, &ring);
+	if (r == 0)
+		ring->spans_left = ring->closed;
+	return r;
 }
 
 int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct bytes state,
@@ -59,7 +63,7 @@ int drain_recover_state(struct drain *drain, const uint8_t instance[16], struct 
 	if (r < 0)
 		return r;
 	ring->in_log = true;
-	ring->closed = ring->counted = false;
+	ring->closed = ring->spans_left = ring->counted = false;
 	ring->state_segment = segment;
 	*ret_identity = ring->identity;
 	return 0;
@@ -75,12 +79,13 @@ void drain_recover_closed(struct drain *drain, const uint8_t instance[16], struc
 		return;
 	stage_recover_counts(drain, ring, counts);
 	ring->closed = true;
+	ring->spans_left = false;
 }
 
 /* A ring of which only the log is left. */
 static void file_is_gone(struct drain *drain, struct ring *ring)
 {
-	if (ring->closed) {
+	if (ring->closed && !ring->spans_left) {
 		stage_ring_drop(drain, ring);
 		return;
 	}

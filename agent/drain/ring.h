@@ -110,6 +110,7 @@ struct ring {
 	bool quarantined;
 	bool seen_told;	 /* ring_seen was taken */
 	bool closed;	 /* the log says that it is finished */
+	bool spans_left; /* and yet that a span of it is open */
 	bool counted;	 /* among the closed ones: see drain_closed() */
 	bool adopted;	 /* the log knew nothing, the ctl did */
 	struct ring_identity identity;

@@ -322,6 +322,18 @@ static void a_segment_waits_for_whoever_has_not_read_it(void **state)
 
 /* ---- a damaged log -------------------------------------------------------------- */
 
+static bool ring_was_closed;
+
+/* A start that found damage before a CLOSED frame ended the ring's spans once more:
+ * one that had to wait for the log may have been carried behind it. */
+static bool close_ring(struct pipeline *pipeline, struct wal_key *key)
+{
+	struct drain_ledger counts = {0};
+	struct iovec parts[] = {{key, sizeof *key}, {&counts, sizeof counts}};
+
+	return wal_add(pipeline->wal, WAL_CLOSED, parts, 2, &(uint64_t){0}, NULL) == 0;
+}
+
 /* An open span's state, carried to a later segment than all that told of its ring. */
 static bool life_that_leaves_a_state(struct sim_world *world, struct pipeline *pipeline)
 {
@@ -331,6 +343,7 @@ static bool life_that_leaves_a_state(struct sim_world *world, struct pipeline *p
 	struct iovec parts[3];
 
 	MUST(sim_life_finish(world, pipeline));
+	MUST(!ring_was_closed || close_ring(pipeline, &key));
 	records_start(&start, 99, 0, 1, 0, 1, (struct bytes){(const uint8_t *)"left", 4},
 		      (struct bytes){NULL, 0});
 	memcpy(key.sub, &(uint64_t){99}, sizeof key.sub);
@@ -351,12 +364,16 @@ static bool life_that_ends_what_was_left(struct sim_world *world, struct pipelin
 
 static void a_span_ends_although_the_log_lost_its_ring(void **state)
 {
-	struct sim_world *world = sim_world_new(&short_plot, &small_log);
-
 	(void)state;
-	assert_int_equal(sim_world_live(world, life_that_leaves_a_state), SIM_LIVED);
-	assert_int_equal(sim_world_live(world, life_that_ends_what_was_left), SIM_LIVED);
-	sim_world_free(world);
+	for (int closed = 0; closed < 2; closed++) {
+		struct sim_world *world = sim_world_new(&short_plot, &small_log);
+
+		ring_was_closed = closed;
+		assert_int_equal(sim_world_live(world, life_that_leaves_a_state), SIM_LIVED);
+		assert_int_equal(sim_world_live(world, life_that_ends_what_was_left),
+				 SIM_LIVED);
+		sim_world_free(world);
+	}
 }
 
 int main(void)
