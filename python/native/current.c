@@ -65,7 +65,7 @@ struct current_object {
 
 static struct signature enter_signature = {"start_as_current_span",
 					   {"name", "parent", "kind", "attributes", "links",
-					    "start_time", "root", "record_exception",
+					    "start_time", "root", "place", "record_exception",
 					    "set_status_on_exception", "end_on_exit", NULL},
 					   1,
 					   1,

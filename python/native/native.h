@@ -196,6 +196,7 @@ enum start_parameter {
 	START_LINKS,
 	START_TIME,
 	START_ROOT,
+	START_PLACE,
 	START_PARAMETERS,
 };
 

@@ -10,7 +10,7 @@ static PyTypeObject *tracer_type;
 
 static struct signature start_signature = {
 	"start_span",
-	{"name", "parent", "kind", "attributes", "links", "start_time", "root", NULL},
+	{"name", "parent", "kind", "attributes", "links", "start_time", "root", "place", NULL},
 	1,
 	1,
 	{NULL}};
@@ -88,17 +88,31 @@ enum spanring_kind kind_of(PyObject *kind)
 	return (enum spanring_kind)number;
 }
 
+/* The ids that the span has in another tracer. 0, or -1 with an exception. */
+static int take_place(PyObject *given, struct spanring_context *place,
+		      struct spanring_start_options *options)
+{
+	int r = given && given != Py_None ? place_from(given, place) : 0;
+
+	if (r > 0) {
+		options->trace_id = place->trace_id;
+		options->span_id = place->span_id;
+	}
+	return r < 0 ? -1 : 0;
+}
+
 /* What is refused is counted by the library, and the span stands for its parent. */
 static int start_with(struct span_object *self, uint32_t scope, const struct parent *parent,
 		      PyObject *const *arguments)
 {
 	struct spanring_start_options options = SPANRING_START_OPTIONS_INIT;
 	struct links links = {NULL, NULL, 0};
+	struct spanring_context place;
 	struct values values;
 	struct text name;
 	int r, root = argument_flag(arguments[START_ROOT], 0);
 
-	if (root < 0)
+	if (root < 0 || take_place(arguments[START_PLACE], &place, &options) < 0)
 		return -1;
 	values_init(&values);
 	r = values_text(&values, arguments[START_NAME], &name);
@@ -210,7 +224,7 @@ static PyMethodDef tracer_methods[] = {
 	 "it is the current span, else the place this process was started in."},
 	{"start_as_current_span", FAST(tracer_enter), METH_FASTCALL | METH_KEYWORDS,
 	 "start_as_current_span(name, *, parent=None, kind=SpanKind.INTERNAL, attributes=None, "
-	 "links=None, start_time=None, root=False, record_exception=True, "
+	 "links=None, start_time=None, root=False, place=None, record_exception=True, "
 	 "set_status_on_exception=True, end_on_exit=True)\n--\n\n"
 	 "A context manager, and a decorator: a span that is current within."},
 	{NULL, NULL, 0, NULL},
