@@ -39,9 +39,11 @@ class Pipeline:
     def kill_in(self, name, step, before=lambda: None):
         from support import check
         with self.start(name, "-H", step) as process:
-            check(b"hanging" in process.stdout.readline(), f"{name} does not hang in {step}")
-            before()
-            process.kill()
+            try:
+                check(b"hanging" in process.stdout.readline(), f"{name} does not hang in {step}")
+                before()
+            finally:
+                process.kill()
             check(process.wait() == -signal.SIGKILL, "it was not killed")
 
     def traceparent(self):

@@ -1,14 +1,16 @@
 """Programs on OpenTelemetry's Python API: on its SDK with the exporter, and on our
 provider and our processor. The spans are the same, field by field; those of a process
 that is killed are there with our provider alone."""
+import http.server
 import json
 import signal
 import socket
 import subprocess
+import threading
 
 import peers
 import spans
-from tier import combination
+from tier import Process, combination
 
 PROMPT = "na\u00efve \u2028 prompt " * 20_000
 NOW_NS = 1_795_000_000_000_000_123
@@ -21,8 +23,8 @@ def environment(place, provider, port, **more):
         OTEL_BSP_SCHEDULE_DELAY="50", PYTHONPATH=peers.package(), **more)
 
 
-def archived(provider, program, *arguments, **more):
-    """What the archive has of a program that ends by itself."""
+def archived(provider, program, *arguments, said=None, **more):
+    """What the archive has of a program that ends by itself; its lines go to `said`."""
     from sender import Ports
     from support import Agent, Place, check, check_ledgers, read_archive
     ports = Ports()
@@ -32,6 +34,8 @@ def archived(provider, program, *arguments, **more):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
                               check=False)
         check(done.returncode == 0, done.stderr.decode()[-2000:])
+        if said is not None:
+            said += (done.stdout + done.stderr).decode().splitlines()
         check_ledgers(agent.wait_archived())
         return spans.spans_of([read_archive(path) for path in place.archives()])
 
@@ -86,6 +90,16 @@ def plain(found):
     return result
 
 
+def plain_numbered(found):
+    """The same where names occur more than once: they are numbered by their start."""
+    counts = {}
+    for span, _, _ in sorted(found.values(), key=lambda entry: entry[0]["start"]):
+        counts[span["name"]] = counts.get(span["name"], 0) + 1
+        if counts[span["name"]] > 1:
+            span["name"] += f" {counts[span['name']]}"
+    return plain(found)
+
+
 def compare(expected, found):
     """Of the resource ours has all, and more; who measured is another."""
     words = []
@@ -107,7 +121,7 @@ def compare(expected, found):
 
 # ---- the combinations -----------------------------------------------------------------------
 
-@combination(("spanring",))
+@combination(("spanring",), ("processor",))
 def python_program_as_on_the_sdk(provider):
     compare(plain(archived("sdk", "python_program.py")),
             plain(archived(provider, "python_program.py")))
@@ -132,29 +146,112 @@ def both_apis_have_one_current_span():
     check(len(found) == 26, f"{sorted(by_name)}")
 
 
+class Model(http.server.ThreadingHTTPServer):
+    """Answers as OpenAI does, and says what traceparent it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(200, self.headers["traceparent"].encode())
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if request["model"] == "busy":
+            return self.answer(429, b'{"error": {"message": "busy"}}')
+        return self.answer(200, json.dumps({
+            "id": "x", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
+            "usage": {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17},
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                "role": "assistant", "content": "Three beds."}}]}).encode())
+
+    def answer(self, code, body):
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@combination(())
+def python_instrumentations_as_on_the_sdk():
+    """httpx's, logging's and openai's: the same spans, headers and log lines."""
+    from support import check
+    with Model() as model:
+        said = {}
+        found = {provider: plain_numbered(archived(provider, "python_instrumented.py", model.url,
+                                                   said=said.setdefault(provider, [])))
+                 for provider in ("sdk", "spanring")}
+    compare(found["sdk"], found["spanring"])
+    for provider, lines in said.items():
+        check(lines[1:3] == ["Three beds.", "RateLimitError"], f"{provider}: {lines}")
+        trace = lines[0].split("-")[1]
+        logged = [line.split(" ", 2) for line in lines[3:]]
+        check(len(logged) == 4 and all(line[0] == trace and line[2].startswith(
+            "interop program True ") for line in logged), f"{provider}: {lines}")
+        check(logged[0][1] == logged[1][1] != logged[2][1], f"{provider}: {lines}")
+
+
+@combination(("processors",), ("api-alone",))
+def provider_of_ours(part):
+    from support import check
+    found = {span["name"]: (span, resource) for span, _, resource
+             in archived("spanring", "python_processors.py", part).values()}
+    if part == "processors":
+        check(found.keys() == {"seen and renamed", "child"}, f"{sorted(found)}")
+        span, resource = found["child"]
+        check(span["attributes"]["marked"] == ("bool", True), f"{span}")
+    else:
+        span, resource = found["no SDK"]
+    check(resource[0]["service.name"][1] == part.replace("-", " "), f"{resource}")
+    check(resource[0]["telemetry.sdk.language"] == ("string", "python"), f"{resource}")
+
+
+@combination(())
+def provider_of_ours_samples_as_its_environment_says():
+    from support import check
+    found = archived("spanring", "python_processors.py", "not-sampled",
+                     OTEL_TRACES_SAMPLER="always_off")
+    check(not found, f"{found}")
+
+
 # ---- killed ---------------------------------------------------------------------------------
 
 def killed(place, agent, provider, port, *arguments, asked=lambda: None):
     """{name: (attributes, span)} of python_killed.py, after its death."""
     from support import check, read_archive
-    with subprocess.Popen([peers.python(), peers.HERE / "python_killed.py", *arguments],
-                          env=environment(place, provider, port), stdout=subprocess.PIPE,
-                          stderr=open(place.disk / "killed.log", "wb")) as process:
-        line = process.stdout.readline()
-        check(line.startswith(b"asking"), (place.disk / "killed.log").read_text()[-2000:])
+    with Process(place, "killed", [peers.python(), peers.HERE / "python_killed.py", *arguments],
+                 **environment(place, provider, port)) as program:
+        line = program.process.stdout.readline()
+        check(line.startswith(b"asking"), program.log_path.read_text()[-2000:])
         asked()
-        # With the SDK nothing else is known of what has ended; it is given its time.
-        agent.wait(lambda status: provider == "spanring" or status["receive"]["spans"] == 1,
+        # Of the SDK nothing is known but what has ended, and it is given its time for that.
+        agent.wait(lambda status: provider != "sdk" or status["receive"]["spans"] == 1,
                    "the span that has ended")
-        process.kill()
-        check(process.wait() == -signal.SIGKILL, "it was not killed")
+        program.process.kill()
+        check(program.process.wait() == -signal.SIGKILL, "it was not killed")
     agent.wait_archived(1)
     path, = place.archives()
     found = spans.spans_of([read_archive(path)])
     return {span["name"]: span for span, _, _ in found.values()}
 
 
-@combination(("spanring",), ("sdk",))
+@combination(("spanring",), ("processor",), ("sdk",))
 def python_killed_in_an_open_call(provider):
     """The prompt was set after the start. With our provider it is in the archive; our
     processor knows the span, and what was said at its start; the SDK neither."""

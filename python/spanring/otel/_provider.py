@@ -38,7 +38,7 @@ class TracerProvider(trace.TracerProvider):
                                 f"{_NOT_TAKEN[name]}")
         del shutdown_on_exit  # nothing is lost at exit
         self.processors = ()
-        self.resource = _configure(resource)
+        self.resource = configure(resource)
         _current.share()
 
     def get_tracer(self, instrumenting_module_name, instrumenting_library_version=None,
@@ -92,7 +92,6 @@ class Tracer(trace.Tracer):
     def start_span(self, name, context=None, kind=SpanKind.INTERNAL, attributes=None, links=None,
                    start_time=None, record_exception=True, set_status_on_exception=True):
         parent = trace.get_current_span(context)
-        place = None
         if isinstance(parent, Span):
             given = parent.native
         else:
@@ -111,7 +110,7 @@ class Tracer(trace.Tracer):
         span.tracer = self
         span.name = name
         span.kind = kind
-        span.parent = place or (parent.get_span_context() if given else None)
+        span._parent = parent
         span.start_time = start_time or time.time_ns()
         span._attributes = dict(attributes) if attributes else {}
         span._records_exception = record_exception
@@ -145,7 +144,7 @@ def _as_resource(resource):
     return Resource.create({}) if resource is None else Resource(dict(resource))
 
 
-def _configure(resource):
+def configure(resource):
     """Begins tracing with it; returns the resource that is shown."""
     given = getattr(resource, "attributes", resource)
     # What is measured by us says so; the SDK says of itself that it was.

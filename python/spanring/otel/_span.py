@@ -22,12 +22,12 @@ class Span(trace.Span):
     # What a span says that was made by the native API, whose name nobody keeps.
     name = ""
     kind = SpanKind.INTERNAL
-    parent = None
     start_time = None
     end_time = None
     status = Status()
     tracer = None
     _context = None
+    _parent = trace.INVALID_SPAN
     _attributes = None
     _recorder = None
     _records_exception = True
@@ -124,6 +124,11 @@ class Span(trace.Span):
     @property
     def context(self):
         return self.get_span_context()
+
+    @property
+    def parent(self):
+        place = self._parent.get_span_context()
+        return place if place.is_valid else None
 
     @property
     def attributes(self):
