@@ -150,6 +150,26 @@ def print_client(rows):
           f"disabled {rows[('monotonic', 'disabled', 0, 1)]:.1f} a span (two calls)")
 
 
+def genai_cost(build, how, calls):
+    with Scratch() as ring_dir:
+        done = subprocess.run([build / "bench/genai_cost", how, str(calls)], text=True,
+                              env=environment(ring_dir), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=True, timeout=300)
+    if done.stderr:
+        print("  " + done.stderr.strip())
+    return float(done.stdout)
+
+
+def print_genai(build, repeats):
+    found = {"helper": [], "hand": []}
+    for _ in range(repeats):
+        for how, values in found.items():
+            values.append(genai_cost(build, how, 500000))
+    helper, hand = (statistics.median(found[how]) for how in ("helper", "hand"))
+    print(f"  a model's call with its 12 attributes: {helper:.0f} ns by the helper, "
+          f"{helper / hand:.2f} times as long as by hand")
+
+
 def print_counts(build):
     """Calls per span, by the difference of two runs of different length."""
     few, many = 200000, 400000
@@ -290,6 +310,7 @@ def main():
     build = arguments.build.resolve()
     if arguments.only != "agent":
         print_client(client_rows(build, arguments.spans, arguments.repeats))
+        print_genai(build, arguments.repeats)
         print_calls(build)
         print_counts(build)
     if arguments.only != "client":

@@ -42,7 +42,11 @@ int genai_end_run(struct spanring_span *span, int r);
 int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,
 		       size_t count, bool hide_text);
 
-/* gen_ai.response.content, cut as the response asks, and what it says then. */
-int genai_set_answer(struct spanring_span *span, const struct spanring_llm_response *response);
+/* How many characters the answer has, if it is to be cut; else 0. */
+uint64_t genai_answer_over(const struct spanring_llm_response *response);
+
+/* gen_ai.response.content, cut, and what is said then. */
+int genai_set_cut_answer(struct spanring_span *span,
+			 const struct spanring_llm_response *response, uint64_t count);
 
 #endif

@@ -199,28 +199,34 @@ static int set_cut_text(struct spanring_span *span, const char *text, size_t len
 	return set_value(span, SPANRING_ATTR_GEN_AI_RESPONSE_CONTENT, &value);
 }
 
-int genai_set_answer(struct spanring_span *span, const struct spanring_llm_response *response)
+uint64_t genai_answer_over(const struct spanring_llm_response *response)
 {
 	size_t length = content_length(response->text, response->text_length);
+	uint64_t count;
+
+	/* A character is a byte at least. */
+	if (!response->text_max || length <= response->text_max ||
+	    content_hidden & CONTENT_MODEL_OUTPUT)
+		return 0;
+	count = characters(response->text, length);
+	return count > response->text_max ? count : 0;
+}
+
+int genai_set_cut_answer(struct spanring_span *span,
+			 const struct spanring_llm_response *response, uint64_t count)
+{
 	uint32_t kept = response->text_kept ? response->text_kept : SPANRING_TEXT_KEPT;
-	struct spanring_attribute what[3];
-	uint64_t count = 0;
+	struct spanring_attribute what[] = {
+		spanring_bool(SPANRING_ATTR_GEN_AI_RESPONSE_TRUNCATED, true),
+		spanring_string(SPANRING_ATTR_AGENTO_RESPONSE_TRUNCATED_REASON, "size_limit"),
+		spanring_int(SPANRING_ATTR_AGENTO_RESPONSE_LENGTH, (int64_t)count),
+	};
 	int r, s;
 
-	if (!response->text)
-		return 0;
-	/* A character is a byte at least. */
-	if (response->text_max && length > response->text_max)
-		count = characters(response->text, length);
-	if (count <= response->text_max || content_hidden & CONTENT_MODEL_OUTPUT)
-		return genai_set_content(span, SPANRING_ATTR_GEN_AI_RESPONSE_CONTENT,
-					 response->text, length, CONTENT_MODEL_OUTPUT);
 	if (kept > response->text_max)
 		kept = response->text_max;
-	r = set_cut_text(span, response->text, length, kept);
-	what[0] = spanring_bool(SPANRING_ATTR_GEN_AI_RESPONSE_TRUNCATED, true);
-	what[1] = spanring_string(SPANRING_ATTR_AGENTO_RESPONSE_TRUNCATED_REASON, "size_limit");
-	what[2] = spanring_int(SPANRING_ATTR_AGENTO_RESPONSE_LENGTH, (int64_t)count);
-	s = spanring_set_attributes(span, what, 3);
+	r = set_cut_text(span, response->text,
+			 content_length(response->text, response->text_length), kept);
+	s = spanring_set_attributes(span, what, sizeof what / sizeof what[0]);
 	return r < 0 ? r : s;
 }

@@ -129,9 +129,10 @@ int spanring_llm_begin(struct spanring_span *ret_call, const char *vendor, const
 int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_response *response)
 {
 	struct spanring_llm_response known = SPANRING_LLM_RESPONSE_INIT;
-	struct spanring_attribute attributes[GENAI_USAGE_MAX + 3];
+	struct spanring_attribute attributes[GENAI_USAGE_MAX + 4];
+	uint64_t over = 0;
 	size_t count;
-	int r, s;
+	int r, s = 0;
 
 	if (!response || !call->epoch)
 		return genai_end(call, 0);
@@ -147,7 +148,14 @@ int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_respo
 		attributes[count++] =
 			spanring_strings(SPANRING_ATTR_GEN_AI_RESPONSE_FINISH_REASONS,
 					 known.finish_reasons, known.finish_reason_count);
+	if (known.text)
+		over = genai_answer_over(&known);
+	if (known.text && !over)
+		attributes[count++] =
+			content_text(SPANRING_ATTR_GEN_AI_RESPONSE_CONTENT, known.text,
+				     known.text_length, CONTENT_MODEL_OUTPUT);
 	r = spanring_set_attributes(call, attributes, count);
-	s = genai_set_answer(call, &known);
+	if (over)
+		s = genai_set_cut_answer(call, &known, over);
 	return genai_end(call, r < 0 ? r : s);
 }
