@@ -146,6 +146,7 @@ struct spanring_options {
 	uint64_t ring_bytes_max; /* else SPANRING_RING_MAX, 64 MiB; at least 1 MiB */
 	uint32_t wait_ms;	 /* how long a call may wait for room; else SPANRING_WAIT_MS, 0 */
 	uint32_t flags;		 /* SPANRING_RESOURCE_WHOLE, SPANRING_IGNORE_ENVIRONMENT */
+	uint32_t hide;		 /* what <spanring/genai.h> hides: SPANRING_HIDDEN_... */
 };
 
 #define SPANRING_OPTIONS_INIT SPANRING_SIZED_(spanring_options)

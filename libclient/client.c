@@ -137,6 +137,7 @@ static void read_environment(const struct spanring_options *options)
 	kept.environment_read =
 		environment_read(&kept.environment, environ, secure, &reporter) == 0;
 	content_read(environ, secure, &reporter);
+	content_hidden |= options->hide;
 	report_to_stderr(kept.environment.log_stderr);
 	client_sampler = kept.environment.sampler;
 	propagate_set = kept.environment.propagators;

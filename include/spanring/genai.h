@@ -352,8 +352,8 @@ int spanring_retry_sleep(const struct spanring_retry *retry,
 /* ---- content ----------------------------------------------------------------------------- */
 
 /* What is hidden. A hidden text is written as "__REDACTED__", under its key, so that one
- * sees that there was one. Nothing is hidden unless a variable was set when
- * spanring_init() read the environment (true, 1, yes and on are alike, in any case):
+ * sees that there was one. Nothing is hidden unless spanring_init() was told so, by `hide` of
+ * its options or by a variable (true, 1, yes and on are alike, in any case):
  *
  *   OPENINFERENCE_HIDE_INPUTS		all below of inputs
  *   OPENINFERENCE_HIDE_OUTPUTS		all below of outputs

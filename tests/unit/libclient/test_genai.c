@@ -677,7 +677,7 @@ static void other_limits_of_an_answer_are_kept(void **state)
 /* ---- content that is hidden
  * ------------------------------------------------------------------ */
 
-static char *everything_with(const char *variable, const char *value)
+static char *everything_that_hides(uint32_t hide)
 {
 	const struct spanring_message message = {"user", "MESSAGE", 0};
 	struct spanring_llm_request request = SPANRING_LLM_REQUEST_INIT;
@@ -689,11 +689,8 @@ static char *everything_with(const char *variable, const char *value)
 	struct spanring_span root, call;
 	char *text;
 
-	if (variable)
-		setenv(variable, value, 1);
+	options.hide = hide;
 	assert_int_equal(spanring_test_begin(&options), 0);
-	if (variable)
-		unsetenv(variable);
 	run.goal = "GOAL";
 	spanring_run_begin(&root, "run", &run);
 	request.input = "PROMPT";
@@ -719,6 +716,18 @@ static char *everything_with(const char *variable, const char *value)
 	text = spanring_test_text(spans, 0);
 	spanring_test_free(spans);
 	spanring_test_end();
+	return text;
+}
+
+static char *everything_with(const char *variable, const char *value)
+{
+	char *text;
+
+	if (variable)
+		setenv(variable, value, 1);
+	text = everything_that_hides(0);
+	if (variable)
+		unsetenv(variable);
 	return text;
 }
 
@@ -810,6 +819,21 @@ static void what_is_hidden_is_marked_where_it_would_be(void **state)
 	free(text);
 }
 
+static void a_program_may_hide_by_itself(void **state)
+{
+	char *text;
+
+	(void)state;
+	setenv("OPENINFERENCE_HIDE_OUTPUTS", "true", 1);
+	text = everything_that_hides(SPANRING_HIDDEN_INPUTS);
+	unsetenv("OPENINFERENCE_HIDE_OUTPUTS");
+	assert_int_equal(count(text, "PROMPT") + count(text, "ANSWER"), 0);
+	free(text);
+	assert_int_equal(spanring_hidden(), SPANRING_HIDDEN_INPUTS | SPANRING_HIDDEN_OUTPUTS);
+	free(everything_that_hides(0));
+	assert_int_equal(spanring_hidden(), 0);
+}
+
 static char said_of_the_environment[128];
 
 static void hear(int error, const char *message, void *user)
@@ -876,6 +900,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_hidden_unless_a_switch_says_so),
 		cmocka_unit_test(each_switch_hides_what_it_names),
 		cmocka_unit_test(what_is_hidden_is_marked_where_it_would_be),
+		cmocka_unit_test(a_program_may_hide_by_itself),
 		cmocka_unit_test(a_switch_that_makes_no_sense_is_told),
 		cmocka_unit_test(the_older_name_or_the_newer_one_can_be_had_alone),
 	};
