@@ -42,6 +42,12 @@ int genai_end_run(struct spanring_span *span, int r);
 int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,
 		       size_t count, bool hide_text);
 
+/* What the calls that end a step have to say, without the end: for bindings, whose blocks
+ * end later than the answer is known, and must not lose it meanwhile. */
+int genai_respond(struct spanring_span *call, const struct spanring_llm_response *response);
+int genai_answer(struct spanring_span *agent, const char *answer, size_t length);
+int genai_result(struct spanring_span *call, const char *result, size_t length);
+
 /* How many characters the answer has, if it is to be cut; else 0. */
 uint64_t genai_answer_over(const struct spanring_llm_response *response);
 

@@ -63,16 +63,20 @@ int spanring_agent_begin(struct spanring_span *ret_agent, const char *runner,
 	return begin_start(&begin, ret_agent, name, length);
 }
 
-int spanring_agent_end(struct spanring_span *agent, const char *answer, size_t length,
-		       const struct spanring_usage *usage)
+int genai_answer(struct spanring_span *agent, const char *answer, size_t length)
 {
 	const char *key = SPANRING_ATTR_OUTPUT_VALUE;
-	int r, s;
 
 	if (agent->marks & CLIENT_MARK_ANSWERS)
 		key = SPANRING_ATTR_AGENT_FINAL_RESPONSE;
-	r = genai_set_content(agent, key, answer, length, CONTENT_OUTPUT);
-	s = spanring_set_usage(agent, usage);
+	return genai_set_content(agent, key, answer, length, CONTENT_OUTPUT);
+}
+
+int spanring_agent_end(struct spanring_span *agent, const char *answer, size_t length,
+		       const struct spanring_usage *usage)
+{
+	int r = genai_answer(agent, answer, length), s = spanring_set_usage(agent, usage);
+
 	return genai_end_run(agent, r < 0 ? r : s);
 }
 
@@ -120,8 +124,13 @@ int spanring_tool_begin(struct spanring_span *ret_call, const char *tool,
 	return begin_start(&begin, ret_call, "tool.call", sizeof "tool.call" - 1);
 }
 
+int genai_result(struct spanring_span *call, const char *result, size_t length)
+{
+	return genai_set_content(call, SPANRING_ATTR_GEN_AI_TOOL_CALL_RESULT, result, length,
+				 CONTENT_OUTPUT);
+}
+
 int spanring_tool_end(struct spanring_span *call, const char *result, size_t length)
 {
-	return genai_end(call, genai_set_content(call, SPANRING_ATTR_GEN_AI_TOOL_CALL_RESULT,
-						 result, length, CONTENT_OUTPUT));
+	return genai_end(call, genai_result(call, result, length));
 }

@@ -126,7 +126,7 @@ int spanring_llm_begin(struct spanring_span *ret_call, const char *vendor, const
 	return r < 0 ? r : s;
 }
 
-int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_response *response)
+int genai_respond(struct spanring_span *call, const struct spanring_llm_response *response)
 {
 	struct spanring_llm_response known = SPANRING_LLM_RESPONSE_INIT;
 	struct spanring_attribute attributes[GENAI_USAGE_MAX + 4];
@@ -135,7 +135,7 @@ int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_respo
 	int r, s = 0;
 
 	if (!response || !call->epoch)
-		return genai_end(call, 0);
+		return 0;
 	memcpy(&known, response, begin_known_size(response->size, sizeof known));
 	count = genai_usage(&known.usage, attributes);
 	if (known.model)
@@ -157,5 +157,10 @@ int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_respo
 	r = spanring_set_attributes(call, attributes, count);
 	if (over)
 		s = genai_set_cut_answer(call, &known, over);
-	return genai_end(call, r < 0 ? r : s);
+	return r < 0 ? r : s;
+}
+
+int spanring_llm_end(struct spanring_span *call, const struct spanring_llm_response *response)
+{
+	return genai_end(call, genai_respond(call, response));
 }
