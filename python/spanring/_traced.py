@@ -183,7 +183,7 @@ def traced(name: Any = None, *, kind: SpanKind = SpanKind.INTERNAL,
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(decorator(function.__func__))
         scope = tracer or get_tracer(getattr(function, "__module__", None))
-        return _wrap(function, _entering(function, None if callable(name) else name, scope,
+        return _wrap(function, _entering(function, name if isinstance(name, str) else None, scope,
                                          kind, attributes, capture_arguments))
     if callable(name) or isinstance(name, (staticmethod, classmethod)):
         return decorator(name)
