@@ -46,7 +46,7 @@ PyObject *current_keep(PyObject *module, PyObject *arguments)
 	Py_RETURN_NONE;
 }
 
-/* ---- the context manager -------------------------------------------------------------- */
+/* ---- the context manager -------------------------------------------------------- */
 
 enum flag {
 	FLAG_STARTS = 1,     /* a span of its own, at each entry */
@@ -58,14 +58,14 @@ enum flag {
 struct current_object {
 	PyObject_HEAD uint32_t scope;
 	unsigned flags;
+	PyObject *name;
 	PyObject *arguments[START_PARAMETERS]; /* references, or NULL */
 	struct span_object *span;	       /* while entered, or the one to use */
 	PyObject *token;		       /* while entered */
 };
 
 static struct signature enter_signature = {"start_as_current_span",
-					   {"name", "parent", "kind", "attributes", "links",
-					    "start_time", "root", "place", "record_exception",
+					   {"name", START_NAMES, "record_exception",
 					    "set_status_on_exception", "end_on_exit", NULL},
 					   1,
 					   1,
@@ -97,6 +97,7 @@ static void current_dealloc(PyObject *object)
 
 	for (int i = 0; i < START_PARAMETERS; i++)
 		Py_XDECREF(self->arguments[i]);
+	Py_XDECREF(self->name);
 	Py_XDECREF(self->span);
 	Py_XDECREF(self->token);
 	PyObject_Free(object);
@@ -115,6 +116,14 @@ static int flags_of(PyObject *record, PyObject *set, PyObject *end, int ends)
 	       (ends ? FLAG_ENDS : 0);
 }
 
+static void take_arguments(struct current_object *self, PyObject *name,
+			   PyObject *const *arguments)
+{
+	self->name = Py_XNewRef(name);
+	for (int i = 0; i < START_PARAMETERS; i++)
+		self->arguments[i] = Py_XNewRef(arguments[i]);
+}
+
 PyObject *current_start(uint32_t scope, PyObject *const *arguments, Py_ssize_t count,
 			PyObject *names)
 {
@@ -124,13 +133,13 @@ PyObject *current_start(uint32_t scope, PyObject *const *arguments, Py_ssize_t c
 
 	if (signature_bind(&enter_signature, arguments, count, names, given) < 0)
 		return NULL;
-	flags = flags_of(given[START_PARAMETERS], given[START_PARAMETERS + 1],
-			 given[START_PARAMETERS + 2], 1);
+	flags = flags_of(given[1 + START_PARAMETERS], given[2 + START_PARAMETERS],
+			 given[3 + START_PARAMETERS], 1);
 	if (flags < 0)
 		return NULL;
 	self = current_new(scope, (unsigned)flags | FLAG_STARTS);
-	for (int i = 0; self && i < START_PARAMETERS; i++)
-		self->arguments[i] = Py_XNewRef(given[i]);
+	if (self)
+		take_arguments(self, given[0], given + 1);
 	return (PyObject *)self;
 }
 
@@ -188,7 +197,8 @@ static PyObject *current_enter(PyObject *object, PyObject *unused)
 	}
 	if (self->flags & FLAG_STARTS) {
 		before = self->span;
-		self->span = (struct span_object *)tracer_start(self->scope, self->arguments);
+		self->span = (struct span_object *)tracer_start(self->scope, self->name,
+								self->arguments);
 		Py_XDECREF(before);
 		if (!self->span)
 			return NULL;
@@ -248,8 +258,7 @@ static PyObject *current_again(PyObject *object, PyObject *unused)
 	next = current_new(self->scope, self->flags);
 	if (!next)
 		return NULL;
-	for (int i = 0; i < START_PARAMETERS; i++)
-		next->arguments[i] = Py_XNewRef(self->arguments[i]);
+	take_arguments(next, self->name, self->arguments);
 	if (!(self->flags & FLAG_STARTS))
 		next->span = (struct span_object *)Py_XNewRef((PyObject *)self->span);
 	return (PyObject *)next;
@@ -268,8 +277,7 @@ static PyObject *current_call(PyObject *object, PyObject *arguments, PyObject *n
 	return PyObject_CallFunctionObjArgs(hooks.decorate, object, function, NULL);
 }
 
-/* ---- functions and types ------------------------------------------------------------------
- */
+/* ---- functions and types -------------------------------------------------------- */
 
 PyObject *current_get(PyObject *module, PyObject *unused)
 {
@@ -293,7 +301,7 @@ static PyObject *current_start_alone(PyObject *object, PyObject *unused)
 
 	(void)unused;
 	if (self->flags & FLAG_STARTS)
-		return tracer_start(self->scope, self->arguments);
+		return tracer_start(self->scope, self->name, self->arguments);
 	return Py_XNewRef((PyObject *)self->span);
 }
 

@@ -1,6 +1,6 @@
 /* spanring._native: the library as Python sees it. The package spanring around
  * it is what programs use. */
-#include "native.h"
+#include "steps.h"
 
 struct hooks hooks;
 
@@ -52,11 +52,16 @@ static int module_fill(PyObject *module)
 {
 	if (refuse_other_interpreters() < 0 || span_add_type(module) < 0 ||
 	    tracer_add_type(module) < 0 || current_add_types(module) < 0 ||
-	    library_init() < 0 || propagate_init() < 0 || !span_invalid())
+	    library_init() < 0 || runs_init() < 0 || genai_init() < 0 || propagate_init() < 0 ||
+	    !span_invalid())
 		return -1;
 	if (PyModule_AddFunctions(module, module_methods) < 0 ||
 	    PyModule_AddFunctions(module, library_methods) < 0 ||
 	    PyModule_AddFunctions(module, propagate_methods) < 0 ||
+	    PyModule_AddFunctions(module, run_methods) < 0 ||
+	    PyModule_AddFunctions(module, genai_methods) < 0 ||
+	    PyModule_AddFunctions(module, genai_llm_methods) < 0 ||
+	    PyModule_AddFunctions(module, testing_methods) < 0 ||
 	    PyModule_AddStringConstant(module, "version", spanring_version()) < 0)
 		return -1;
 	return module_add(module, "INVALID_SPAN", span_invalid());

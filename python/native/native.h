@@ -52,9 +52,9 @@ static inline int module_add(PyObject *module, const char *name, PyObject *objec
 	return -1;
 }
 
-/* ---- arguments.c: the parameters of a call ---------------------------------- */
+/* ---- arguments.c: the parameters of a call -------------------------------------- */
 
-#define PARAMETERS_MAX 12
+#define PARAMETERS_MAX 20
 
 /* A function's parameters by name, in order; `names` ends with NULL. */
 struct signature {
@@ -79,7 +79,7 @@ uint64_t argument_time(PyObject *value);
 /* Whether a flag was given; without one, `otherwise`. -1 with an exception. */
 int argument_flag(PyObject *value, int otherwise);
 
-/* ---- values.c: Python's values as attributes --------------------------------- */
+/* ---- values.c: Python's values as attributes ------------------------------------ */
 
 /* What became of values, for state(). */
 struct value_counters {
@@ -116,6 +116,8 @@ struct text {
 	size_t length;
 };
 int values_text(struct values *values, PyObject *object, struct text *ret_text);
+/* For a parameter that ends with NUL: one inside becomes U+FFFD. NULL for NULL and None. */
+int values_closed_text(struct values *values, PyObject *object, const char **ret_text);
 
 /* A warning, once per process and kind of trouble. Never raises. */
 enum trouble {
@@ -126,7 +128,7 @@ enum trouble {
 };
 void values_warn(enum trouble trouble, const char *what, PyObject *object);
 
-/* ---- span.c ------------------------------------------------------------------ */
+/* ---- span.c --------------------------------------------------------------------- */
 
 struct span_object {
 	PyObject_HEAD struct spanring_span span;
@@ -148,7 +150,7 @@ int span_record_exception(struct span_object *self, PyObject *exception, PyObjec
 /* Without the event. */
 int span_set_failed(struct span_object *self, PyObject *exception);
 
-/* ---- places.c: contexts ------------------------------------------------------- */
+/* ---- places.c: contexts --------------------------------------------------------- */
 
 /* From a Span, or anything that has the members of a SpanContext. 1: it names a
  * span; 0: it does not; -1 with an exception that is no `Exception`. */
@@ -166,7 +168,7 @@ struct links {
 int links_from(struct links *ret_links, struct values *values, PyObject *sequence);
 void links_release(struct links *links);
 
-/* ---- current.c: the current span ---------------------------------------------- */
+/* ---- current.c: the current span ------------------------------------------------ */
 
 int current_add_types(PyObject *module);
 
@@ -186,10 +188,10 @@ PyObject *current_keep(PyObject *module, PyObject *arguments);
  * exception), or an exception. */
 struct span_object *current_span(void);
 
-/* ---- tracer.c ------------------------------------------------------------------ */
+/* ---- tracer.c ------------------------------------------------------------------- */
 
+/* Parameters of a start that every call has which begins a span, in this order. */
 enum start_parameter {
-	START_NAME,
 	START_PARENT,
 	START_KIND,
 	START_ATTRIBUTES,
@@ -199,21 +201,65 @@ enum start_parameter {
 	START_PLACE,
 	START_PARAMETERS,
 };
+#define START_NAMES "parent", "kind", "attributes", "links", "start_time", "root", "place"
+
+/* What the library is told, and what it borrows from meanwhile. */
+struct start {
+	struct spanring_start_options options;
+	struct span_object *current; /* a reference: the parent, where none was named */
+	struct spanring_context remote;
+	struct spanring_context place; /* the ids it is to have */
+	struct values values;
+	struct links links;
+	int is_remote;
+};
+
+/* `arguments` by start_parameter, NULL where not given. 0, or -1 with an exception; in
+ * either case start_release() follows. */
+int start_prepare(struct start *start, PyObject *const *arguments);
+void start_release(struct start *start);
+
+/* While nothing is recorded a context that came from elsewhere is passed on. */
+void start_stand_in(const struct start *start, struct span_object *span);
 
 int tracer_add_type(PyObject *module);
-/* A spanring.SpanKind; INTERNAL for NULL and None, and for what is none, counted. */
-enum spanring_kind kind_of(PyObject *kind);
-/* A new span object; arguments by start_parameter, NULL where not given. */
-PyObject *tracer_start(uint32_t scope, PyObject *const *arguments);
+/* A new span object. */
+PyObject *tracer_start(uint32_t scope, PyObject *name, PyObject *const *arguments);
+
+/* ---- runs.c --------------------------------------------------------------------- */
+
+extern PyMethodDef run_methods[];
+int runs_init(void);
+/* Parameters of a run that beginning one has, in this order. */
+enum run_parameter {
+	RUN_GOAL,
+	RUN_CONTEXT_FILE,
+	RUN_JOIN,
+	RUN_PARAMETERS,
+};
+#define RUN_NAMES "goal", "context_file", "join"
+int run_take(struct spanring_run_options *run, struct values *values,
+	     PyObject *const *arguments);
+
+/* ---- genai.c, testing.c --------------------------------------------------------- */
+
+extern PyMethodDef genai_methods[];
+int genai_init(void);
+
+extern PyMethodDef testing_methods[];
 
 /* ---- propagate.c, library.c ----------------------------------------------------- */
 
 extern PyMethodDef propagate_methods[];
 extern PyMethodDef library_methods[];
+/* spanring_init(), or what has its options, with those given by name. Its result, or -1
+ * with an exception. */
+int library_begin(PyObject *arguments, PyObject *names,
+		  int (*begin)(const struct spanring_options *options));
 int library_init(void);
 int propagate_init(void);
 
-/* ---- hooks that the package sets --------------------------------------------------- */
+/* ---- hooks that the package sets ------------------------------------------------ */
 
 struct hooks {
 	PyObject *span_context; /* the class spanring.SpanContext */

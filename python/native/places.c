@@ -86,7 +86,7 @@ int place_from(PyObject *object, struct spanring_context *ret_context)
 	return no_worse(r && spanring_context_is_valid(ret_context));
 }
 
-/* ---- to Python ----------------------------------------------------------------- */
+/* ---- to Python ------------------------------------------------------------------ */
 
 static PyObject *id_number(const uint8_t *id, size_t size)
 {
@@ -113,7 +113,7 @@ PyObject *place_new(const struct spanring_context *context)
 	return made;
 }
 
-/* ---- links ----------------------------------------------------------------------- */
+/* ---- links ---------------------------------------------------------------------- */
 
 static int add_link_attributes(struct spanring_link *link, struct values *values,
 			       PyObject *attributes)

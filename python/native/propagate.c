@@ -28,7 +28,7 @@ static const char *c_text(PyObject *text)
 	return at;
 }
 
-/* ---- which span --------------------------------------------------------------------- */
+/* ---- which span ----------------------------------------------------------------- */
 
 /* The span that is passed on: the one given, else the current one, else none, which
  * the library takes as the context this process was started in. 0, or -1 with an
@@ -75,7 +75,7 @@ static int choose_context(PyObject *given, struct spanring_context *ret_context)
 	return spanring_current_context(ret_context) == 0;
 }
 
-/* ---- headers --------------------------------------------------------------------------- */
+/* ---- headers -------------------------------------------------------------------- */
 
 static void add_header(void *carrier, const char *name, const char *value)
 {
@@ -144,8 +144,7 @@ static PyObject *propagate_extract(PyObject *module, PyObject *headers)
 	return place ? Py_BuildValue("(Ns)", place, baggage.text) : NULL;
 }
 
-/* ---- contexts as texts and files -----------------------------------------------------------
- */
+/* ---- contexts as texts and files ------------------------------------------------ */
 
 static PyObject *place_or_none(int r, const struct spanring_context *context)
 {
@@ -217,8 +216,7 @@ static PyObject *propagate_to_file(PyObject *module, PyObject *const *arguments,
 	return PyLong_FromLong(r ? spanring_context_to_file(&context, path) : -ENOENT);
 }
 
-/* ---- baggage, as the text of its header
- * ------------------------------------------------------ */
+/* ---- baggage, as the text of its header ----------------------------------------- */
 
 static int read_baggage(PyObject *header, struct spanring_baggage *ret_baggage)
 {

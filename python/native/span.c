@@ -36,7 +36,7 @@ static struct spanring_span *handle(PyObject *self)
 	return &((struct span_object *)self)->span;
 }
 
-/* ---- attributes ------------------------------------------------------------------ */
+/* ---- attributes ----------------------------------------------------------------- */
 
 static struct signature set_attribute_signature = {
 	"set_attribute", {"key", "value", NULL}, 2, 2, {NULL}};
@@ -109,7 +109,7 @@ static PyObject *span_set_attributes(PyObject *self, PyObject *attributes)
 	return r < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* ---- events, links ------------------------------------------------------------------ */
+/* ---- events, links -------------------------------------------------------------- */
 
 static struct signature add_event_signature = {
 	"add_event", {"name", "attributes", "timestamp", NULL}, 1, 3, {NULL}};
@@ -169,7 +169,7 @@ static PyObject *span_add_link(PyObject *self, PyObject *const *arguments, Py_ss
 	return r < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* ---- exceptions ------------------------------------------------------------------------ */
+/* ---- exceptions ----------------------------------------------------------------- */
 
 /* (type, message, stack trace), or NULL without an exception. */
 static PyObject *describe(PyObject *exception)
@@ -277,7 +277,7 @@ static PyObject *span_record(PyObject *self, PyObject *const *arguments, Py_ssiz
 	Py_RETURN_NONE;
 }
 
-/* ---- name, status, end ------------------------------------------------------------------- */
+/* ---- name, status, end ---------------------------------------------------------- */
 
 static PyObject *span_update_name(PyObject *self, PyObject *name)
 {
@@ -365,8 +365,7 @@ static PyObject *span_exit(PyObject *self, PyObject *const *arguments, Py_ssize_
 	return r < 0 ? NULL : Py_NewRef(Py_False);
 }
 
-/* ---- what it is ----------------------------------------------------------------------------
- */
+/* ---- what it is ----------------------------------------------------------------- */
 
 static PyObject *span_is_recording(PyObject *self, PyObject *unused)
 {
@@ -413,8 +412,7 @@ static PyObject *span_repr(PyObject *self)
 									: ", not recording");
 }
 
-/* ---- the type
- * --------------------------------------------------------------------------------- */
+/* ---- the type ------------------------------------------------------------------- */
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 #define FAST_NAMED (METH_FASTCALL | METH_KEYWORDS)

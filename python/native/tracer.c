@@ -9,21 +9,9 @@ struct tracer_object {
 static PyTypeObject *tracer_type;
 
 static struct signature start_signature = {
-	"start_span",
-	{"name", "parent", "kind", "attributes", "links", "start_time", "root", "place", NULL},
-	1,
-	1,
-	{NULL}};
+	"start_span", {"name", START_NAMES, NULL}, 1, 1, {NULL}};
 
-/* ---- the parent ------------------------------------------------------------------ */
-
-/* Whoever it is, it stays alive as long as `current` does. */
-struct parent {
-	struct span_object *current; /* a reference */
-	const struct spanring_span *span;
-	struct spanring_context remote;
-	int is_remote;
-};
+/* ---- the parent ----------------------------------------------------------------- */
 
 static int has_trace(const struct spanring_span *span)
 {
@@ -32,19 +20,21 @@ static int has_trace(const struct spanring_span *span)
 	return memcmp(span->trace_id, none, sizeof none) != 0;
 }
 
-static int find_given(struct parent *parent, PyObject *given)
+static int take_given(struct start *start, PyObject *given)
 {
 	int r;
 
 	if (span_check(given)) {
-		parent->span = &((struct span_object *)given)->span;
+		start->options.parent = &((struct span_object *)given)->span;
 		return 0;
 	}
-	r = place_from(given, &parent->remote);
+	r = place_from(given, &start->remote);
 	if (r < 0)
 		return -1;
-	parent->is_remote = r;
-	if (!r) {
+	start->is_remote = r;
+	if (r) {
+		start->options.remote_parent = &start->remote;
+	} else {
 		value_counters.dropped++;
 		values_warn(TROUBLE_ARGUMENT, "a parent names no span", given);
 	}
@@ -53,136 +43,150 @@ static int find_given(struct parent *parent, PyObject *given)
 
 /* A current span that was started while tracing was off knows no trace, and the
  * one this process was started in counts. */
-static int find_parent(struct parent *parent, PyObject *given)
+static int take_parent(struct start *start, PyObject *given)
 {
-	parent->current = NULL;
-	parent->span = NULL;
-	parent->is_remote = 0;
 	if (given && given != Py_None)
-		return find_given(parent, given);
-	parent->current = current_span();
-	if (!parent->current)
+		return take_given(start, given);
+	start->current = current_span();
+	if (!start->current)
 		return PyErr_Occurred() ? -1 : 0;
-	if (has_trace(&parent->current->span))
-		parent->span = &parent->current->span;
+	if (has_trace(&start->current->span))
+		start->options.parent = &start->current->span;
 	return 0;
 }
 
-/* ---- the start -------------------------------------------------------------------- */
+/* ---- the start ------------------------------------------------------------------ */
 
 /* OpenTelemetry's enumeration has names in common with ours, not numbers. */
-enum spanring_kind kind_of(PyObject *kind)
+static enum spanring_kind kind_of(PyObject *kind)
 {
 	long number = -1;
 
 	if (!kind || kind == Py_None)
-		return SPANRING_KIND_INTERNAL;
+		return SPANRING_KIND_UNSPECIFIED;
 	if (PyLong_Check(kind))
 		number = PyLong_AsLong(kind);
 	PyErr_Clear();
 	if (number < 0 || number > SPANRING_KIND_CONSUMER) {
 		value_counters.dropped++;
 		values_warn(TROUBLE_ARGUMENT, "a kind is no spanring.SpanKind", kind);
-		return SPANRING_KIND_INTERNAL;
+		return SPANRING_KIND_UNSPECIFIED;
 	}
 	return (enum spanring_kind)number;
 }
 
 /* The ids that the span has in another tracer. 0, or -1 with an exception. */
-static int take_place(PyObject *given, struct spanring_context *place,
-		      struct spanring_start_options *options)
+static int take_place(struct start *start, PyObject *given)
 {
-	int r = given && given != Py_None ? place_from(given, place) : 0;
+	int r = given && given != Py_None ? place_from(given, &start->place) : 0;
 
 	if (r > 0) {
-		options->trace_id = place->trace_id;
-		options->span_id = place->span_id;
+		start->options.trace_id = start->place.trace_id;
+		start->options.span_id = start->place.span_id;
 	}
 	return r < 0 ? -1 : 0;
 }
 
-/* What is refused is counted by the library, and the span stands for its parent. */
-static int start_with(struct span_object *self, uint32_t scope, const struct parent *parent,
-		      PyObject *const *arguments)
+int start_prepare(struct start *start, PyObject *const *arguments)
 {
-	struct spanring_start_options options = SPANRING_START_OPTIONS_INIT;
-	struct links links = {NULL, NULL, 0};
-	struct spanring_context place;
-	struct values values;
-	struct text name;
-	int r, root = argument_flag(arguments[START_ROOT], 0);
+	struct spanring_start_options *options = &start->options;
+	int root;
 
-	if (root < 0 || take_place(arguments[START_PLACE], &place, &options) < 0)
+	memset(options, 0, sizeof *options);
+	options->size = sizeof *options;
+	start->current = NULL;
+	start->is_remote = 0;
+	memset(&start->links, 0, sizeof start->links);
+	values_init(&start->values);
+	root = argument_flag(arguments[START_ROOT], 0);
+	if (root < 0 || take_parent(start, arguments[START_PARENT]) < 0)
 		return -1;
-	values_init(&values);
-	r = values_text(&values, arguments[START_NAME], &name);
-	if (r == 0)
-		r = values_add_all(&values, arguments[START_ATTRIBUTES]);
-	options.attribute_count = values.count;
-	if (r == 0 && arguments[START_LINKS])
-		r = links_from(&links, &values, arguments[START_LINKS]);
-	if (r == 0) {
-		options.kind = kind_of(arguments[START_KIND]);
-		options.scope = scope;
-		options.parent = parent->span;
-		options.remote_parent = parent->is_remote ? &parent->remote : NULL;
-		options.root = root;
-		options.time_unix_ns = argument_time(arguments[START_TIME]);
-		options.attributes = values.attributes;
-		options.links = links.links;
-		options.link_count = links.count;
-		(void)spanring_span_start(&self->span, name.at, name.length, &options);
+	options->root = root;
+	if (!spanring_tracing)
+		return 0;
+	if (take_place(start, arguments[START_PLACE]) < 0 ||
+	    values_add_all(&start->values, arguments[START_ATTRIBUTES]) < 0)
+		return -1;
+	options->attribute_count = start->values.count;
+	if (arguments[START_LINKS] &&
+	    links_from(&start->links, &start->values, arguments[START_LINKS]) < 0)
+		return -1;
+	options->attributes = start->values.attributes;
+	options->links = start->links.links;
+	options->link_count = start->links.count;
+	options->kind = kind_of(arguments[START_KIND]);
+	options->time_unix_ns = argument_time(arguments[START_TIME]);
+	return 0;
+}
+
+void start_release(struct start *start)
+{
+	links_release(&start->links);
+	values_release(&start->values);
+	Py_XDECREF(start->current);
+}
+
+void start_stand_in(const struct start *start, struct span_object *span)
+{
+	if (start->options.parent) {
+		span->span = *start->options.parent;
+		span->span.epoch = 0;
+		span->span.level = 0;
+	} else if (start->is_remote) {
+		(void)spanring_span_from_context(&span->span, &start->remote); /* is valid */
 	}
-	links_release(&links);
+}
+
+/* The name's text must not move what the attributes borrow: it has a place of its own. */
+static int start_named(struct span_object *self, uint32_t scope, PyObject *name,
+		       struct start *start)
+{
+	struct values values;
+	struct text text;
+	int r;
+
+	values_init(&values);
+	r = values_text(&values, name, &text);
+	if (r == 0) {
+		start->options.scope = scope;
+		/* What is refused is counted by the library, and the span stands for
+		 * its parent. */
+		(void)spanring_span_start(&self->span, text.at, text.length, &start->options);
+	}
 	values_release(&values);
 	return r;
 }
 
-/* While nothing is recorded a context that came from elsewhere is passed on. */
-static void stand_in(struct span_object *self, const struct parent *parent)
+PyObject *tracer_start(uint32_t scope, PyObject *name, PyObject *const *arguments)
 {
-	if (parent->span) {
-		self->span = *parent->span;
-		self->span.epoch = 0;
-		self->span.level = 0;
-	} else if (parent->is_remote) {
-		(void)spanring_span_from_context(&self->span, &parent->remote); /* is valid */
-	}
-}
-
-PyObject *tracer_start(uint32_t scope, PyObject *const *arguments)
-{
-	struct span_object *self;
-	struct parent parent;
+	struct span_object *self = span_new();
+	struct start start;
 	int r;
 
-	if (find_parent(&parent, arguments[START_PARENT]) < 0)
+	if (!self)
 		return NULL;
-	self = span_new();
-	if (self) {
-		r = 0;
-		if (spanring_tracing)
-			r = start_with(self, scope, &parent, arguments);
-		else
-			stand_in(self, &parent);
-		if (r < 0)
-			Py_CLEAR(self);
-	}
-	Py_XDECREF(parent.current);
+	r = start_prepare(&start, arguments);
+	if (r == 0 && spanring_tracing)
+		r = start_named(self, scope, name, &start);
+	else if (r == 0)
+		start_stand_in(&start, self);
+	start_release(&start);
+	if (r < 0)
+		Py_CLEAR(self);
 	return (PyObject *)self;
 }
 
 static PyObject *tracer_start_span(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
 				   PyObject *names)
 {
-	PyObject *given[START_PARAMETERS];
+	PyObject *given[1 + START_PARAMETERS];
 
 	if (signature_bind(&start_signature, arguments, count, names, given) < 0)
 		return NULL;
-	return tracer_start(((struct tracer_object *)self)->scope, given);
+	return tracer_start(((struct tracer_object *)self)->scope, given[0], given + 1);
 }
 
-/* ---- the type ------------------------------------------------------------------------ */
+/* ---- the type ------------------------------------------------------------------- */
 
 static PyObject *tracer_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
 {

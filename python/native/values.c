@@ -86,7 +86,7 @@ void values_warn(enum trouble trouble, const char *what, PyObject *object)
 	Py_XDECREF(name);
 }
 
-/* ---- texts -------------------------------------------------------------------- */
+/* ---- texts ---------------------------------------------------------------------- */
 
 /* The encoding of a lone surrogate becomes U+FFFD, which is as long. `bytes` is
  * new and nobody else's yet. */
@@ -170,7 +170,44 @@ int values_text(struct values *values, PyObject *object, struct text *ret_text)
 	return 0;
 }
 
-/* ---- values ------------------------------------------------------------------- */
+/* A NUL would cut it. */
+static PyObject *without_nuls(PyObject *text)
+{
+	PyObject *null = PyUnicode_FromStringAndSize("", 1);
+	PyObject *sign = PyUnicode_FromString("\xef\xbf\xbd");
+	PyObject *made = NULL;
+
+	if (null && sign && PyUnicode_Check(text))
+		made = PyUnicode_Replace(text, null, sign, -1);
+	Py_XDECREF(null);
+	Py_XDECREF(sign);
+	return made;
+}
+
+int values_closed_text(struct values *values, PyObject *object, const char **ret_text)
+{
+	PyObject *made;
+	struct text text;
+
+	*ret_text = NULL;
+	if (!object || object == Py_None)
+		return 0;
+	if (values_text(values, object, &text) < 0)
+		return -1;
+	if (strlen(text.at) != text.length) {
+		value_counters.repaired++;
+		made = without_nuls(object);
+		/* Of what is no text, and was made one, the first part remains. */
+		if (keep(values, made) < 0)
+			PyErr_Clear();
+		else if (values_text(values, made, &text) < 0)
+			return -1;
+	}
+	*ret_text = text.at;
+	return 0;
+}
+
+/* ---- values --------------------------------------------------------------------- */
 
 static int convert(struct values *values, struct spanring_attribute *into, PyObject *value,
 		   int depth);
@@ -389,7 +426,7 @@ static int convert(struct values *values, struct spanring_attribute *into, PyObj
 	return convert_made(values, into, value, made, depth);
 }
 
-/* ---- attributes ---------------------------------------------------------------- */
+/* ---- attributes ----------------------------------------------------------------- */
 
 /* Room for one more; not counted yet. NULL: no memory. */
 static struct spanring_attribute *next(struct values *values)

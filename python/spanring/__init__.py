@@ -16,7 +16,7 @@ and `state()` says why. Nothing that records ever raises.
 The names are those of OpenTelemetry's Python API where it has one. Times are
 whole nanoseconds since the Unix epoch.
 """
-from . import _hooks, baggage, context
+from . import _hooks, baggage, context, genai
 from ._configure import State, configure, flush, shutdown, state
 from ._native import INVALID_SPAN, CurrentSpan, Span, Tracer, current_span, use_span
 from ._native import version as __version__
@@ -31,6 +31,6 @@ __all__ = [
     "INVALID_SPAN", "CurrentSpan", "Link", "Run", "Span", "SpanContext", "SpanKind", "State",
     "StatusCode", "Tracer", "__version__", "baggage", "child_environment", "configure",
     "context", "context_from_environment", "context_from_file", "context_to_file",
-    "current_span", "extract", "flush", "get_tracer", "inject", "parse_traceparent", "run",
+    "current_span", "extract", "flush", "genai", "get_tracer", "inject", "parse_traceparent", "run",
     "run_begin", "run_end", "shutdown", "state", "traced", "traceparent", "use_span",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 from . import _native, context
 
 _RESOURCE_WHOLE = 0x1
-_IGNORE_ENVIRONMENT = 0x2
+IGNORE_ENVIRONMENT = 0x2
 
 _original_exit = os._exit  # pylint: disable=protected-access
 _options: Optional[Dict[str, Any]] = None
@@ -49,7 +49,7 @@ def state() -> State:
 
 # ---- what is found out -------------------------------------------------------------
 
-def _module_name() -> Optional[str]:
+def module_name() -> Optional[str]:
     """The script's name without ending; of `python -m package.module`, the module's."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
@@ -65,7 +65,7 @@ def _module_name() -> Optional[str]:
     return name or None
 
 
-def _runtime() -> Dict[str, object]:
+def runtime() -> Dict[str, object]:
     version = sys.version_info
     return {
         "telemetry.sdk.language": "python",
@@ -112,6 +112,7 @@ def configure(service_name: Optional[str] = None, *,
               ring_bytes_max: int = 0,
               wait_ms: int = 0,
               ignore_environment: bool = False,
+              hide: int = 0,
               os_exit: bool = True,
               thread_pools: bool = True,
               sigterm: Union[bool, str] = False) -> State:
@@ -131,6 +132,8 @@ def configure(service_name: Optional[str] = None, *,
     ring_bytes_max          else SPANRING_RING_MAX, 64 MiB
     wait_ms                 how long a call may wait for room, holding Python's lock; 0
     ignore_environment      no variable is read
+    hide                    contents that spanring.genai leaves out: bits of its Hidden,
+                            beside those of the environment
     os_exit                 os._exit() tells its status: wrap_os_exit()
     thread_pools            plain executors carry the current span: see spanring.context
     sigterm                 True: SIGTERM ends open spans in order, then the process as it
@@ -144,17 +147,17 @@ def configure(service_name: Optional[str] = None, *,
         return state()
     attributes = dict(resource or {})
     if not resource_whole:
-        attributes = {**_runtime(), **attributes}
+        attributes = {**runtime(), **attributes}
     _native.init(service_name=service_name, service_version=service_version,
                  service_namespace=service_namespace,
                  service_instance_id=service_instance_id,
                  deployment_environment=deployment_environment,
-                 module=module or _module_name(), module_key=module_key,
+                 module=module or module_name(), module_key=module_key,
                  resource=attributes, schema_url=schema_url,
                  directory=None if directory is None else os.fspath(directory),
                  ring_bytes_max=ring_bytes_max, wait_ms=wait_ms,
-                 flags=(_RESOURCE_WHOLE if resource_whole else 0) |
-                 (_IGNORE_ENVIRONMENT if ignore_environment else 0))
+                 hide=hide, flags=(_RESOURCE_WHOLE if resource_whole else 0) |
+                 (IGNORE_ENVIRONMENT if ignore_environment else 0))
     _options = given
     wrap_os_exit(os_exit)
     context.carry_into_thread_pools(thread_pools)
@@ -163,10 +166,16 @@ def configure(service_name: Optional[str] = None, *,
     return state()
 
 
+def adopt() -> None:
+    """What configure() does beside the library: for tracing that another began."""
+    wrap_os_exit(True)
+    context.carry_into_thread_pools(True)
+
+
 def options_given() -> Optional[Dict[str, Any]]:
     """What configure() was told, for other processes; None: nothing yet."""
     return None if _options is None else {**_options, "module": _options["module"] or
-                                          _module_name()}
+                                          module_name()}
 
 
 def shutdown() -> None:

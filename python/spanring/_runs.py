@@ -3,8 +3,7 @@ import os
 from typing import Any, Mapping, Optional
 
 from . import _native
-from ._exceptions import describe
-from ._types import SpanKind, StatusCode
+from ._types import SpanKind
 
 
 def run_begin(name: str, goal: Optional[str] = None, *,
@@ -19,7 +18,7 @@ def run_begin(name: str, goal: Optional[str] = None, *,
     SPANRING_CONTEXT_FILE where nothing is said, "" for nowhere. With `join` the span
     becomes a part of the run that TRACEPARENT names, where it is set."""
     path = None if context_file is None else os.fspath(context_file)
-    return _native.run_begin(name, goal=goal, attributes=attributes, kind=kind,
+    return _native.run_begin(name, goal, attributes=attributes, kind=kind,
                              start_time=start_time, context_file=path, join=join)
 
 
