@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "options_dirs.h"
+#include "options_kinds.h"
 #include "options_place.h"
 #include "options_receive.h"
 #include "options_redact.h"
@@ -247,6 +248,17 @@ static int load_rule(struct loader *loader, const char *key, const char *value)
 	return r == -ENOMEM ? r : 0;
 }
 
+static void load_kind(struct loader *loader, const char *key, const char *value)
+{
+	const char *right = NULL;
+
+	loader->no_memory |= options_kinds_set(loader->options, key, value, &right) < 0;
+	if (!right)
+		return;
+	loader_say(loader, key, value, right);
+	loader->failed = EXIT_CONFIG;
+}
+
 static int load_yaml_value(void *arg, const char *key, const char *value)
 {
 	struct loader *loader = arg;
@@ -256,6 +268,8 @@ static int load_yaml_value(void *arg, const char *key, const char *value)
 		return load_listed(loader, key, value);
 	if (strncmp(key, "redact.rules[", 13) == 0)
 		return load_rule(loader, key, value);
+	if (strncmp(key, OPTIONS_KINDS_KEY, sizeof OPTIONS_KINDS_KEY - 1) == 0)
+		load_kind(loader, key, value);
 	if (!setting)
 		return 0;
 	loader->secret |= setting->type == TYPE_SECRET;
@@ -545,6 +559,17 @@ static int check_redact(struct loader *loader)
 	return EXIT_CONFIG;
 }
 
+static int check_kinds(const struct loader *loader)
+{
+	char key[32];
+	const char *fault = options_kinds_fault(loader->options, key, sizeof key);
+
+	if (!fault)
+		return 0;
+	loader_say_of(loader, loader->file, key, fault);
+	return EXIT_CONFIG;
+}
+
 static int check_ranges(struct loader *loader)
 {
 	struct options *options = loader->options;
@@ -567,6 +592,8 @@ static int check_ranges(struct loader *loader)
 		return EXIT_CONFIG;
 	}
 	if (!options_check_receive(options, loader->say, loader->say_arg))
+		return EXIT_CONFIG;
+	if (check_kinds(loader) != 0)
 		return EXIT_CONFIG;
 	return check_redact(loader);
 }
@@ -640,6 +667,7 @@ void options_fini(struct options *options)
 		free(options->destinations[d].name);
 	for (uint32_t i = 0; i < options->archive_root_count; i++)
 		free(options->archive_roots[i]);
+	options_kinds_fini(options);
 	options_redact_fini(options);
 	free(options->private_dir);
 	memset(options, 0, sizeof *options);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assemble/kinds.h"
 #include "assemble/limit.h"
 #include "export/options.h"
 #include "redact/settings.h"
@@ -66,6 +67,7 @@ struct options {
 	uint64_t assemble_stale_ttl_ns; /* 0: never */
 	uint32_t assemble_open_spans_max;
 	struct assemble_limits limits;
+	struct kind_rules kinds;
 
 	bool archive_enabled;
 	char *archive_dir;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options_kinds.h"
 #include "options_redact.h"
 #include "options_table.h"
 
@@ -122,6 +123,16 @@ static void adopt(struct adoption *adoption, void *base, void *fresh,
 	adoption->say(adoption->say_arg, line);
 }
 
+static void adopt_kinds(struct adoption *adoption, struct options *options,
+			struct options *fresh)
+{
+	if (options_kinds_same(options, fresh))
+		return;
+	options_kinds_exchange(options, fresh);
+	adoption->changed++;
+	adoption->say(adoption->say_arg, "kinds changed");
+}
+
 bool options_same_destinations(const struct options *a, const struct options *b)
 {
 	if (a->export_enabled != b->export_enabled || a->export_default != b->export_default ||
@@ -156,6 +167,7 @@ unsigned options_adopt(struct options *options, struct options *fresh, options_s
 	for (size_t i = 0; i < settings_count; i++)
 		if (same_destinations || !setting_of_destination(&settings[i]))
 			adopt(&adoption, options, fresh, &settings[i], NULL);
+	adopt_kinds(&adoption, options, fresh);
 	if (!options_redact_same(options, fresh))
 		say(say_arg, "redact.rules was changed in the configuration; it takes effect "
 			     "with a restart");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "options_kinds.h"
 #include "options_redact.h"
 #include "options_table.h"
 
@@ -55,7 +56,12 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "      - name: far\n"
 	    "        endpoint: https://collector.example.com:4317\n"
 	    "      - name: near\n"
-	    "        endpoint: unix:/run/collector.sock\n\n");
+	    "        endpoint: unix:/run/collector.sock\n\n"
+	    "Spans whose sender cannot say their kind get it by rule (docs/kinds.md). What is\n"
+	    "given is how their name, an attribute's key or their scope's name begins:\n\n"
+	    "    kinds:\n"
+	    "      - kind: client\n"
+	    "        attribute: gen_ai.request.model\n\n");
 	for (size_t i = 0; i < settings_count; i++)
 		help_setting(&settings[i], put, arg);
 	put(arg,
@@ -153,5 +159,6 @@ void options_show(struct options *options, void (*put)(void *arg, const char *te
 	}
 	for (uint32_t d = 0; d < options->destination_count; d++)
 		show_listed(options, d, put, arg);
+	options_kinds_show(options, show_line, put, arg);
 	options_redact_show(options, show_line, put, arg);
 }

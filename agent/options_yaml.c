@@ -81,6 +81,8 @@
 	X(rule, except)  \
 	X(rule, pattern) \
 	X(rule, contains) X(rule, everywhere)
+/* Of an entry of kinds, besides its kind. */
+#define KIND_KEYS(X) X(kinds, name) X(kinds, attribute) X(kinds, scope)
 #define AGENT_KEYS(X)      \
 	X(agent, io_uring) \
 	X(agent, log_level) X(agent, log_file) X(agent, shutdown_deadline)
@@ -124,6 +126,10 @@ struct yaml_export {
 struct yaml_listed {
 	LISTED_KEYS(MEMBER)
 };
+struct yaml_kinds {
+	char *kind;
+	KIND_KEYS(MEMBER)
+};
 struct yaml_receive {
 	RECEIVE_KEYS(MEMBER)
 };
@@ -147,6 +153,8 @@ struct yaml_file {
 	GROUPS(GROUP_MEMBER)
 	struct yaml_listed *destinations;
 	unsigned destinations_count;
+	struct yaml_kinds *kinds;
+	unsigned kinds_count;
 };
 
 #define TEXT_FIELD(group, name)                                                 \
@@ -173,6 +181,11 @@ static const cyaml_schema_field_t listed_fields[] = {LISTED_KEYS(TEXT_FIELD) CYA
 static const cyaml_schema_value_t listed_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_listed, listed_fields),
 };
+static const cyaml_schema_field_t kinds_fields[] = {
+	TEXT_FIELD(kinds, kind) KIND_KEYS(TEXT_FIELD) CYAML_FIELD_END};
+static const cyaml_schema_value_t kinds_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_kinds, kinds_fields),
+};
 static const cyaml_schema_field_t receive_fields[] = {RECEIVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t serve_fields[] = {SERVE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t rule_fields[] = {RULE_KEYS(TEXT_FIELD) CYAML_FIELD_END};
@@ -194,6 +207,8 @@ static const cyaml_schema_field_t file_fields[] = {
 	GROUPS(GROUP_FIELD) CYAML_FIELD_SEQUENCE(
 		"destinations", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_file,
 		destinations, &listed_entry, 0, OPTIONS_DESTINATIONS_MAX),
+	CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_file, kinds, &kinds_entry, 0, KIND_RULES_MAX),
 	CYAML_FIELD_END};
 static const cyaml_schema_value_t file_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_file, file_fields),
@@ -356,6 +371,26 @@ static int visit_rule(const struct yaml_rule *rule, unsigned i, options_visit_fn
 	return 0;
 }
 
+/* An entry without a kind is one, too. */
+static int visit_kinds(const struct yaml_kinds *kinds, unsigned i, options_visit_fn *visit,
+		       void *arg)
+{
+	char key[64];
+	int r;
+
+	(void)snprintf(key, sizeof key, "kinds[%u].kind", i);
+	r = visit(arg, key, kinds->kind ? kinds->kind : "");
+	if (r < 0)
+		return r;
+#define VISIT_KINDS(group, member)                                  \
+	(void)snprintf(key, sizeof key, #group "[%u]." #member, i); \
+	r = visit_text(visit, arg, key, kinds->member);             \
+	if (r < 0)                                                  \
+		return r;
+	KIND_KEYS(VISIT_KINDS)
+	return 0;
+}
+
 static int visit_file(const struct yaml_file *file, options_visit_fn *visit, void *arg)
 {
 	int r;
@@ -373,6 +408,11 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 	}
 	for (unsigned i = 0; i < file->redact.rules_count; i++) {
 		r = visit_rule(&file->redact.rules[i], i, visit, arg);
+		if (r < 0)
+			return r;
+	}
+	for (unsigned i = 0; i < file->kinds_count; i++) {
+		r = visit_kinds(&file->kinds[i], i, visit, arg);
 		if (r < 0)
 			return r;
 	}

@@ -215,8 +215,10 @@ static int add_span(struct pipeline *p, struct finished_span *span, const uint8_
 		    const uint8_t *span_id)
 {
 	uint64_t sequence;
-	int r = wal_add_span(p->wal, span, instance, span_id, &sequence);
+	int r = assemble_map_kind(p->assemble, span);
 
+	if (r == 0)
+		r = wal_add_span(p->wal, span, instance, span_id, &sequence);
 	if (r == -ENOBUFS && wal_commit(p->wal) == 0)
 		r = wal_add_span(p->wal, span, instance, span_id, &sequence);
 	if (r == 0 && sequence > p->last_sequence)

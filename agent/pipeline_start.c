@@ -168,6 +168,7 @@ static int start_assemble(struct pipeline *p)
 		.run_forget_ns = RUN_FORGET_NS,
 		.open_spans_max = p->options->assemble_open_spans_max,
 		.limits = p->options->limits,
+		.kinds = &p->options->kinds,
 		.time_namespace = read_time_namespace(),
 	};
 	struct assemble_ops ops = {

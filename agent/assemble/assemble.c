@@ -90,6 +90,7 @@ void assemble_free(struct assemble *a)
 	buf_fini(&a->closing);
 	buf_fini(&a->state);
 	buf_fini(&a->cut);
+	buf_fini(&a->mapped);
 	(void)reserve_spend(&a->reserve); /* nobody is waiting for it */
 	free(a->rings);
 	free(a);

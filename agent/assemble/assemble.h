@@ -76,6 +76,7 @@
 #define ASSEMBLE_ASSEMBLE_H
 
 #include "base/counter.h"
+#include "assemble/kinds.h"
 #include "assemble/limit.h"
 #include "base/env.h"
 #include "base/finished_span.h"
@@ -113,14 +114,15 @@ struct assemble_ops {
 };
 
 struct assemble_options {
-	uint64_t memory_bytes_max;   /* of open spans' records, 64 MiB */
-	uint64_t idle_timeout_ns;    /* archive.idle_timeout, 10 s */
-	uint64_t stale_ttl_ns;	     /* 0: no span is ended for its silence */
-	uint64_t run_forget_ns;	     /* 24 h: how long an idle run keeps its clock offset */
-	uint32_t open_spans_max;     /* all rings together; more are dropped and counted */
-	struct assemble_limits limits; /* of one module or user */
-	uint8_t boot_id[16];	     /* of this boot; zero: every ring is of this boot */
-	uint64_t time_namespace;     /* of the agent; 0 unknown */
+	uint64_t memory_bytes_max;	/* of open spans' records, 64 MiB */
+	uint64_t idle_timeout_ns;	/* archive.idle_timeout, 10 s */
+	uint64_t stale_ttl_ns;		/* 0: no span is ended for its silence */
+	uint64_t run_forget_ns;		/* 24 h: how long an idle run keeps its clock offset */
+	uint32_t open_spans_max;	/* all rings together; more are dropped and counted */
+	struct assemble_limits limits;	/* of one module or user */
+	const struct kind_rules *kinds; /* NULL: none. They may change between calls */
+	uint8_t boot_id[16];		/* of this boot; zero: every ring is of this boot */
+	uint64_t time_namespace;	/* of the agent; 0 unknown */
 };
 
 struct assemble_counters {
@@ -134,12 +136,13 @@ struct assemble_counters {
 	 * open + dropped_invalid + lost_in_log. */
 	uint64_t started, finished, closed_by_death, end_lost;
 	uint64_t received, found_again, lost_in_log;
-	uint64_t stale, corrected; /* ended for their silence; finished once more */
-	uint64_t after_stale;	   /* records of spans that were stale */
+	uint64_t stale, corrected;	      /* ended for their silence; finished once more */
+	uint64_t after_stale;		      /* records of spans that were stale */
 	uint64_t open;			      /* now */
 	uint64_t memory_bytes, spilled_bytes; /* now */
 	uint64_t dropped_invalid;	      /* spans refused for their content */
 	uint64_t runs, runs_over;	      /* ever */
+	uint64_t kinds_mapped;		      /* spans in the log whose kind a rule said */
 	struct limit_counters limits;
 };
 
@@ -227,6 +230,10 @@ bool assemble_run_awaited(const struct assemble *assemble, const uint8_t trace_i
 int assemble_admits(struct assemble *assemble, const uint8_t trace_id[16]);
 /* A received span is in the log: it joins its run. */
 void assemble_received(struct assemble *assemble, const struct finished_span *span);
+
+/* Before the log takes a finished span, whoever finished it: gives it the kind that a
+ * rule says, in bytes that live until the next call. -ENOMEM: not now. */
+int assemble_map_kind(struct assemble *assemble, struct finished_span *span);
 
 /* Recovery, in log order, before the first ring is seen. */
 int assemble_recover_slices(struct assemble *assemble, const uint8_t instance[16],

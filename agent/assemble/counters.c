@@ -53,6 +53,8 @@ static const struct counter span_rows[] = {
 	    "spanring_records_after_stale", NULL, "Records of spans that were ended as stale."),
 	ROW(end_lost, COUNTER_TOTAL, LEDGER_NONE, "end lost", "spanring_spans_end_lost", NULL,
 	    "Spans whose end found no room in the ring."),
+	ROW(kinds_mapped, COUNTER_TOTAL, LEDGER_NONE, "kinds by rule",
+	    "spanring_spans_kinds_mapped", NULL, "Spans whose kind a rule said: kinds."),
 	ROW(memory_bytes, COUNTER_NOW, LEDGER_NONE, "bytes in memory",
 	    "spanring_spans_open_memory_bytes", NULL, "Bytes of open spans in memory."),
 	ROW(spilled_bytes, COUNTER_NOW, LEDGER_NONE, "bytes left in the log",

@@ -152,8 +152,9 @@ static int finish_hand_on(struct assemble *a, struct open_span *span, uint64_t *
 	if (r < 0)
 		return r;
 	a->counters.limits.depth += (unsigned)r;
-	return a->ops.finished(a->ops.arg, &finished, source->instance, span->span_id,
-			       ret_number);
+	r = a->ops.finished(a->ops.arg, &finished, source->instance, span->span_id, ret_number);
+	a->counters.kinds_mapped += r >= 0 && finished.kind_mapped;
+	return r;
 }
 
 static void keep_small(struct buf *buf)

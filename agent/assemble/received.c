@@ -93,6 +93,7 @@ void assemble_received(struct assemble *a, const struct finished_span *span)
 
 	a->counters.received++;
 	a->counters.finished++;
+	a->counters.kinds_mapped += span->kind_mapped;
 	/* Without memory for the run its spans are in the log all the same;
 	 * the next one, or the next life, makes it. */
 	if (!run)

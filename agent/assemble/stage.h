@@ -5,6 +5,7 @@
  *   begin.c      a span that has its START gets its run
  *   admit.c      whether the limits let a record in
  *   finish.c     from an open span to its OTLP bytes
+ *   kinds.c      rules that say a finished span's kind
  *   stale.c      spans that are silent for too long
  *   closing.c    which spans are ended by us, in which order
  *   death.c      what is written into a span that we end
@@ -48,7 +49,8 @@ struct assemble {
 	struct buf span;      /* encoded */
 	struct buf closing;   /* our own records of the span being finished */
 	struct buf state;
-	struct buf cut; /* a record whose name was too long */
+	struct buf cut;		/* a record whose name was too long */
+	struct buf mapped;	/* a span whose kind a rule said */
 	struct reserve reserve; /* so that a batch that the log has is applied whole */
 };
 

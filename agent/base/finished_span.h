@@ -20,7 +20,8 @@ struct finished_span {
 	struct bytes scope;		  /* ...common.v1.InstrumentationScope */
 	struct bytes scope_schema_url;	  /* text, may be empty */
 	struct bytes span;		  /* ...trace.v1.Span */
-	bool stale; /* ended for its silence: it may come once more, corrected */
+	bool stale;	  /* ended for its silence: it may come once more, corrected */
+	bool kind_mapped; /* its kind is a rule's, not its module's */
 };
 
 #endif
