@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <syslog.h>
 
 #include "options_dirs.h"
 #include "options_kinds.h"
@@ -14,7 +13,6 @@
 #include "options_receive.h"
 #include "options_redact.h"
 #include "options_table.h"
-#include "options_value.h"
 #include "options_variables.h"
 #include "options_yaml.h"
 #include "serve/loopback.h"
@@ -35,94 +33,6 @@ static const struct setting *setting_find(const char *key, size_t len)
 		if (strlen(settings[i].key) == len && memcmp(settings[i].key, key, len) == 0)
 			return &settings[i];
 	return NULL;
-}
-
-/* ---- values: NULL, or what would be right --------------------------------- */
-
-/* Told from a wrong value by its address: see load_value_at(). */
-static const char no_memory[] = "out of memory";
-
-static const char *parse_text(void *at, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return no_memory;
-	free(*(char **)at);
-	*(char **)at = copy;
-	return NULL;
-}
-
-static const char *parse_flag(void *at, const char *text, const char *const *words,
-			      const char *right)
-{
-	uint32_t which;
-
-	if (!option_word(text, words, &which))
-		return right;
-	*(bool *)at = which & 1;
-	return NULL;
-}
-
-static const char *parse_level(void *at, const char *text)
-{
-	static const char *const words[] = {"error", "warning", "info", "debug", NULL};
-	static const uint32_t levels[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-	uint32_t which;
-
-	if (!option_word(text, words, &which))
-		return "error, warning, info or debug";
-	*(uint32_t *)at = levels[which];
-	return NULL;
-}
-
-static const char *parse_root(struct options *options, const char *text)
-{
-	if (options->archive_root_count == OPTIONS_ROOTS_MAX)
-		return "at most 64 names";
-	return parse_text(&options->archive_roots[options->archive_root_count++], text);
-}
-
-/* Sets one value; `base` is the options, or a destination_base(). NULL, or what the
- * value should have been. */
-static const char *setting_parse(void *base, const struct setting *setting, const char *text)
-{
-	static const char *const truth[] = {"false", "true", "no", "yes", "off", "on", NULL};
-	static const char *const sync[] = {"interval", "each", NULL};
-	static const char *const uring[] = {"never", "auto", NULL};
-	void *at = (char *)base + setting->offset;
-
-	switch (setting->type) {
-	case TYPE_TEXT:
-	case TYPE_SECRET:
-		return parse_text(at, text);
-	case TYPE_BOOL:
-		return parse_flag(at, text, truth, "true or false");
-	case TYPE_SYNC:
-		return parse_flag(at, text, sync, "interval or each");
-	case TYPE_AUTO_NEVER:
-		return parse_flag(at, text, uring, "auto or never");
-	case TYPE_COUNT:
-		return option_count(text, at) ? NULL : "a whole number from 1 up";
-	case TYPE_SIZE:
-		return option_size(text, at) ? NULL : "a size such as 64MiB or 2GiB";
-	case TYPE_DURATION:
-		return option_duration(text, at) ? NULL : "a duration such as 250ms, 10s or 5m";
-	case TYPE_LEVEL:
-		return parse_level(at, text);
-	case TYPE_LIST:
-		return parse_root(base, text);
-	case TYPE_PROTOCOL:
-		return option_word(text, protocol_words, at)
-			       ? NULL
-			       : "grpc, http/protobuf, http/json, console or otlp/stdout";
-	case TYPE_COMPRESSION:
-		return option_word(text, compression_words, at) ? NULL
-								: "none, gzip, zstd or auto";
-	case TYPE_ACTION:
-		return option_word(text, action_words, at) ? NULL : "mask, drop or hash";
-	}
-	return "a known type";
 }
 
 /* ---- sources -------------------------------------------------------------- */
@@ -173,7 +83,7 @@ static int load_value_at(struct loader *loader, void *base, const struct setting
 
 	if (!right)
 		return 0;
-	if (right == no_memory) {
+	if (right == setting_no_memory) {
 		loader->no_memory = true;
 		return -ENOMEM;
 	}
@@ -205,7 +115,8 @@ static int load_listed(struct loader *loader, const char *key, const char *value
 			    strcmp(settings[s].key, "export.endpoint") != 0)
 				(void)load_value_at(loader, base, &settings[s], settings[s].key,
 						    settings[s].fallback);
-		loader->no_memory |= parse_text(&options->destinations[i].name, value) != NULL;
+		loader->no_memory |=
+			setting_text(&options->destinations[i].name, value) != NULL;
 		return loader->no_memory ? -ENOMEM : 0;
 	}
 	(void)snprintf(whole, sizeof whole, "export.%s", member);
@@ -481,7 +392,7 @@ static int arguments_word(struct loader *loader, struct arguments *arguments, ch
 	else if (strcmp(argv[*i], "--no-archive") == 0)
 		return arguments_add(arguments, "archive.enabled", 15, "false");
 	else if ((value = flag_value("--private", argv, argc, i)))
-		loader->no_memory |= parse_text(&loader->options->private_dir, value) != NULL;
+		loader->no_memory |= setting_text(&loader->options->private_dir, value) != NULL;
 	else if ((value = flag_value("--config", argv, argc, i)))
 		arguments->config = value;
 	else if ((value = flag_value("--set", argv, argc, i))) {

@@ -30,6 +30,14 @@ struct setting {
 	bool live; /* a reload takes it over; else it waits for a restart */
 };
 
+/* Sets one value; `base` is the options, or a destination_base(). NULL, or what the
+ * value should have been: told apart from a wrong value by its address,
+ * setting_no_memory. */
+const char *setting_parse(void *base, const struct setting *setting, const char *text);
+extern const char setting_no_memory[];
+/* The same of a text that is at `at`. */
+const char *setting_text(void *at, const char *text);
+
 extern const struct setting settings[];
 extern const size_t settings_count;
 
