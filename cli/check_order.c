@@ -87,8 +87,8 @@ void check_order(struct check *check)
 {
 	const struct archive_file *file = check->file;
 
-	if (file->document_count != 1)
-		return; /* A11 says enough */
+	if (file->document_count != 1 || file->span_count == 0)
+		return; /* A11 and A3 say enough */
 	check_resources(check, json_object_get(check->document, "resourceSpans"));
 	for (size_t i = 0; i < file->span_count; i++) {
 		const struct archive_span *span = &file->spans[i], *parent = span->parent;

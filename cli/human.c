@@ -16,7 +16,7 @@ void human_duration(char *text, size_t size, uint64_t ns)
 		{UINT64_C(999500000), 1e6, "ms"},
 		{UINT64_C(59950000000), 1e9, "s"},
 	};
-	uint64_t seconds = (ns + 500000000) / 1000000000;
+	uint64_t seconds = ns / 1000000000 + (ns % 1000000000 >= 500000000);
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		double value = (double)ns / units[i].divide;
@@ -33,9 +33,14 @@ void human_duration(char *text, size_t size, uint64_t ns)
 	else if (seconds < 360000)
 		(void)snprintf(text, size, "%" PRIu64 " h %02" PRIu64 " m", seconds / 3600,
 			       seconds / 60 % 60);
-	else
+	else if (seconds < UINT64_C(100) * 86400)
 		(void)snprintf(text, size, "%" PRIu64 " d %02" PRIu64 " h", seconds / 86400,
 			       seconds / 3600 % 24);
+	else
+		(void)snprintf(text, size, "%" PRIu64 " %c",
+			       seconds < UINT64_C(1000) * 86400 ? seconds / 86400
+								: seconds / 31556952,
+			       seconds < UINT64_C(1000) * 86400 ? 'd' : 'y');
 }
 
 void human_number(struct buf *out, int64_t number)

@@ -285,6 +285,9 @@ static void durations_are_short_and_readable(void **state)
 		{221223181000, "3 m 41 s"},
 		{UINT64_C(52920000000000), "14 h 42 m"},
 		{UINT64_C(600000000000000), "6 d 22 h"},
+		{UINT64_C(8640000000000000), "100 d"},
+		{UINT64_C(86400000000000000), "2 y"},
+		{UINT64_MAX, "584 y"},
 	};
 	char text[32];
 
