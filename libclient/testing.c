@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static char directory[256]; /* "" without a begin */
+static pid_t owner;	    /* who began: a child has no directory to remove */
 
 /* A tmpfs where there is one: rings are meant for it. */
 static int make_directory(void)
@@ -73,6 +74,7 @@ int spanring_test_begin(const struct spanring_options *options)
 	forget_current();
 	r = make_directory();
 	if (r == 0) {
+		owner = getpid();
 		known.directory = directory;
 		r = spanring_init(&known);
 		if (r < 0)
@@ -86,7 +88,7 @@ void spanring_test_end(void)
 {
 	int error = errno;
 
-	if (directory[0]) {
+	if (directory[0] && owner == getpid()) {
 		(void)spanring_shutdown(); /* -EBUSY: another thread's init; its ring stays */
 		remove_directory();
 	}

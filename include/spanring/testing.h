@@ -38,7 +38,7 @@ extern "C" {
 int spanring_test_begin(const struct spanring_options *options);
 
 /* Ends tracing and removes the directory; what spanring_test_snapshot() gave stays until it is
- * freed. May be called without a begin. */
+ * freed. Without a begin, and in a child of the process that began, it does nothing. */
 void spanring_test_end(void);
 
 /* The directory, for children that are executed: SPANRING_DIR. NULL without a begin. */

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -199,6 +200,7 @@ static void threads_and_children_are_in_one_tree(void **state)
 	child = fork();
 	if (child == 0) {
 		spanring_start(&step, "in a child", NULL);
+		spanring_test_end();
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, NULL, 0), child);
@@ -252,6 +254,72 @@ static void values_larger_than_a_block_are_whole(void **state)
 	assert_string_equal(seen->value.string, text);
 	spanring_test_free(spans);
 	free(text);
+}
+
+/* ---- a ring that was written over ---------------------------------------------------------
+ */
+
+#define RING_BYTES (UINT64_C(1) << 20)
+
+/* Our own ring, as it lies there. */
+static void read_ring(uint8_t *bytes)
+{
+	DIR *dir = opendir(spanring_test_directory());
+	struct dirent *entry;
+	int fd = -1;
+
+	while (fd < 0 && (entry = readdir(dir)) != NULL)
+		if (strstr(entry->d_name, ".ring"))
+			fd = openat(dirfd(dir), entry->d_name, O_RDONLY);
+	assert_int_equal(read(fd, bytes, RING_BYTES), RING_BYTES);
+	close(fd);
+	closedir(dir);
+}
+
+static void write_ring(const uint8_t *bytes)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/beside.ring", spanring_test_directory());
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(write(fd, bytes, RING_BYTES), RING_BYTES);
+	close(fd);
+}
+
+static void a_ring_that_was_written_over_is_read_as_far_as_it_goes(void **state)
+{
+	uint8_t *whole = malloc(RING_BYTES), *damaged = malloc(RING_BYTES);
+	struct spanring_options options = SPANRING_OPTIONS_INIT;
+	struct spanring_test_spans *spans;
+	struct spanring_span span;
+	unsigned seed = 1;
+
+	(void)state;
+	options.ring_bytes_max = RING_BYTES;
+	options.flags = SPANRING_IGNORE_ENVIRONMENT;
+	assert_int_equal(spanring_test_begin(&options), 0);
+	for (int i = 0; i < 20; i++) {
+		spanring_start(&span, "span", NULL);
+		say_everything(&span);
+		spanring_record_exception(&span, "type", "message", NULL);
+	}
+	read_ring(whole);
+	for (int round = 0; round < 300; round++) {
+		memcpy(damaged, whole, RING_BYTES);
+		/* In the header and the lines, or in the first blocks. */
+		for (int i = 0; i < 8; i++)
+			damaged[rand_r(&seed) % (round & 1 ? 8192 : 65536 + 32768)] =
+				(uint8_t)rand_r(&seed);
+		write_ring(damaged);
+		spans = spanring_test_snapshot();
+		assert_true(spans->count >= 20);
+		free(spanring_test_text(spans, 0));
+		spanring_test_free(spans);
+	}
+	free(whole);
+	free(damaged);
+	spanring_test_end();
 }
 
 /* ---- limits and refusals ------------------------------------------------------------------
@@ -382,6 +450,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(values_larger_than_a_block_are_whole, begin,
 						end),
+		cmocka_unit_test(a_ring_that_was_written_over_is_read_as_far_as_it_goes),
 		cmocka_unit_test_setup_teardown(
 			the_limits_of_spans_are_kept_as_the_agent_keeps_them, begin, end),
 		cmocka_unit_test(a_sink_begins_and_ends_as_often_as_wanted),
