@@ -65,7 +65,10 @@ static void check_complete(struct check *check)
 		return;
 	}
 	if (!facts.complete) {
-		run_facts_words(&why, facts.incomplete_reason);
+		json_t *reasons = run_facts_list(facts.incomplete_reason);
+
+		run_facts_words(&why, reasons);
+		json_decref(reasons);
 		check_fail(check, CHECK_RULE_COMPLETE, NULL, "%.*s",
 			   why.len ? (int)why.len : (int)strlen("the run is incomplete"),
 			   why.len ? (const char *)why.at : "the run is incomplete");

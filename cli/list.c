@@ -65,25 +65,15 @@ static bool is_called(const char *glob, const char *name)
 	return !glob || fnmatch(glob, name, 0) == 0;
 }
 
-/* One of "plan, ingest, revise". */
-static bool has_module(const char *glob, const char *modules)
+static bool has_module(const char *glob, json_t *modules)
 {
-	char *copy, *at, *rest;
-	bool has = !glob;
+	json_t *module;
+	size_t i;
 
-	if (has)
-		return true;
-	copy = strdup(modules);
-	for (at = copy; at && !has; at = rest) {
-		rest = strstr(at, ", ");
-		if (rest) {
-			*rest = '\0';
-			rest += 2;
-		}
-		has = is_called(glob, at);
-	}
-	free(copy);
-	return has;
+	json_array_foreach (modules, i, module)
+		if (is_called(glob, json_string_value(module)))
+			return true;
+	return !glob;
 }
 
 static bool is_wanted(const struct filter *filter, const struct run_entry *entry)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "human.h"
+#include "run_facts.h"
 
 #define GAP 2
 #define NAME_COLUMNS_MIN 8
@@ -126,7 +127,7 @@ static void make_cell(struct table *table, const struct run_entry *entry, enum c
 		(void)buf_append_text(cell, entry->name);
 		break;
 	case COLUMN_MODULES:
-		(void)buf_append_text(cell, entry->modules);
+		run_facts_words(cell, entry->modules);
 		break;
 	case COLUMN_FILE:
 		(void)buf_append_text(cell, entry->path);
@@ -298,13 +299,16 @@ static json_t *run_json(const struct run_entry *entry)
 	put_optional(object, "service", entry->service);
 	(void)json_object_set_new(object, "status",
 				  json_string(run_status_name(entry->status)));
-	put_optional(object, "incompleteReason", entry->reason);
+	if (json_array_size(entry->reasons))
+		(void)json_object_set(object, "incompleteReason", entry->reasons);
 	put_optional(object, "start", start);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].number >= 0)
 			(void)json_object_set_new(object, numbers[i].key,
 						  json_integer(numbers[i].number));
-	put_optional(object, "modules", entry->modules);
+	(void)json_object_set(object, "modules", entry->modules);
+	if (json_array_size(entry->exit_codes))
+		(void)json_object_set(object, "exitCodes", entry->exit_codes);
 	return object;
 }
 

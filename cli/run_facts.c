@@ -75,14 +75,27 @@ void run_facts_read(struct run_facts *facts, json_t *resource)
 	}
 }
 
-void run_facts_words(struct buf *out, json_t *list)
+json_t *run_facts_list(json_t *list)
 {
-	json_t *value;
+	json_t *strings = json_array(), *value;
+	struct buf text = BUF_INIT;
 	size_t i;
 
 	json_array_foreach (list, i, value) {
-		if (i)
-			(void)buf_append_text(out, ", ");
-		otlp_value_text(out, value);
+		buf_reset(&text);
+		otlp_value_text(&text, value);
+		(void)json_array_append_new(
+			strings, json_stringn(text.len ? (const char *)text.at : "", text.len));
 	}
+	buf_fini(&text);
+	return strings;
+}
+
+void run_facts_words(struct buf *out, json_t *strings)
+{
+	json_t *string;
+	size_t i;
+
+	json_array_foreach (strings, i, string)
+		(void)buf_printf(out, "%s%s", i ? ", " : "", otlp_string(string));
 }

@@ -19,7 +19,9 @@ struct run_facts {
 
 void run_facts_read(struct run_facts *facts, json_t *resource);
 
-/* The words of a list, with ", " between them, appended. */
-void run_facts_words(struct buf *out, json_t *list);
+/* The values of such a list as plain strings: a new array. NULL: out of memory. */
+json_t *run_facts_list(json_t *list);
+/* Strings of an array, with ", " between them, appended. */
+void run_facts_words(struct buf *out, json_t *strings);
 
 #endif

@@ -38,8 +38,9 @@ static void free_entry(struct run_entry *entry)
 	free(entry->id);
 	free(entry->service);
 	free(entry->name);
-	free(entry->modules);
-	free(entry->reason);
+	json_decref(entry->modules);
+	json_decref(entry->reasons);
+	json_decref(entry->exit_codes);
 }
 
 void run_list_fini(struct run_list *list)
@@ -62,7 +63,7 @@ static int add_entry(struct run_list *list, struct run_entry *entry)
 {
 	struct run_entry *at = list->entries;
 	bool whole = entry->path && entry->id && entry->service && entry->name &&
-		     entry->modules && entry->reason;
+		     entry->modules && entry->reasons && entry->exit_codes;
 
 	if (whole && list->count == list->cap) {
 		size_t cap = list->cap ? list->cap * 2 : 64;
@@ -88,17 +89,6 @@ static bool is_spool(const char *path)
 	return len > strlen(SPOOL) && strcmp(path + len - strlen(SPOOL), SPOOL) == 0;
 }
 
-/* Text of the buffer as a string of its own; the buffer is empty then. */
-static char *take_text(struct buf *text)
-{
-	char *taken = NULL;
-
-	if (buf_append_byte(text, 0) == 0)
-		taken = strdup((const char *)text->at);
-	buf_reset(text);
-	return taken;
-}
-
 /* --- by the head -------------------------------------------------------- */
 
 static const char *known(const char *text, const char *otherwise)
@@ -111,7 +101,6 @@ static int add_head(struct run_list *list, const char *path, const struct archiv
 	const struct run_facts *facts = &head->facts;
 	const char *service = known(otlp_text(head->resource, "service.name"), "");
 	bool has_tokens = facts->input_tokens > 0 || facts->output_tokens > 0;
-	struct buf text = BUF_INIT;
 	struct run_entry entry = {
 		.path = strdup(path),
 		.id = strdup(facts->id),
@@ -122,56 +111,51 @@ static int add_head(struct run_list *list, const char *path, const struct archiv
 		.spans = facts->spans,
 		.errors = facts->errors,
 		.processes = (int64_t)json_array_size(facts->modules),
+		.modules = run_facts_list(facts->modules),
+		.reasons = run_facts_list(facts->incomplete_reason),
+		.exit_codes = run_facts_list(facts->exit_codes),
 		.input_tokens = has_tokens ? facts->input_tokens : -1,
 		.output_tokens = has_tokens ? facts->output_tokens : -1,
 		.status = !facts->complete    ? RUN_INCOMPLETE
 			  : facts->errors > 0 ? RUN_ERROR
 					      : RUN_OK,
 	};
-	int r;
 
-	run_facts_words(&text, facts->modules);
-	entry.modules = take_text(&text);
-	run_facts_words(&text, facts->incomplete_reason);
-	entry.reason = take_text(&text);
-	buf_fini(&text);
-	r = add_entry(list, &entry);
-	return r;
+	return add_entry(list, &entry);
 }
 
 /* --- by the whole file -------------------------------------------------- */
 
-/* Each name once, in the order of the file. */
-static void put_modules(struct buf *text, const struct archive_file *file, uint32_t number)
+static json_t *list_modules(const struct archive_file *file, uint32_t mark)
 {
-	for (size_t i = 0; i < file->module_count; i++) {
-		if (file->modules[i].seen != number)
-			continue;
-		if (text->len)
-			(void)buf_append_text(text, ", ");
-		(void)buf_append_text(text, file->modules[i].name);
-	}
+	json_t *strings = json_array();
+
+	for (size_t i = 0; i < file->module_count; i++)
+		if (file->modules[i].seen == mark)
+			(void)json_array_append_new(strings,
+						    json_string(file->modules[i].name));
+	return strings;
+}
+
+static void add_reason(json_t *reasons, uint32_t count, const char *what)
+{
+	if (count)
+		(void)json_array_append_new(reasons, json_sprintf("%u %s", count, what));
 }
 
 /* Its file does not say whether it is complete; what is known to be missing does. */
 static void judge(struct run_entry *entry, const struct archive_file *file,
 		  const struct archive_trace *trace, const struct run_sums *sums)
 {
-	struct buf text = BUF_INIT;
-
-	if (sums->cut)
-		(void)buf_printf(&text, "%u spans cut off", sums->cut);
+	entry->reasons = json_array();
+	add_reason(entry->reasons, sums->cut, "spans cut off");
+	add_reason(entry->reasons, trace->orphans, "spans without their parent");
 	if (trace->roots == 0)
-		(void)buf_printf(&text, "%sno root", text.len ? ", " : "");
-	if (trace->orphans)
-		(void)buf_printf(&text, "%s%u spans without their parent", text.len ? ", " : "",
-				 trace->orphans);
+		(void)json_array_append_new(entry->reasons, json_string("no root"));
 	entry->status = is_spool(file->path) || file->torn ? RUN_OPEN
-			: text.len			   ? RUN_INCOMPLETE
+			: json_array_size(entry->reasons)  ? RUN_INCOMPLETE
 			: entry->errors > 0		   ? RUN_ERROR
 							   : RUN_OK;
-	entry->reason = take_text(&text);
-	buf_fini(&text);
 }
 
 static int add_trace(struct run_list *list, const struct archive_file *file,
@@ -184,7 +168,6 @@ static int add_trace(struct run_list *list, const struct archive_file *file,
 		.end_ns = trace->end_ns,
 		.spans = trace->spans,
 	};
-	struct buf text = BUF_INIT;
 	struct run_sums sums;
 	struct usage usage;
 	int r;
@@ -198,9 +181,8 @@ static int add_trace(struct run_list *list, const struct archive_file *file,
 	entry.name = strdup(sums.service);
 	entry.errors = sums.failed;
 	entry.processes = sums.modules;
-	put_modules(&text, file, run_sums_mark(file, trace));
-	entry.modules = take_text(&text);
-	buf_fini(&text);
+	entry.modules = list_modules(file, run_sums_mark(file, trace));
+	entry.exit_codes = json_array();
 	judge(&entry, file, trace, &sums);
 	if (r < 0) {
 		free_entry(&entry);

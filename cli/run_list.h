@@ -2,6 +2,7 @@
 #ifndef CLI_RUN_LIST_H
 #define CLI_RUN_LIST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,14 +15,15 @@ enum run_status {
 };
 const char *run_status_name(enum run_status status);
 
-/* All texts are the list's, "" where nothing is known. */
+/* All of it is the list's; texts are "" where nothing is known. */
 struct run_entry {
 	char *path;
 	char *id; /* of the trace */
 	char *service;
-	char *name;    /* as the run was called, else the service's */
-	char *modules; /* "plan, ingest, revise" */
-	char *reason;  /* why it is incomplete */
+	char *name; /* as the run was called, else the service's */
+	/* Arrays of strings: one for each process; why the run is incomplete; beside the
+	 * modules, how each ended, empty where the file does not say. */
+	json_t *modules, *reasons, *exit_codes;
 	enum run_status status;
 	uint64_t start_ns, end_ns;
 	int64_t spans, errors, processes;

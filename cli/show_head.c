@@ -137,7 +137,10 @@ static void put_facts(struct show *show, const struct archive_trace *trace)
 		put_fact(show, STYLE_PLAIN, "name: ", &text);
 	}
 	if (!facts.complete) {
-		run_facts_words(&text, facts.incomplete_reason);
+		json_t *reasons = run_facts_list(facts.incomplete_reason);
+
+		run_facts_words(&text, reasons);
+		json_decref(reasons);
 		put_fact(show, STYLE_WARNING, "incomplete: ", &text);
 	}
 	if (facts.dropped_spans > 0 || facts.dropped_records > 0) {

@@ -223,17 +223,6 @@ static json_t *modules_json(const struct archive_file *file)
 	return list;
 }
 
-static json_t *words_json(json_t *list)
-{
-	json_t *words = json_array(), *value;
-	size_t i;
-
-	json_array_foreach (list, i, value)
-		(void)json_array_append_new(
-			words, text_json(otlp_string(json_object_get(value, "stringValue"))));
-	return words;
-}
-
 /* What the file says of its run. */
 static void put_facts(const struct show *show, json_t *head)
 {
@@ -250,8 +239,8 @@ static void put_facts(const struct show *show, json_t *head)
 	(void)json_object_set_new(object, "complete", json_boolean(facts.complete));
 	if (!facts.complete)
 		(void)json_object_set_new(object, "incompleteReason",
-					  words_json(facts.incomplete_reason));
-	(void)json_object_set_new(object, "exitCodes", words_json(facts.exit_codes));
+					  run_facts_list(facts.incomplete_reason));
+	(void)json_object_set_new(object, "exitCodes", run_facts_list(facts.exit_codes));
 	put_number(object, "droppedSpans", (uint64_t)facts.dropped_spans);
 	put_number(object, "droppedRecords", (uint64_t)facts.dropped_records);
 	(void)json_object_set_new(head, "run", object);

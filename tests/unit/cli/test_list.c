@@ -265,6 +265,14 @@ static void filters_leave_what_is_asked_for(void **state)
 	assert_lists("", "--until", "2025-12-31");
 }
 
+static void assert_list(json_t *run, const char *key, const char *expect)
+{
+	char *text = json_dumps(json_object_get(run, key), JSON_COMPACT);
+
+	assert_string_equal(text, expect);
+	free(text);
+}
+
 static void everything_that_is_known_is_in_the_json(void **state)
 {
 	const char *options[] = {"--json", "--name=run ccc", NULL};
@@ -279,9 +287,9 @@ static void everything_that_is_known_is_in_the_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(run, "traceId")),
 			    "00000000000000000000000000000ccc");
 	assert_string_equal(json_string_value(json_object_get(run, "status")), "incomplete");
-	assert_string_equal(json_string_value(json_object_get(run, "incompleteReason")),
-			    "spans closed by the agent");
-	assert_string_equal(json_string_value(json_object_get(run, "modules")), "plan, revise");
+	assert_list(run, "incompleteReason", "[\"spans closed by the agent\"]");
+	assert_list(run, "modules", "[\"plan\",\"revise\"]");
+	assert_list(run, "exitCodes", "[\"exit 0\",\"signal SIGKILL\"]");
 	assert_string_equal(json_string_value(json_object_get(run, "start")),
 			    "2026-01-01 12:00:50");
 	assert_int_equal(json_integer_value(json_object_get(run, "durationNs")), 2000000000);
