@@ -208,6 +208,7 @@ int news_batch(void *arg, uint32_t ring, struct slice *slices, uint32_t n,
 void news_round_end(void *arg, uint32_t ring, uint64_t round);
 void news_settled(void *arg, uint32_t ring);
 void news_ring_dead(void *arg, uint32_t ring, const struct death *death);
+void news_refused(void *arg, uint32_t ring, uint64_t calls);
 void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8]);
 void news_flush_wanted(void *arg, uint32_t ring, uint32_t request);
 void news_ring_gone(void *arg, uint32_t ring);
@@ -222,10 +223,16 @@ int news_span_state(void *arg, const uint8_t instance[16], const uint8_t span_id
 		    struct bytes state, struct log_place *ret_place);
 int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 		   uint64_t *ret_segment);
+int news_process_state(void *arg, const struct process_key *key, struct bytes state,
+		       uint64_t *ret_segment);
 int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at);
 int news_archive_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 		       uint64_t *ret_segment);
 int news_archived(void *arg, const uint8_t trace_id[16], uint64_t spans);
+bool news_run_account(void *arg, const uint8_t trace_id[16], struct run_account *ret_account);
+void news_run_process(void *arg, const uint8_t trace_id[16], const struct process_key *key,
+		      struct process_account *ret_account);
+void news_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans);
 bool news_run_awaited(void *arg, const uint8_t trace_id[16]);
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete);

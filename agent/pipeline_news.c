@@ -149,6 +149,13 @@ void news_ring_dead(void *arg, uint32_t ring, const struct death *death)
 	p->dead[p->dead_count++] = (struct dead_ring){.ring = ring};
 }
 
+void news_refused(void *arg, uint32_t ring, uint64_t calls)
+{
+	struct pipeline *p = arg;
+
+	assemble_ring_refused(p->assemble, ring, calls);
+}
+
 void news_end_lost(void *arg, uint32_t ring, const uint8_t span_id[8])
 {
 	struct pipeline *p = arg;
@@ -309,6 +316,12 @@ int news_run_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 	return add_state(arg, WAL_RUN, trace_id, NULL, state, ret_segment);
 }
 
+int news_process_state(void *arg, const struct process_key *key, struct bytes state,
+		       uint64_t *ret_segment)
+{
+	return add_state(arg, WAL_PROCESS, (const uint8_t *)key, NULL, state, ret_segment);
+}
+
 /* What is asked for may still be pending: a value can be spilled and wanted
  * back before its frame was written. */
 int news_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
@@ -333,6 +346,34 @@ int news_archived(void *arg, const uint8_t trace_id[16], uint64_t spans)
 	struct pipeline *p = arg;
 
 	return assemble_run_archived(p->assemble, trace_id, spans);
+}
+
+bool news_run_account(void *arg, const uint8_t trace_id[16], struct run_account *ret_account)
+{
+	const struct pipeline *p = arg;
+	struct run_losses losses;
+
+	if (!assemble_run_losses(p->assemble, trace_id, &losses))
+		return false;
+	*ret_account = (struct run_account){losses.spans, losses.records};
+	return true;
+}
+
+void news_run_process(void *arg, const uint8_t trace_id[16], const struct process_key *key,
+		      struct process_account *ret_account)
+{
+	const struct pipeline *p = arg;
+	struct process_view view;
+
+	assemble_process(p->assemble, trace_id, key, &view);
+	*ret_account = (struct process_account){view.end, view.refused};
+}
+
+void news_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans)
+{
+	struct pipeline *p = arg;
+
+	assemble_run_dropped(p->assemble, trace_id, spans);
 }
 
 bool news_run_awaited(void *arg, const uint8_t trace_id[16])

@@ -154,6 +154,9 @@ static int recover_keyed(struct recovery *recovery, const struct wal_entry *entr
 	case WAL_CURSOR:
 		recover_cursor(p, &key, payload, segment);
 		return 0;
+	case WAL_PROCESS:
+		return assemble_recover_process(
+			p->assemble, (const struct process_key *)key.key, payload, segment);
 	case WAL_LEDGER:
 		pipeline_recover_ledger(p, &key, payload);
 		return 0;

@@ -309,11 +309,12 @@ static void print_owner(uint8_t kind, struct bytes payload)
 	} else if (kind == WAL_RECORD && payload.len >= sizeof(struct wal_record)) {
 		printf("  ring ");
 		print_hex(payload.at, 16);
-	} else if (kind >= WAL_STATE && kind <= WAL_LEDGER && payload.len >= sizeof key) {
+	} else if (kind >= WAL_STATE && kind <= WAL_KIND_LAST && payload.len >= sizeof key) {
 		memcpy(&key, payload.at, sizeof key);
 		printf("  %s ", kind == WAL_RUN || kind == WAL_ARCHIVE ? "trace"
 				: kind == WAL_CURSOR		       ? "destination"
 				: kind == WAL_LEDGER		       ? "key"
+				: kind == WAL_PROCESS		       ? "process"
 								       : "ring");
 		print_hex(key.key, 16);
 	}

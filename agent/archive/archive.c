@@ -263,6 +263,15 @@ static void span_repeated(struct run *run, uint64_t number)
 		run_mark_unsafe(run, number);
 }
 
+static void span_invalid(struct run *run)
+{
+	struct archive *archive = run->archive;
+
+	archive->counters.dropped_invalid++;
+	if (archive->ops.dropped)
+		archive->ops.dropped(archive->ops.arg, run->trace_id, 1);
+}
+
 static void span_done(struct run *run, uint64_t number)
 {
 	struct archive *archive = run->archive;
@@ -318,7 +327,7 @@ int archive_push(struct archive *archive, const struct finished_span *span)
 	else if (r == 0)
 		span_repeated(run, span->number);
 	else
-		archive->counters.dropped_invalid++;
+		span_invalid(run);
 	span_done(run, span->number);
 	return 0;
 }

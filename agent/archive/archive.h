@@ -60,6 +60,11 @@ struct run_account {
 	uint64_t dropped_records; /* of spans that are there */
 };
 
+struct process_account {
+	struct process_end end; /* as far as that is known now */
+	uint64_t refused;	/* calls, while it wrote of the run */
+};
+
 struct archive_ops {
 	/* The payload of an ARCHIVE frame for this run. -ENOBUFS: later. */
 	int (*state)(void *arg, const uint8_t trace_id[16], struct bytes state,
@@ -74,11 +79,14 @@ struct archive_ops {
 	/* Whether somebody will still ask to seal this run: a span of it is open,
 	 * or it was not silent for long enough. NULL: never. */
 	bool (*awaited)(void *arg, const uint8_t trace_id[16]);
-	/* For the summary in a run's file (summary.h). How a process ended, as far as
-	 * that is known now. NULL: nobody knows. */
-	void (*process)(void *arg, const struct process_key *key, struct process_end *ret_end);
+	/* For the summary in a run's file (summary.h). NULL: nobody knows. */
+	void (*process)(void *arg, const uint8_t trace_id[16], const struct process_key *key,
+			struct process_account *ret_account);
 	/* False: nobody knows any more. NULL: nothing is ever dropped. */
 	bool (*account)(void *arg, const uint8_t trace_id[16], struct run_account *ret_account);
+	/* Spans of the run are lost here: they are of its account from now on. NULL: that
+	 * is nobody's business. */
+	void (*dropped)(void *arg, const uint8_t trace_id[16], uint64_t spans);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };

@@ -116,6 +116,8 @@ static void give_up(struct run *run)
 	archive->counters.waiting -= lost;
 	archive->counters.dropped_lost += lost;
 	archive->fates.settled.dropped_lost += lost;
+	if (archive->ops.dropped)
+		archive->ops.dropped(archive->ops.arg, run->trace_id, lost);
 	archive_say(archive, LOG_ERR, "%s/%s was damaged or removed: %u spans of it are lost",
 		    archive->options.dir, run->spool.name, lost);
 	run_mark_busy(run);

@@ -145,35 +145,39 @@ static struct bytes module_of(struct bytes resource)
 	return service.len ? service : bytes_of("unknown");
 }
 
-static void look_at_process(struct run *run, const struct group *group,
-			    struct summary_process *process)
+/* Returns what it was refused. */
+static uint64_t look_at_process(struct run *run, const struct group *group,
+				struct summary_process *process)
 {
 	const struct archive_ops *ops = &run->archive->ops;
-	struct process_end end = {PROCESS_UNKNOWN, 0};
+	struct process_account account = {.end = {PROCESS_UNKNOWN, 0}};
 	struct process_key key;
 	const char *before;
 
 	process->module = module_of(group_resource(group));
 	if (!otlp_process_key(&key, group_resource(group))) {
-		summary_how(process->how, end);
-		return;
+		summary_how(process->how, account.end);
+		return 0;
 	}
 	if (ops->process)
-		ops->process(ops->arg, &key, &end);
-	summary_how(process->how, end);
+		ops->process(ops->arg, run->trace_id, &key, &account);
+	summary_how(process->how, account.end);
 	before = how_before(run->before, &key);
 	if (!summary_how_is_final(process->how) && *before && summary_how_is_final(before))
 		memcpy(process->how, before, SUMMARY_HOW_BYTES);
+	return account.refused;
 }
 
-static struct summary_process *look_at_processes(struct run *run, const struct seal *seal)
+static struct summary_process *look_at_processes(struct run *run, const struct seal *seal,
+						 uint64_t *ret_refused)
 {
 	struct summary_process *processes =
 		calloc(seal->tally.resource_count, sizeof(*processes));
 
+	*ret_refused = 0;
 	for (uint32_t i = 0; processes && i < seal->tally.resource_count; i++)
-		look_at_process(run, &run->spool.groups.at[seal->tally.resources[i]],
-				&processes[i]);
+		*ret_refused += look_at_process(
+			run, &run->spool.groups.at[seal->tally.resources[i]], &processes[i]);
 	return processes;
 }
 
@@ -193,7 +197,7 @@ static void take_account(struct run *run, struct summary *summary)
 	if (ops->account && !ops->account(ops->arg, run->trace_id, &account))
 		summary->account_lost = true;
 	summary->dropped_spans = account.dropped_spans;
-	summary->dropped_records = account.dropped_records;
+	summary->dropped_records += account.dropped_records;
 	if (!run->before)
 		return;
 	summary->account_lost |= run->before->said.account_lost;
@@ -206,7 +210,8 @@ static void take_account(struct run *run, struct summary *summary)
 int summarize(struct run *run, struct seal *seal)
 {
 	const struct tally *tally = &seal->tally;
-	struct summary_process *processes = look_at_processes(run, seal);
+	uint64_t refused;
+	struct summary_process *processes = look_at_processes(run, seal, &refused);
 	struct summary summary = {
 		.trace_id = run->trace_id,
 		.name = buf_bytes(&run->said.name),
@@ -215,6 +220,7 @@ int summarize(struct run *run, struct seal *seal)
 		.spans = seal->count,
 		.errors = tally->errors,
 		.ended_by_us = tally->ended_by_us,
+		.dropped_records = refused,
 		.input_tokens = tally->input_tokens,
 		.output_tokens = tally->output_tokens,
 		.start_ns = tally->start_ns,

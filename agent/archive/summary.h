@@ -8,7 +8,10 @@
  *   spanring.run.incomplete_reason  otherwise: why not
  *   spanring.run.spans, .errors     in the file; with the status ERROR
  *   spanring.run.closed_spans       ended by the agent
- *   spanring.run.dropped_spans, .dropped_records
+ *   spanring.run.dropped_spans      that were begun, and are not in the file
+ *   spanring.run.dropped_records    of what its processes said besides: calls that a full
+ *                                   ring refused (starts of spans among them), records
+ *                                   over a limit of the agent
  *   spanring.run.input_tokens, .output_tokens      see tally.h
  *   spanring.run.start_unix_nano, .end_unix_nano   of the earliest and the latest span
  *   spanring.run.modules            a name per resource, in the order of the file

@@ -19,7 +19,7 @@ enum outcome_kind {
 
 struct outcome {
 	enum outcome_kind kind;
-	struct open_span *span; /* of OUTCOME_PARKED; of OUTCOME_NO_MEMORY or NULL */
+	struct open_span *span; /* of OUTCOME_PARKED; of LIMIT and NO_MEMORY, or NULL */
 };
 
 /* Where a record came from. */
@@ -39,6 +39,13 @@ static const struct log_place *place_of(const struct origin *origin)
 static struct outcome outcome(enum outcome_kind kind)
 {
 	return (struct outcome){kind, NULL};
+}
+
+/* Records of a span that is there; the run says so in its file. */
+static void count_of_run(struct outcome outcome, uint64_t n)
+{
+	if (outcome.span && outcome.span->run)
+		outcome.span->run->ledger.dropped_records += n;
 }
 
 /* Counts `n` physical records that met this end. */
@@ -71,12 +78,14 @@ static void count(struct assemble *a, struct outcome outcome, uint64_t n)
 		break;
 	case OUTCOME_LIMIT:
 		counters->dropped_limit += n;
+		count_of_run(outcome, n);
 		break;
 	case OUTCOME_DUPLICATE_START:
 		counters->dropped_duplicate_start += n;
 		break;
 	case OUTCOME_NO_MEMORY:
 		counters->dropped_no_memory += n;
+		count_of_run(outcome, n);
 		break;
 	}
 }
@@ -273,8 +282,18 @@ static struct outcome start_new(struct assemble *a, const struct origin *origin,
 	return outcome(OUTCOME_APPLIED);
 }
 
-static struct outcome apply_start(struct assemble *a, const struct origin *origin,
-				  const uint8_t *record, uint32_t len)
+/* A span that is nowhere; the first one of its run has nobody to be counted by. */
+static void count_dropped_start(struct assemble *a, const uint8_t *record)
+{
+	struct trace_run *run =
+		trace_run_find(&a->runs, record + offsetof(struct wire_start, trace_id));
+
+	if (run)
+		run->ledger.dropped_starts++;
+}
+
+static struct outcome start(struct assemble *a, const struct origin *origin,
+			    const uint8_t *record, uint32_t len)
 {
 	struct open_span *span =
 		map_get(&origin->source->spans, record + offsetof(struct wire_start, span_id));
@@ -288,6 +307,16 @@ static struct outcome apply_start(struct assemble *a, const struct origin *origi
 	if (span)
 		return start_parked(a, span, record, len);
 	return start_new(a, origin, record, len);
+}
+
+static struct outcome apply_start(struct assemble *a, const struct origin *origin,
+				  const uint8_t *record, uint32_t len)
+{
+	struct outcome met = start(a, origin, record, len);
+
+	if (met.kind == OUTCOME_LIMIT)
+		count_dropped_start(a, record);
+	return met;
 }
 
 /* Whether the process has said that this span is over. */
@@ -321,7 +350,7 @@ static struct outcome append(struct assemble *a, const struct origin *origin,
 
 	if (!admit_record(a, span, record, len, !origin->cut)) {
 		open_span_note_drop(span, record);
-		return outcome(OUTCOME_LIMIT);
+		return (struct outcome){OUTCOME_LIMIT, span};
 	}
 	r = open_span_append(&a->store, span, record, len, place_of(origin));
 	if (r == -ENOMEM)
@@ -329,7 +358,7 @@ static struct outcome append(struct assemble *a, const struct origin *origin,
 	if (r < 0) {
 		a->counters.limits.span_bytes++;
 		open_span_note_drop(span, record);
-		return outcome(OUTCOME_LIMIT);
+		return (struct outcome){OUTCOME_LIMIT, span};
 	}
 	apply_note(origin->source, span, record);
 	span->heard_ns = a->recovering ? 0 : a->clock.mono_ns;
@@ -443,13 +472,19 @@ static struct outcome apply_process_end(struct assemble *a, const struct origin 
 	return outcome(OUTCOME_APPLIED);
 }
 
-static struct outcome apply_to_run(struct assemble *a, const uint8_t *record)
+static struct outcome apply_to_run(struct assemble *a, const struct origin *origin,
+				   const uint8_t *record)
 {
 	struct wire_run fixed = record_get_run(record).fixed;
 	struct trace_run *run = trace_run_find(&a->runs, fixed.trace_id);
 
-	if (run && (fixed.head.flags & WIRE_RUN_END))
+	if (run && (fixed.head.flags & WIRE_RUN_END)) {
+		/* Whoever says it has nothing more to write; for the others it waits. */
+		if (origin->source->writes &&
+		    memcmp(origin->source->writes_of, run->trace_id, 16) == 0)
+			begin_leave_run(a, origin->source);
 		trace_run_end(&a->runs, run, a->clock.mono_ns);
+	}
 	return outcome(OUTCOME_APPLIED);
 }
 
@@ -473,7 +508,7 @@ static struct outcome apply_once(struct assemble *a, const struct origin *origin
 	case WIRE_LIMITS:
 		return apply_limits(origin, record);
 	case WIRE_RUN:
-		return apply_to_run(a, record);
+		return apply_to_run(a, origin, record);
 	case WIRE_PROCESS_END:
 		return apply_process_end(a, origin, record);
 	case WIRE_FRAGMENT:
@@ -501,6 +536,8 @@ static struct outcome apply_record(struct assemble *a, struct origin *origin,
 		outcome = apply_once(a, origin, record, len);
 	if (outcome.kind == OUTCOME_NO_MEMORY && outcome.span)
 		open_span_note_drop(outcome.span, record);
+	else if (outcome.kind == OUTCOME_NO_MEMORY && record_head(record).type == WIRE_START)
+		count_dropped_start(a, record);
 	return outcome;
 }
 

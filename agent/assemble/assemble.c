@@ -50,6 +50,7 @@ int assemble_new(struct assemble **ret_assemble, struct env *env,
 			     options->run_forget_ns);
 	map_init(&a->sources, 16, a->seed);
 	map_init(&a->users, 8, a->seed);
+	process_table_init(&a->processes, a->seed);
 	list_init(&a->ages);
 	list_init(&a->places);
 	list_init(&a->ready);
@@ -84,6 +85,7 @@ void assemble_free(struct assemble *a)
 	map_fini(&a->sources);
 	limit_user_put(&a->users, a->senders);
 	map_fini(&a->users);
+	process_table_fini(&a->processes);
 	trace_run_table_fini(&a->runs);
 	span_store_fini(&a->store);
 	buf_fini(&a->span);
@@ -171,6 +173,7 @@ int assemble_ring_seen(struct assemble *a, uint32_t ring, const struct ring_iden
 	stage_identify(a, source, identity);
 	source->ring = ring;
 	a->rings[ring] = source;
+	process_see(a, source); /* of one that is known from the log */
 	return 0;
 }
 
@@ -335,6 +338,9 @@ static void source_dies(struct assemble *a, struct source *source, const struct 
 
 	source->death = *death;
 	source->dead = true;
+	begin_leave_run(a, source);
+	process_see(a, source);
+	process_ends(a, source);
 	apply_drop_parked(a, &source->parked_before);
 	apply_drop_parked(a, &source->parked);
 	finish_queue_all(a, &source->ended_before);
@@ -362,6 +368,17 @@ bool assemble_ring_dead(struct assemble *a, uint32_t ring, const struct death *d
 	(void)finish_ready(a); /* what is not taken now waits for the tick */
 	update_gauges(a);
 	return source->spans.count == 0;
+}
+
+void assemble_ring_refused(struct assemble *a, uint32_t ring, uint64_t calls)
+{
+	struct source *source = ring_source(a, ring);
+
+	if (!source)
+		return;
+	clock_sample(&a->clock);
+	source->refused = calls;
+	process_refused(a, source);
 }
 
 bool assemble_ring_idle(const struct assemble *a, uint32_t ring)
@@ -406,6 +423,8 @@ void stage_end_closed(struct assemble *a, struct source *source)
 void stage_forget_source(struct assemble *a, struct source *source)
 {
 	map_remove(&a->sources, source->instance);
+	begin_leave_run(a, source);
+	process_leave(a, source);
 	apply_source_kept(a, source, 0);
 	limit_user_put(&a->users, source->user);
 	source_free(source);
@@ -434,6 +453,7 @@ int assemble_tick(struct assemble *a, uint64_t now_ns)
 	work = trace_run_table_introduce(&a->runs);
 	work += finish_ready(a);
 	work += stale_tick(a);
+	work += process_tick(a);
 	work += trace_run_table_tick(&a->runs, now_ns);
 	sweep_gone(a);
 	update_gauges(a);
@@ -448,7 +468,9 @@ uint64_t assemble_next_due(const struct assemble *a, uint64_t now_ns)
 
 	if (a->options.stale_ttl_ns && !list_empty(&a->ages) && a->stale_due_ns < due)
 		due = a->stale_due_ns;
-	if ((!list_empty(&a->ready) || !list_empty(&a->gone)) && due > now_ns + RETRY_NS)
+	if ((!list_empty(&a->ready) || !list_empty(&a->gone) ||
+	     !list_empty(&a->processes.unsaved)) &&
+	    due > now_ns + RETRY_NS)
 		due = now_ns + RETRY_NS;
 	return due < sample ? due : sample;
 }

@@ -62,6 +62,7 @@
  *   RUN                struct trace_run_state (trace_run.c), the service, struct
  *                      run_ledger
  *   LEDGER             struct assemble_ledger
+ *   PROCESS            struct process_state (process.c)
  *
  * The ledgers count since the log began, over any number of agents. A LEDGER
  * frame holds the counters as they were between the frames in front of it and
@@ -81,6 +82,7 @@
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/log_place.h"
+#include "base/process.h"
 #include "base/slice.h"
 
 struct assemble_ops {
@@ -105,6 +107,9 @@ struct assemble_ops {
 		     struct bytes state, struct log_place *ret_place);
 	int (*run_state)(void *arg, const uint8_t trace_id[16], struct bytes state,
 			 uint64_t *ret_segment);
+	/* The payload of a PROCESS frame. -ENOBUFS: later. */
+	int (*process_state)(void *arg, const struct process_key *key, struct bytes state,
+			     uint64_t *ret_segment);
 	/* Loads a value back from the log. What is no fault of the value
 	 * (-ENOMEM, -ENOBUFS, -EAGAIN, -EINTR, -EMFILE, -ENFILE) is tried again;
 	 * after any other error it is lost and the span goes on without it. */
@@ -165,8 +170,24 @@ struct run_ledger {
 	uint64_t started, received, finished, dropped_invalid, found_again, lost_in_log;
 	uint64_t archived;
 	uint64_t corrected;
+	uint64_t dropped_starts;  /* refused for want of room, the run being there */
+	uint64_t dropped_records; /* the same of its spans' other records */
+	uint64_t dropped_archive; /* spans that the archive lost, or could not print */
 };
-_Static_assert(sizeof(struct run_ledger) == 64, "ledger of a run");
+_Static_assert(sizeof(struct run_ledger) == 88, "ledger of a run");
+
+/* What is known of a run, and of one of its processes, beside its spans. */
+struct run_losses {
+	uint64_t spans;	  /* that its processes began, and nobody has */
+	uint64_t records; /* of spans that are there */
+};
+
+struct process_view {
+	struct process_end end;
+	/* Calls that it was refused since the run began: of this run, unless the
+	 * process wrote of several at a time. */
+	uint64_t refused;
+};
 
 /* For status. */
 struct run_view {
@@ -209,6 +230,9 @@ void assemble_end_lost(struct assemble *assemble, uint32_t ring, const uint8_t s
 /* Ends everything of the ring. False while spans still wait for `finished` to
  * take them: call assemble_tick and ask assemble_ring_idle(). */
 bool assemble_ring_dead(struct assemble *assemble, uint32_t ring, const struct death *death);
+/* Calls that the ring's process was refused so far, against its will: full, no
+ * memory, too large, in a handler. */
+void assemble_ring_refused(struct assemble *assemble, uint32_t ring, uint64_t calls);
 bool assemble_ring_idle(const struct assemble *assemble, uint32_t ring);
 void assemble_ring_gone(struct assemble *assemble, uint32_t ring);
 
@@ -243,6 +267,8 @@ int assemble_recover_slices(struct assemble *assemble, const uint8_t instance[16
 int assemble_recover_state(struct assemble *assemble, const uint8_t instance[16],
 			   const uint8_t span_id[8], struct bytes state,
 			   const struct log_place *place);
+int assemble_recover_process(struct assemble *assemble, const struct process_key *key,
+			     struct bytes state, uint64_t segment);
 int assemble_recover_run(struct assemble *assemble, const uint8_t trace_id[16],
 			 struct bytes state, uint64_t segment);
 void assemble_recover_span(struct assemble *assemble, const struct finished_span *span,
@@ -269,6 +295,14 @@ void assemble_ledger(const struct assemble *assemble, struct assemble_ledger *re
  * it now. */
 int assemble_run_archived(struct assemble *assemble, const uint8_t trace_id[16],
 			  uint64_t spans);
+/* The archive has lost so many spans of the run. */
+void assemble_run_dropped(struct assemble *assemble, const uint8_t trace_id[16],
+			  uint64_t spans);
+/* False: nobody knows, the run was forgotten, or a restart lost it. */
+bool assemble_run_losses(const struct assemble *assemble, const uint8_t trace_id[16],
+			 struct run_losses *ret_losses);
+void assemble_process(const struct assemble *assemble, const uint8_t trace_id[16],
+		      const struct process_key *key, struct process_view *ret_view);
 /* Calls `each` for runs with open spans or not over yet, then for those that
  * were over last, at most `max` altogether. */
 void assemble_each_run(const struct assemble *assemble, uint32_t max,

@@ -16,6 +16,30 @@ static uint64_t start_wall_ns(const struct assemble *a, const struct open_span *
 			     span->run->offset_ns);
 }
 
+void begin_leave_run(struct assemble *a, struct source *source)
+{
+	struct trace_run *run;
+
+	if (!source->writes)
+		return;
+	source->writes = false;
+	run = trace_run_find(&a->runs, source->writes_of);
+	if (run)
+		trace_run_writer_left(&a->runs, run);
+}
+
+static void enter_run(struct assemble *a, struct source *source, struct trace_run *run)
+{
+	if (source->writes && memcmp(source->writes_of, run->trace_id, 16) == 0)
+		return;
+	begin_leave_run(a, source);
+	if (source->dead)
+		return;
+	source->writes = true;
+	memcpy(source->writes_of, run->trace_id, 16);
+	run->writers++;
+}
+
 struct trace_run *begin_find_run(struct assemble *a, struct source *source,
 				 const uint8_t trace_id[16])
 {
@@ -28,7 +52,23 @@ struct trace_run *begin_find_run(struct assemble *a, struct source *source,
 	run = trace_run_get(&a->runs, trace_id, a->clock.mono_ns);
 	source->last_run = run;
 	source->last_run_forgotten = a->runs.forgotten;
+	if (run)
+		enter_run(a, source, run);
 	return run;
+}
+
+/* Not known of another boot, whose clock was another one. */
+static uint64_t start_mono_ns(const struct assemble *a, const struct open_span *span,
+			      uint64_t wall_ns)
+{
+	const struct source *source = span->source;
+	int64_t mono_ns = (int64_t)wall_ns - span->run->offset_ns;
+
+	if (source->clock.other_boot)
+		return 0;
+	if (source->identified && !(span->flags & SPAN_WALL_TIME))
+		return clock_mono_ns(&a->clock, &source->clock, span->start_ticks);
+	return mono_ns > 0 ? (uint64_t)mono_ns : 0;
 }
 
 /* At last without a name: its file can do without. */
@@ -37,6 +77,7 @@ static void introduce(struct assemble *a, struct open_span *span)
 	struct bytes service = source_service(span->source);
 	uint64_t wall_ns = start_wall_ns(a, span);
 
+	span->run->begun_mono_ns = start_mono_ns(a, span, wall_ns);
 	if (trace_run_introduce(span->run, service, wall_ns) < 0 &&
 	    !(reserve_spend(&a->reserve) &&
 	      trace_run_introduce(span->run, service, wall_ns) == 0))

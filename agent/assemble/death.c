@@ -314,6 +314,36 @@ int death_write(const struct assemble *a, const struct open_span *span,
 	return buf_append(out, end, sizeof end);
 }
 
+static struct process_end end_of_exit(bool code_known, int code)
+{
+	return (struct process_end){code_known ? PROCESS_EXITED : PROCESS_EXITED_SOMEHOW,
+				    code_known ? code : 0};
+}
+
+struct process_end death_end(const struct source *source)
+{
+	const struct death *death = &source->death;
+	const struct source_end *exit = &source->exit;
+
+	switch (death->cause) {
+	case DEATH_SIGNAL:
+		return (struct process_end){PROCESS_KILLED, death->signal};
+	case DEATH_REPLACED:
+		return (struct process_end){PROCESS_REPLACED, 0};
+	case DEATH_SHUTDOWN:
+		return (struct process_end){PROCESS_SHUTDOWN, 0};
+	case DEATH_EXIT:
+		if (death->code_known)
+			return end_of_exit(true, death->code);
+		return end_of_exit(exit->said && exit->code_known, exit->code);
+	case DEATH_UNKNOWN:
+		break;
+	}
+	if (exit->said)
+		return end_of_exit(exit->code_known, exit->code);
+	return (struct process_end){PROCESS_UNKNOWN, 0};
+}
+
 void death_describe(const struct source *source, char *line, size_t size)
 {
 	struct ending ending = {0};

@@ -144,6 +144,7 @@ static int finish_hand_on(struct assemble *a, struct open_span *span, uint64_t *
 	int r;
 
 	memcpy(finished.trace_id, span->run->trace_id, 16);
+	process_see(a, source);
 	r = source_resource(source, &finished.resource, &finished.resource_schema_url);
 	if (r < 0)
 		return r;

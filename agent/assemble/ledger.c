@@ -99,6 +99,41 @@ int assemble_run_archived(struct assemble *a, const uint8_t trace_id[16], uint64
 	return run ? trace_run_archived(&a->runs, run, spans) : 0;
 }
 
+void assemble_run_dropped(struct assemble *a, const uint8_t trace_id[16], uint64_t spans)
+{
+	struct trace_run *run = trace_run_find(&a->runs, trace_id);
+
+	if (!run || !spans)
+		return;
+	run->ledger.dropped_archive += spans;
+	trace_run_changed(&a->runs, run);
+}
+
+bool assemble_run_losses(const struct assemble *a, const uint8_t trace_id[16],
+			 struct run_losses *ret_losses)
+{
+	const struct trace_run *run = trace_run_find(&a->runs, trace_id);
+	const struct run_ledger *ledger;
+
+	if (!run)
+		return false;
+	ledger = &run->ledger;
+	*ret_losses = (struct run_losses){
+		.spans = ledger->dropped_invalid + ledger->lost_in_log +
+			 ledger->dropped_starts + ledger->dropped_archive,
+		.records = ledger->dropped_records,
+	};
+	return true;
+}
+
+void assemble_process(const struct assemble *a, const uint8_t trace_id[16],
+		      const struct process_key *key, struct process_view *ret_view)
+{
+	const struct trace_run *run = trace_run_find(&a->runs, trace_id);
+
+	process_look(&a->processes, key, run ? run->begun_mono_ns : 0, ret_view);
+}
+
 void assemble_each_run(const struct assemble *a, uint32_t max,
 		       void (*each)(void *arg, const struct run_view *view), void *arg)
 {

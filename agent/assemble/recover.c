@@ -176,6 +176,8 @@ int assemble_carry(struct assemble *a, uint64_t segment)
 	if (r < 0)
 		return r;
 	r = carry_spans(a, segment);
+	if (r >= 0)
+		r = process_carry(a, segment);
 	if (r < 0)
 		return r;
 	return trace_run_table_carry(&a->runs, segment);
@@ -371,6 +373,12 @@ int assemble_recover_state(struct assemble *a, const uint8_t instance[16],
 	if (memcmp(span_id, zero_id, 8) == 0)
 		return recover_source(a, source, state, place);
 	return recover_span(a, source, span_id, state, place);
+}
+
+int assemble_recover_process(struct assemble *a, const struct process_key *key,
+			     struct bytes state, uint64_t segment)
+{
+	return process_recover(a, key, state, segment);
 }
 
 int assemble_recover_run(struct assemble *a, const uint8_t trace_id[16], struct bytes state,

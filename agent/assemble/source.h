@@ -50,6 +50,11 @@ struct source {
 	struct open_span *last_span;
 	struct trace_run *last_run;
 	uint64_t last_run_forgotten; /* run_table.forgotten at that time */
+	uint8_t writes_of[16];	     /* the run that counts it among its writers */
+	bool writes;
+	struct process *process; /* whose it is, once its resource is known; or NULL */
+	uint64_t refused;	 /* calls, as the drain said last */
+	uint64_t refused_told;	 /* of these, those that its process has */
 
 	struct buf resource_record;
 	struct buf resource; /* encoded, empty until asked for */

@@ -9,6 +9,7 @@
  *   stale.c      spans that are silent for too long
  *   closing.c    which spans are ended by us, in which order
  *   death.c      what is written into a span that we end
+ *   process.c    how processes ended, and what they were refused
  *   recover.c    the log's replay, and carrying forward
  */
 #ifndef ASSEMBLE_STAGE_H
@@ -18,6 +19,7 @@
 #include "assemble/clock.h"
 #include "assemble/open_span.h"
 #include "assemble/trace_run.h"
+#include "assemble/process.h"
 #include "assemble/source.h"
 #include "base/reserve.h"
 
@@ -32,6 +34,7 @@ struct assemble {
 	struct trace_run_table runs;
 	struct map sources;    /* by instance */
 	struct map users;      /* by uid */
+	struct process_table processes;
 	struct source **rings; /* by the drain's index */
 	uint32_t ring_cap;
 	struct list ages;      /* open spans, oldest first */
@@ -91,6 +94,10 @@ struct trace_run *begin_find_run(struct assemble *a, struct source *source,
 /* Gives a span with a START its run. -ENOMEM, but not where begin_find_run() found it. */
 int begin_span(struct assemble *a, struct open_span *span, const uint8_t *start);
 
+/* The source has begun to write of another run, or writes no more: an end that is said
+ * of a run waits a moment for those that do. */
+void begin_leave_run(struct assemble *a, struct source *source);
+
 /* admit.c: false is counted, as what it was for. */
 bool admit_start(struct assemble *a, struct source *source, const uint8_t *start);
 /* `spillable`: a large one could leave the memory again. */
@@ -132,6 +139,7 @@ int death_write(const struct assemble *a, const struct open_span *span,
 /* Appends one attribute of ours unless the module set that key itself. */
 void death_attribute_int(const struct open_span *span, const struct bytes *chunks, uint32_t n,
 			 struct buf *out, const char *key, int64_t value);
+struct process_end death_end(const struct source *source);
 /* For the log: how a process ended. */
 void death_describe(const struct source *source, char *line, size_t size);
 

@@ -29,6 +29,7 @@ void trace_run_table_init(struct trace_run_table *table, const struct trace_run_
 	};
 	map_init(&table->runs, 16, seed);
 	list_init(&table->quiet);
+	list_init(&table->ending);
 	list_init(&table->due);
 	list_init(&table->over);
 	list_init(&table->saved);
@@ -80,7 +81,10 @@ static void trace_run_place(struct trace_run_table *table, struct trace_run *run
 		table->over_count++;
 		return;
 	}
-	list_append(run->flags & RUN_ENDED ? &table->due : &table->quiet, &run->state);
+	if (!(run->flags & RUN_ENDED))
+		list_append(&table->quiet, &run->state);
+	else
+		list_append(run->writers ? &table->ending : &table->due, &run->state);
 	table->quiet_count++;
 }
 
@@ -183,6 +187,21 @@ void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, 
 	if (number > run->last_number)
 		run->last_number = number;
 	trace_run_place(table, run);
+}
+
+void trace_run_writer_left(struct trace_run_table *table, struct trace_run *run)
+{
+	if (run->writers)
+		run->writers--;
+	if (run->writers || !(run->flags & RUN_ENDED) || (run->flags & RUN_OVER) ||
+	    !list_linked(&run->state))
+		return;
+	list_move(&table->due, &run->state);
+}
+
+void trace_run_changed(struct trace_run_table *table, struct trace_run *run)
+{
+	trace_run_unsaved(table, run);
 }
 
 void trace_run_end(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns)
@@ -329,6 +348,7 @@ int trace_run_table_tick(struct trace_run_table *table, uint64_t now_ns)
 	int work = trace_run_table_introduce(table);
 
 	work += trace_run_table_say_over(table, &table->due, now_ns, 0);
+	work += trace_run_table_say_over(table, &table->ending, now_ns, RUN_ENDING_NS);
 	work += trace_run_table_say_over(table, &table->quiet, now_ns, table->idle_timeout_ns);
 	trace_run_table_forget(table, now_ns);
 	return work;
@@ -346,12 +366,15 @@ static uint64_t due_of(const struct list *list, uint64_t timeout_ns)
 uint64_t trace_run_table_next_due(const struct trace_run_table *table, uint64_t now_ns)
 {
 	uint64_t due = due_of(&table->quiet, table->idle_timeout_ns);
+	uint64_t ending = due_of(&table->ending, RUN_ENDING_NS);
 	uint64_t forget = due_of(&table->over, table->forget_ns);
 
 	if (!list_empty(&table->due))
 		return now_ns;
 	if (!list_empty(&table->unsaved))
 		return table->save_failed ? now_ns + RUN_RETRY_NS : now_ns;
+	if (ending < due)
+		due = ending;
 	return due < forget ? due : forget;
 }
 
@@ -359,6 +382,7 @@ void trace_run_table_flush(struct trace_run_table *table, uint64_t now_ns)
 {
 	(void)trace_run_table_introduce(table); /* how much is not asked here */
 	(void)trace_run_table_say_over(table, &table->due, now_ns, 0);
+	(void)trace_run_table_say_over(table, &table->ending, now_ns, 0);
 	(void)trace_run_table_say_over(table, &table->quiet, now_ns, 0);
 	(void)trace_run_table_introduce(table);
 }

@@ -19,6 +19,9 @@
 /* Quiet runs waiting for their timeout; more of them are said over at once. */
 #define RUNS_QUIET_MAX 65536u
 #define RUN_SERVICE_MAX 255u
+/* So long a run whose end was said waits for processes that wrote of it and may just be
+ * dying: its file says how they ended. */
+#define RUN_ENDING_NS UINT64_C(1000000000)
 
 enum run_flags {
 	RUN_ENDED = 0x01,   /* its end was said explicitly */
@@ -36,14 +39,16 @@ struct trace_run {
 	uint64_t first_wall_ns;
 	uint64_t last_number; /* of its latest SPAN frame */
 	uint64_t active_mono_ns;
-	uint64_t segment; /* of its RUN frame; 0 none yet */
-	char *service;	  /* until the run is over */
-	uint32_t user;	  /* who began it, or USER_UNKNOWN; the log does not say */
-	uint32_t open;	  /* spans, those waiting for ops.finished included */
-	uint32_t spans;	  /* begun in this life of the agent */
+	uint64_t begun_mono_ns; /* its first START; 0: not known, of an earlier life */
+	uint64_t segment;	/* of its RUN frame; 0 none yet */
+	char *service;		/* until the run is over */
+	uint32_t user;		/* who began it, or USER_UNKNOWN; the log does not say */
+	uint32_t writers;	/* living processes whose latest span is of this run */
+	uint32_t open;		/* spans, those waiting for ops.finished included */
+	uint32_t spans;		/* begun in this life of the agent */
 	struct run_ledger ledger;
 	uint32_t flags;
-	struct list state; /* in one of trace_run_table's quiet, due, over; none while open */
+	struct list state; /* in one of the table's quiet, ending, due, over; none while open */
 	struct list saved; /* in one of trace_run_table's saved, unsaved */
 };
 
@@ -62,6 +67,7 @@ struct trace_run_table {
 	struct trace_run_ops ops;
 	struct map runs;
 	struct list quiet;   /* nothing open, by last activity */
+	struct list ending;  /* its end was said, and it has writers; by last activity */
 	struct list due;     /* to be said over at the next tick */
 	struct list over;    /* by last activity */
 	struct list saved;   /* the log knows them */
@@ -100,6 +106,10 @@ void trace_run_span_closed(struct trace_run_table *table, struct trace_run *run,
 /* A span that was never open here: received, or finished in an earlier life. */
 void trace_run_span_added(struct trace_run_table *table, struct trace_run *run, uint64_t number,
 			  uint64_t now_ns);
+/* A process of it is gone, or writes of another run now. */
+void trace_run_writer_left(struct trace_run_table *table, struct trace_run *run);
+/* Its ledger says something new: to be saved at the next tick. */
+void trace_run_changed(struct trace_run_table *table, struct trace_run *run);
 void trace_run_end(struct trace_run_table *table, struct trace_run *run, uint64_t now_ns);
 
 /* Says and saves what is new; a run that the log does not take now is tried

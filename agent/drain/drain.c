@@ -292,6 +292,27 @@ static void tell_settled(struct drain *drain, struct ring *ring)
 		drain->ops.settled(drain->ops.arg, ring->index);
 }
 
+/* What a process lost for want of room, in time or memory: not what it was told is wrong
+ * or over a limit of its own. */
+static void tell_refused(struct drain *drain, struct ring *ring)
+{
+	static const enum wire_refusal against_its_will[] = {
+		WIRE_REFUSED_RING_FULL, WIRE_REFUSED_TOO_LARGE, WIRE_REFUSED_NO_MEMORY,
+		WIRE_REFUSED_REENTRANT, WIRE_REFUSED_END_LOST,
+	};
+	uint64_t refused[WIRE_REFUSED_SLOTS], calls = 0;
+
+	if (!drain->ops.refused || !ring->map.live)
+		return;
+	ring_refused(ring, refused);
+	for (size_t i = 0; i < sizeof against_its_will / sizeof against_its_will[0]; i++)
+		calls += refused[against_its_will[i]];
+	if (calls <= ring->refused_told)
+		return;
+	ring->refused_told = calls;
+	drain->ops.refused(drain->ops.arg, ring->index, calls);
+}
+
 static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 {
 	uint64_t before = ring->counters.bytes;
@@ -311,6 +332,7 @@ static int live_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 		ring->behind_since_ns = now_ns;
 	if (r > 0)
 		r = round_run(ring, &drain->collect, drain->options.round_bytes_max, &reason);
+	tell_refused(drain, ring);
 	if (r >= 0)
 		tell_settled(drain, ring);
 	if (r < 0)
@@ -368,6 +390,7 @@ static int dying_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)
 	ring->due_ns = UINT64_MAX;
 	drain->counters.rings_dead++;
 	keep_refused(drain, ring);
+	tell_refused(drain, ring);
 	drain->ops.ring_dead(drain->ops.arg, ring->index, &ring->death);
 	return 1;
 }

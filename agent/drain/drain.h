@@ -50,6 +50,9 @@ struct drain_ops {
 	void (*settled)(void *arg, uint32_t ring);
 	/* The process is gone and its last round is over. */
 	void (*ring_dead)(void *arg, uint32_t ring, const struct death *death);
+	/* So many calls of the process were refused against its will, in all: said
+	 * when that is more than before. May be NULL. */
+	void (*refused)(void *arg, uint32_t ring, uint64_t calls);
 	/* A span's END found no room in the ring (header's note). */
 	void (*end_lost)(void *arg, uint32_t ring, const uint8_t span_id[8]);
 	/* A flush was asked for and a later round is over: acknowledge with

@@ -146,6 +146,7 @@ struct ring {
 	int pidfd;
 	bool pid_seen; /* the process of the header's pid is this ring's */
 	bool pid_watched;
+	uint64_t refused_told; /* by ops.refused */
 	bool lock_free; /* dead, or shut down: one more round, then it is over */
 	uint64_t lock_free_ns;
 	uint64_t lock_due_ns;

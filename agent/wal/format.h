@@ -75,7 +75,9 @@ enum wal_kind {
 	WAL_ARCHIVE = 8,/* what the archive knows of a run; replaces */
 	WAL_CURSOR = 9, /* how far a destination has got; replaces per destination */
 	WAL_LEDGER = 10,/* totals since the log began, of what stands in front; replaces */
+	WAL_PROCESS = 11,/* how a process ended, and what it was refused; replaces */
 };
+#define WAL_KIND_LAST WAL_PROCESS
 
 #define WAL_MORE 0x01u
 #define WAL_CONTINUED 0x02u
@@ -144,14 +146,14 @@ _Static_assert(sizeof(struct wal_span) == 56, "SPAN");
 /* It was ended for its silence, and is kept for an END that may still come. */
 #define WAL_SPAN_STALE 0x01u
 
-/* STATE, RING, CLOSED, RUN, ARCHIVE, CURSOR and LEDGER begin with the key of
+/* STATE, RING, CLOSED, RUN, ARCHIVE, CURSOR, LEDGER and PROCESS begin with the key of
  * what they replace; the rest belongs to the stage that writes them and is
  * described in its header (assemble/assemble.h, drain/drain.h,
  * archive/archive.h, export cursors, pipeline.h). A LEDGER's key is the name of
  * the stage (or of the destination, with "export" as sub key); CLOSED holds what
  * the ring had counted. */
 struct wal_key {
-	uint8_t key[16];  /* instance, trace id, or the destination's name */
+	uint8_t key[16];  /* instance, trace id, destination's name, or process_key */
 	uint8_t sub[8];	  /* STATE: the span id; else zero */
 	uint32_t version; /* of the stage's own payload */
 	uint32_t reserved;

@@ -195,6 +195,7 @@ static int payload_take(struct recovery *recovery, const struct wal_segment *seg
 	case WAL_ARCHIVE:
 	case WAL_CURSOR:
 	case WAL_LEDGER:
+	case WAL_PROCESS:
 		return entry_give(recovery, segment, last, payload, offset);
 	default:
 		recovery->wal->counters.unknown_frames++;

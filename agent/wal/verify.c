@@ -51,7 +51,7 @@ static void take_payload(struct verify *verify, const struct frame *last, struct
 {
 	struct wal_segment_report *report = &verify->report;
 	uint8_t kind = last->head.kind;
-	bool known = kind >= WAL_RECORD && kind <= WAL_LEDGER;
+	bool known = kind >= WAL_RECORD && kind <= WAL_KIND_LAST;
 
 	report->chains++;
 	report->kinds[known ? kind : 0]++;
@@ -282,7 +282,7 @@ const char *wal_kind_name(uint8_t kind)
 		[WAL_RECORD] = "RECORD", [WAL_SPAN] = "SPAN",	    [WAL_SCOPE] = "SCOPE",
 		[WAL_STATE] = "STATE",	 [WAL_RING] = "RING",	    [WAL_CLOSED] = "CLOSED",
 		[WAL_RUN] = "RUN",	 [WAL_ARCHIVE] = "ARCHIVE", [WAL_CURSOR] = "CURSOR",
-		[WAL_LEDGER] = "LEDGER",
+		[WAL_LEDGER] = "LEDGER", [WAL_PROCESS] = "PROCESS",
 	};
 
 	if (kind >= sizeof names / sizeof names[0] || !names[kind])

@@ -114,12 +114,23 @@ static bool on_awaited(void *arg, const uint8_t trace_id[16])
 	return world->awaited;
 }
 
-static void on_process(void *arg, const struct process_key *key, struct process_end *ret_end)
+static void on_process(void *arg, const uint8_t trace_id[16], const struct process_key *key,
+		       struct process_account *ret_account)
 {
 	const struct archive_world *world = arg;
 
+	(void)trace_id;
 	assert_true(key->pid < WORLD_PROCESSES_MAX);
-	*ret_end = world->ends[key->pid];
+	*ret_account =
+		(struct process_account){world->ends[key->pid], world->refused[key->pid]};
+}
+
+static void on_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans)
+{
+	struct archive_world *world = arg;
+
+	(void)trace_id;
+	world->account.dropped_spans += spans;
 }
 
 static bool on_account(void *arg, const uint8_t trace_id[16], struct run_account *ret_account)
@@ -155,6 +166,7 @@ void world_start(struct archive_world *world)
 		.awaited = on_awaited,
 		.process = on_process,
 		.account = on_account,
+		.dropped = on_dropped,
 		.log = on_log,
 		.arg = world,
 	};

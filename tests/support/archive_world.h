@@ -51,6 +51,7 @@ struct archive_world {
 	bool log_full;	       /* ops.state answers -ENOBUFS */
 	bool awaited;	       /* assembly knows of open spans: what ops.awaited answers */
 	struct process_end ends[WORLD_PROCESSES_MAX]; /* by the number of the process */
+	uint64_t refused[WORLD_PROCESSES_MAX];
 	struct run_account account;
 	bool account_lost;
 	struct buf said;       /* all log lines */
@@ -72,7 +73,7 @@ struct span_recipe {
 	const char *scope;
 	const char *scope_schema_url, *resource_schema_url;
 	const char *key;
-	struct bytes text; /* an attribute `key` or "text" */
+	struct bytes text;	   /* an attribute `key` or "text" */
 	const char *count_keys[2]; /* further attributes, numbers */
 	int64_t counts[2];
 	bool error; /* its status */

@@ -210,6 +210,21 @@ static int op_run_state(void *arg, const uint8_t trace_id[16], struct bytes stat
 	return 0;
 }
 
+static int op_process_state(void *arg, const struct process_key *key, struct bytes state,
+			    uint64_t *ret_segment)
+{
+	struct scene *scene = arg;
+	struct scene_frame *frame;
+
+	if (scene->state_error)
+		return scene->state_error;
+	*ret_segment = scene->segment;
+	frame = frame_add(scene, SCENE_PROCESS, (const uint8_t *)key, NULL);
+	if (frame)
+		assert_int_equal(buf_append(&frame->payload, state.at, state.len), 0);
+	return 0;
+}
+
 static int op_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
 {
 	struct scene *scene = arg;
@@ -246,6 +261,7 @@ static void assemble_begin(struct scene *scene)
 		.run_over = op_run_over,
 		.state = op_state,
 		.run_state = op_run_state,
+		.process_state = op_process_state,
 		.load = op_load,
 		.log = op_log,
 		.arg = scene,
@@ -306,6 +322,7 @@ void scene_ring(struct scene *scene, uint32_t ring)
 			.anchor_wall_ns = scene->env.wall_ns,
 			.pid = 100 + ring,
 			.uid = scene->uids[ring],
+			.known = scene->owners_known ? RING_UID_KNOWN | RING_PID_KNOWN : 0,
 		};
 		scene->ring_known[ring] = true;
 	}
@@ -346,6 +363,13 @@ static void replay(struct scene *scene, size_t i)
 		break;
 	case SCENE_CLOSED:
 		assemble_recover_closed(scene->assemble, frame->instance, false);
+		break;
+	case SCENE_PROCESS:
+		assert_int_equal(assemble_recover_process(
+					 scene->assemble,
+					 (const struct process_key *)frame->instance, content,
+					 frame->segment),
+				 0);
 		break;
 	case SCENE_LEDGER:
 		assemble_recover_ledger(scene->assemble, content);

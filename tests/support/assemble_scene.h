@@ -21,12 +21,13 @@ enum scene_frame_kind {
 	SCENE_RUN,
 	SCENE_CLOSED,
 	SCENE_LEDGER,
+	SCENE_PROCESS,
 };
 
 struct scene_frame {
 	enum scene_frame_kind kind;
 	uint64_t segment;
-	uint8_t instance[16]; /* or trace id */
+	uint8_t instance[16]; /* or trace id, or key of a process */
 	uint8_t span_id[8];
 	struct slice *slices;
 	uint32_t *offsets;
@@ -63,6 +64,7 @@ struct scene {
 	struct ring_identity rings[SCENE_RINGS];
 	bool ring_known[SCENE_RINGS];
 	uint32_t uids[SCENE_RINGS]; /* their owners, 0 until set */
+	bool owners_known;	    /* and their pids: 100 + ring */
 	uint64_t round;
 
 	struct scene_frame *frames;

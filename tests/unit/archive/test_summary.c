@@ -55,7 +55,7 @@ static json_t *value_of(json_t *root, const char *key)
 	json_t *attribute;
 	size_t i;
 
-	json_array_foreach(first_attributes(root), i, attribute)
+	json_array_foreach (first_attributes(root), i, attribute)
 		if (strcmp(json_string_value(json_object_get(attribute, "key")), key) == 0)
 			return json_object_iter_value(
 				json_object_iter(json_object_get(attribute, "value")));
@@ -89,8 +89,10 @@ static const char *text(const char *key)
 	snprintf(full, sizeof full, "spanring.run.%s", key);
 	value = value_of(root, full);
 	snprintf(line, sizeof line, "%s",
-		 !value ? "-" : json_is_string(value) ? json_string_value(value) : "");
-	json_array_foreach(json_object_get(value, "values"), i, item) {
+		 !value			 ? "-"
+		 : json_is_string(value) ? json_string_value(value)
+					 : "");
+	json_array_foreach (json_object_get(value, "values"), i, item) {
 		size_t used = strlen(line);
 
 		snprintf(line + used, sizeof line - used, "%s%s", i ? "," : "",
@@ -117,12 +119,19 @@ static void a_run_whose_end_was_said_and_that_lacks_nothing_is_complete(void **s
 {
 	(void)state;
 	world.ends[1] = (struct process_end){PROCESS_EXITED, 0};
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START,
-						.end_ns = START + 5000, .module = "plan",
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 1,
+						.start_ns = START,
+						.end_ns = START + 5000,
+						.module = "plan",
 						.pid = 1});
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .parent = 1,
-						.start_ns = START + 5, .error = true,
-						.module = "plan", .pid = 1});
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 2,
+						.parent = 1,
+						.start_ns = START + 5,
+						.error = true,
+						.module = "plan",
+						.pid = 1});
 	seal_run(true);
 	assert_true(is_complete());
 	assert_string_equal(text("incomplete_reason"), "-");
@@ -144,7 +153,9 @@ static void what_keeps_a_run_from_being_complete_is_said(void **state)
 {
 	(void)state;
 	world.account = (struct run_account){.dropped_spans = 3, .dropped_records = 7};
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 1,
+						.start_ns = START,
 						.key = "spanring.end.reason",
 						.text = bytes_of("killed")});
 	seal_run(false);
@@ -175,14 +186,20 @@ static void the_root_says_the_name_and_the_goal(void **state)
 	/* Three bytes a character: none is cut in two. */
 	for (size_t i = 0; i < sizeof goal; i += 3)
 		memcpy(goal + i, "\xe2\x82\xac", 3);
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .parent = 1,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 2,
+						.parent = 1,
 						.start_ns = START + 1,
 						.key = "spanring.run.name",
 						.text = bytes_of("a child's")});
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 3, .start_ns = START + 2,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 3,
+						.start_ns = START + 2,
 						.key = "spanring.run.name",
 						.text = bytes_of("a later root's")});
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 1,
+						.start_ns = START,
 						.key = "user_goal",
 						.text = {(uint8_t *)goal, sizeof goal}});
 	seal_run(true);
@@ -202,7 +219,8 @@ static void modules_and_how_they_ended_stand_in_the_order_of_the_file(void **sta
 	world.ends[6] = (struct process_end){PROCESS_SHUTDOWN, 0};
 	world.ends[7] = (struct process_end){PROCESS_KILLED, 60};
 	for (unsigned i = 8; i > 0; i--)
-		world_add(&world, &(struct span_recipe){.trace = 1, .id = i,
+		world_add(&world, &(struct span_recipe){.trace = 1,
+							.id = i,
 							.start_ns = START + i - 1,
 							.pid = i < 8 ? (uint8_t)i : 0});
 	seal_run(true);
@@ -216,7 +234,9 @@ static void modules_and_how_they_ended_stand_in_the_order_of_the_file(void **sta
 static void add_tokens(uint64_t id, uint64_t parent, const char *input, int64_t in,
 		       const char *output, int64_t out)
 {
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = id, .parent = parent,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = id,
+						.parent = parent,
 						.start_ns = START + id - 1,
 						.count_keys = {input, output},
 						.counts = {in, out}});
@@ -238,7 +258,8 @@ static void tokens_are_counted_where_they_were_spent(void **state)
 	assert_int_equal(number("output_tokens"), 30);
 }
 
-static void the_newest_family_of_names_counts_and_more_than_fits_is_the_most_that_does(void **state)
+static void
+the_newest_family_of_names_counts_and_more_than_fits_is_the_most_that_does(void **state)
 {
 	(void)state;
 	add_tokens(1, 0, "gen_ai.usage.prompt_tokens", 5, "gen_ai.usage.input_tokens", 7);
@@ -265,13 +286,16 @@ static void parents_that_bite_their_tail_end(void **state)
 static void add_three(unsigned from, unsigned to)
 {
 	for (unsigned i = from; i <= to; i++)
-		world_add(&world, &(struct span_recipe){
-					  .trace = 1, .id = i, .parent = i > 1,
-					  .start_ns = START + (i - 1) * HOUR_NS,
-					  .end_ns = START + i * HOUR_NS, .pid = (uint8_t)i,
-					  .error = i == 2,
-					  .count_keys = {"gen_ai.usage.input_tokens"},
-					  .counts = {i * 100}});
+		world_add(&world,
+			  &(struct span_recipe){.trace = 1,
+						.id = i,
+						.parent = i > 1,
+						.start_ns = START + (i - 1) * HOUR_NS,
+						.end_ns = START + i * HOUR_NS,
+						.pid = (uint8_t)i,
+						.error = i == 2,
+						.count_keys = {"gen_ai.usage.input_tokens"},
+						.counts = {i * 100}});
 }
 
 /* The same spans, sealed once in another world. */
@@ -289,8 +313,10 @@ static struct buf sealed_once(void)
 
 static void gaps_of_hours_and_new_agents_change_nothing(void **state)
 {
-	struct process_end ends[4] = {{PROCESS_UNKNOWN, 0}, {PROCESS_EXITED, 0},
-				      {PROCESS_KILLED, 15}, {PROCESS_EXITED, 3}};
+	struct process_end ends[4] = {{PROCESS_UNKNOWN, 0},
+				      {PROCESS_EXITED, 0},
+				      {PROCESS_KILLED, 15},
+				      {PROCESS_EXITED, 3}};
 	struct buf once, often;
 
 	(void)state;
@@ -341,11 +367,11 @@ static void no_resource_keeps_a_summary_of_its_own(void **state)
 	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START});
 	buf_init(&file);
 	buf_append(&file, world.spans[0].span.resource.at, world.spans[0].span.resource.len);
-	assert_int_equal(summary_write(&file, &(struct summary){
-						      .trace_id = world.spans[0].span.trace_id,
-						      .dropped_spans = 77,
-						      .process_count = 0}),
-			 0);
+	assert_int_equal(
+		summary_write(&file, &(struct summary){.trace_id = world.spans[0].span.trace_id,
+						       .dropped_spans = 77,
+						       .process_count = 0}),
+		0);
 	world.spans[0].span.resource = buf_bytes(&file);
 	world_add(&world, &(struct span_recipe){.trace = 1, .id = 2, .start_ns = START + 1});
 	seal_run(true);
@@ -385,7 +411,8 @@ static void a_file_without_a_summary_is_reopened_as_what_it_is(void **state)
 
 static void an_edited_summary_is_an_edited_file(void **state)
 {
-	static const char from[] = "\"spanring.run.dropped_spans\",\"value\":{\"intValue\":\"0\"";
+	static const char from[] =
+		"\"spanring.run.dropped_spans\",\"value\":{\"intValue\":\"0\"";
 	struct buf file;
 	uint8_t *at;
 
@@ -407,11 +434,16 @@ static void an_edited_summary_is_an_edited_file(void **state)
 static void a_span_that_gave_way_to_another_is_in_no_sum(void **state)
 {
 	(void)state;
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START,
-						.end_ns = START + 900 * HOUR_NS, .error = true,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 1,
+						.start_ns = START,
+						.end_ns = START + 900 * HOUR_NS,
+						.error = true,
 						.key = "spanring.end.reason",
 						.text = bytes_of("stale")});
-	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START,
+	world_add(&world, &(struct span_recipe){.trace = 1,
+						.id = 1,
+						.start_ns = START,
 						.end_ns = START + 800 * HOUR_NS,
 						.count_keys = {"gen_ai.usage.input_tokens"},
 						.counts = {9}});

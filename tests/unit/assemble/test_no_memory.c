@@ -132,6 +132,14 @@ static int op_run_state(void *arg, const uint8_t trace_id[16], struct bytes stat
 	return 0;
 }
 
+static int op_process_state(void *arg, const struct process_key *key, struct bytes state,
+			    uint64_t *ret_segment)
+{
+	(void)arg, (void)key, (void)state;
+	*ret_segment = 1;
+	return 0;
+}
+
 static int op_load(void *arg, const struct log_place *place, size_t len, uint8_t *at)
 {
 	(void)arg, (void)place, (void)len, (void)at;
@@ -145,8 +153,16 @@ static void op_log(void *arg, int priority, const char *line)
 
 static int setup(void **state)
 {
-	const struct assemble_ops ops = {op_finished,  op_run_seen, op_run_over, op_state,
-					 op_run_state, op_load,	    op_log,	 NULL};
+	const struct assemble_ops ops = {
+		.finished = op_finished,
+		.run_seen = op_run_seen,
+		.run_over = op_run_over,
+		.state = op_state,
+		.run_state = op_run_state,
+		.process_state = op_process_state,
+		.load = op_load,
+		.log = op_log,
+	};
 	const struct assemble_options options = {
 		.memory_bytes_max = 64 << 20,
 		.idle_timeout_ns = UINT64_C(10000000000),

@@ -41,7 +41,7 @@ static void every_kind_and_size_comes_back_as_it_was_added(void **state)
 	(void)state;
 	wal_fixture_init(&f, 0);
 	wal_fixture_open(&f);
-	for (kind = WAL_RECORD; kind <= WAL_LEDGER; kind++) {
+	for (kind = WAL_RECORD; kind <= WAL_KIND_LAST; kind++) {
 		if (kind == WAL_SPAN || kind == WAL_SCOPE)
 			continue;
 		for (i = 0; i < SIZES; i++, n++) {
