@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim_summary.h"
 #include "sim_world.h"
 
 /* By record of a thread: how often it was found. */
@@ -226,6 +227,7 @@ static void file_found(struct found *found, const char *path)
 {
 	json_error_t error;
 	json_t *file = json_load_file(path, 0, &error), *spans, *span;
+	const char *summary;
 	size_t i;
 
 	if (!file) {
@@ -238,6 +240,11 @@ static void file_found(struct found *found, const char *path)
 	if (json_array_size(spans) == 0) {
 		found->wrong = true;
 		(void)fprintf(stderr, "sim: %s has no span\n", path);
+	}
+	summary = sim_summary_check(file, spans);
+	if (summary) {
+		found->wrong = true;
+		(void)fprintf(stderr, "sim: %s: %s\n", path, summary);
 	}
 	json_array_foreach (spans, i, span) {
 		const char *parent = json_string_value(json_object_get(span, "parentSpanId"));
