@@ -259,7 +259,8 @@ test-build:
 	$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang BUILD=$(BUILD)-clang WERROR=-Werror \
 		OPTIMIZE=-O0 clang-check
 
-clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(BUILD)/obj/agent/main.o $(BUILD)/obj/cli/main.o
+clang-check: $(CLIENT_OBJ) $(AGENT_OBJ) $(CLI_OBJ) $(PYTHON_OBJ) $(BUILD)/obj/agent/main.o \
+		$(BUILD)/obj/cli/main.o
 
 tsan-build: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/stress/tsan_*.c))
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The house has one direction. A stage of the agent (drain, receive, wal, ...) may
 # include base/, otlp/, wire/ and itself; base/ and otlp/ know no stage; the client knows wire/ and
-# itself; only the pipeline's own files (agent/*.c) know everybody.
+# itself; python/ knows the client; only the pipeline's own files (agent/*.c) know everybody.
 set -eu
 cd "$(dirname "$0")/../.."
 bad=0
@@ -40,8 +40,19 @@ for file in $(find libclient include -name '*.[ch]' | sort); do
 	done
 done
 
+# The Python extension is a program of the client's: its public headers, and of its insides
+# what says a process's end and what a step answers.
+for file in $(find python -name '*.[ch]' | sort); do
+	for include in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
+		case $include in
+		native.h | steps.h | client.h | genai.h) ;;
+		*) complain "$file: python/ includes $include" ;;
+		esac
+	done
+done
+
 # A .c file proves that its header stands alone by including it first.
-for file in $(find libclient agent cli -name '*.c' | sort); do
+for file in $(find libclient agent cli python -name '*.c' | sort); do
 	header=${file%.c}.h
 	[ -f "$header" ] || continue
 	first=$(sed -n 's/^#include ["<]\([^">]*\)[">].*/\1/p' "$file" | head -n 1)
