@@ -230,6 +230,19 @@ def provider_of_ours_samples_as_its_environment_says():
     check(not found, f"{found}")
 
 
+@combination(())
+def provider_of_ours_differs_where_its_page_says():
+    from support import check
+    found = {span["name"]: span for span, _, _ in archived(
+        "spanring", "python_processors.py", "differences",
+        TRACEPARENT="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").values()}
+    joins, apart = found["joins"], found["stays apart"]
+    check(joins["parent"] == "b7ad6b7169203331" and not apart["parent"], "TRACEPARENT")
+    check(list(joins["attributes"]) == [f"key {number}" for number in range(128)] and
+          joins["dropped"] == [2, 0, 0], f"{len(joins['attributes'])} {joins['dropped']}")
+    check(apart["attributes"] == {"some": ("int", 1)}, f"{apart}")
+
+
 # ---- killed ---------------------------------------------------------------------------------
 
 def killed(place, agent, provider, port, *arguments, asked=lambda: None):

@@ -1,7 +1,7 @@
 """The rest of what spanring.otel.TracerProvider has: processors of the SDK, a warning of
 exporters, arguments that it does not take, use without the SDK.
 
-    python_processors.py processors|api-alone|not-sampled"""
+    python_processors.py processors|api-alone|not-sampled|differences"""
 import json
 import sys
 import warnings
@@ -9,6 +9,7 @@ import warnings
 if sys.argv[1] == "api-alone":
     sys.modules["opentelemetry.sdk"] = None  # as if it were not installed
 
+from opentelemetry import context as context_api  # noqa: E402
 from opentelemetry import propagate, trace  # noqa: E402
 from opentelemetry.trace import SpanKind, StatusCode  # noqa: E402
 from spanring.otel import TracerProvider  # noqa: E402
@@ -113,4 +114,28 @@ def not_sampled():
             assert carrier["traceparent"].endswith(("-00", "-02")), carrier
 
 
-{"processors": processors, "api-alone": api_alone, "not-sampled": not_sampled}[sys.argv[1]]()
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def differences():
+    """What docs/otel.md says is not as with the SDK."""
+    tracer = TracerProvider(resource={"service.name": "differences"}).get_tracer("t")
+    with tracer.start_as_current_span("joins") as span:
+        for number in range(130):
+            span.set_attribute(f"key {number}", number)
+    with tracer.start_as_current_span("stays apart", context_api.Context()) as span:
+        span.set_attribute("none", None)
+        span.set_attribute("some", 1)
+    # What makes no sense raises nothing.
+    with tracer.start_as_current_span("nonsense", kind=None, attributes=5) as span:
+        span.set_attributes(7)
+        span.set_status("bad")
+        span.add_event("e", attributes=3)
+        span.record_exception(Unspeakable(), attributes=4)
+        span.add_link(None)
+
+
+{"processors": processors, "api-alone": api_alone, "not-sampled": not_sampled,
+ "differences": differences}[sys.argv[1]]()

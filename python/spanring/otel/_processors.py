@@ -6,6 +6,8 @@ import warnings
 
 from opentelemetry import trace
 
+from ._span import copied
+
 
 class Recorder:
     """The events and links of one span, kept because a processor may read them."""
@@ -16,10 +18,10 @@ class Recorder:
 
     def event(self, name, attributes, timestamp):
         from opentelemetry.sdk.trace import Event
-        self.events.append(Event(name, dict(attributes or {}), timestamp or time.time_ns()))
+        self.events.append(Event(name, copied(attributes), timestamp or time.time_ns()))
 
     def link(self, context, attributes):
-        self.links.append(trace.Link(context, dict(attributes or {})))
+        self.links.append(trace.Link(context, copied(attributes)))
 
 
 def readable(span):

@@ -11,7 +11,7 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from .._configure import options_given
 from . import _current, _processors
-from ._span import Span
+from ._span import Span, copied
 
 _NOT_TAKEN = {
     "sampler": "OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say what is sampled",
@@ -98,7 +98,7 @@ class Tracer(trace.Tracer):
             place = parent.get_span_context()
             given = place if place.is_valid else None
         native = self._native.start_span(
-            name, parent=given, kind=kind.value + 1, attributes=attributes,
+            name, parent=given, kind=_number(kind), attributes=attributes,
             links=[link for link in links if _is_link(link)] if links else None,
             start_time=start_time,
             # A context that was given and names no span asks for a root.
@@ -112,7 +112,7 @@ class Tracer(trace.Tracer):
         span.kind = kind
         span._parent = parent
         span.start_time = start_time or time.time_ns()
-        span._attributes = dict(attributes) if attributes else {}
+        span._attributes = copied(attributes)
         span._records_exception = record_exception
         span._sets_status = set_status_on_exception
         if self.provider.processors:
@@ -128,6 +128,11 @@ class Tracer(trace.Tracer):
                                record_exception, set_status_on_exception)
         with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception):
             yield span
+
+
+def _number(kind):
+    """OTLP's; the API counts from 0."""
+    return kind.value + 1 if isinstance(kind, SpanKind) else 1
 
 
 def _is_link(link):

@@ -1,11 +1,12 @@
 """OpenTelemetry's Span on a native one. Every call is passed on at once; what is kept
 here beside it is what instrumentations and processors read back."""
 import time
-import traceback
 import types
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
+
+from .._exceptions import describe
 
 
 def context_of(native):
@@ -14,6 +15,14 @@ def context_of(native):
     state = trace.TraceState.from_header([place.trace_state]) if place.trace_state else None
     return trace.SpanContext(place.trace_id, place.span_id, place.is_remote,
                              trace.TraceFlags(place.trace_flags), state)
+
+
+def copied(attributes):
+    """A dict of them; what is no mapping is refused, and counted, by the native call."""
+    try:
+        return dict(attributes or ())
+    except (TypeError, ValueError):
+        return {}
 
 
 class Span(trace.Span):
@@ -61,7 +70,7 @@ class Span(trace.Span):
     def set_attributes(self, attributes):
         self.native.set_attributes(attributes)
         if self._attributes is not None:
-            self._attributes.update(attributes or ())
+            self._attributes.update(copied(attributes))
 
     def add_event(self, name, attributes=None, timestamp=None):
         self.native.add_event(name, attributes, timestamp)
@@ -82,7 +91,9 @@ class Span(trace.Span):
     def set_status(self, status, description=None):
         if isinstance(status, StatusCode):
             status = Status(status, description)
-        if status.status_code is StatusCode.UNSET or self.status.status_code is StatusCode.OK:
+        if not isinstance(status, Status) or status.status_code is StatusCode.UNSET:
+            return
+        if self.status.status_code is StatusCode.OK:
             return
         self.native.set_status(status.status_code.value, status.description)
         self.status = status
@@ -92,14 +103,10 @@ class Span(trace.Span):
         name = kind.__qualname__
         if kind.__module__ and kind.__module__ != "builtins":
             name = f"{kind.__module__}.{name}"
+        _, message, stack = describe(exception)
         self.add_event("exception", {
-            "exception.type": name,
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(
-                kind, exception, exception.__traceback__)),
-            "exception.escaped": str(escaped),
-            **(attributes or {}),
-        }, timestamp)
+            "exception.type": name, "exception.message": message, "exception.stacktrace": stack,
+            "exception.escaped": str(escaped), **copied(attributes)}, timestamp)
 
     def end(self, end_time=None):
         if not self.native.is_recording():
