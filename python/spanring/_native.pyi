@@ -70,11 +70,13 @@ class Tracer:
     def start_span(self, name: str, *, parent: Optional[Place] = None, kind: int = 1,
                    attributes: Optional[Mapping[str, object]] = None,
                    links: Optional[Sequence[Union[_Link, Place]]] = None,
-                   start_time: Optional[int] = None, root: bool = False) -> Span: ...
+                   start_time: Optional[int] = None, root: bool = False,
+                   place: Optional[Place] = None) -> Span: ...
     def start_as_current_span(self, name: str, *, parent: Optional[Place] = None, kind: int = 1,
                               attributes: Optional[Mapping[str, object]] = None,
                               links: Optional[Sequence[Union[_Link, Place]]] = None,
                               start_time: Optional[int] = None, root: bool = False,
+                              place: Optional[Place] = None,
                               record_exception: bool = True,
                               set_status_on_exception: bool = True,
                               end_on_exit: bool = True) -> CurrentSpan: ...

@@ -14,13 +14,15 @@ to be removed: the agent exports, and with both each span would arrive twice.
 Needed is opentelemetry-api alone. Where opentelemetry-sdk is there as well, its
 Resource and its span processors can be used, and `spanring.otel.SpanProcessor` is a
 processor for its own provider: a smaller step, which keeps less."""
+from typing import Any
+
 from ._provider import Tracer, TracerProvider
 from ._span import Span
 
 __all__ = ["Span", "SpanProcessor", "Tracer", "TracerProvider"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # It needs the SDK, which is optional.
     if name == "SpanProcessor":
         from ._sdk import SpanProcessor

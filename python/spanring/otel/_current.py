@@ -5,6 +5,7 @@ variable. Once a provider of ours exists, OpenTelemetry's context is where the c
 span is kept, whichever API makes it current: spans nest as the program does, and each
 API sees the other's."""
 import contextvars
+from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -15,7 +16,7 @@ from ._span import Span
 _own = _native.current_variable
 
 
-def _get():
+def _get() -> Any:
     """For our own API: a native span, something with its place, or None."""
     span = trace.get_current_span()
     if isinstance(span, Span):
@@ -24,11 +25,11 @@ def _get():
     return place if place.is_valid else _own.get()
 
 
-def _set(native):
+def _set(native: _native.Span) -> Any:
     return context_api.attach(trace.set_span_in_context(Span.around(native)))
 
 
-def _reset(token):
+def _reset(token: Any) -> None:
     # Not context_api.detach(): it logs when a generator is closed elsewhere.
     if isinstance(token, contextvars.Token):
         token.var.reset(token)
@@ -36,6 +37,6 @@ def _reset(token):
         context_api.detach(token)
 
 
-def share():
+def share() -> None:
     """May be called again; a span that is current already stays so."""
     _native.keep_current_span(_get, _set, _reset)

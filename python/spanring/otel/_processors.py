@@ -3,28 +3,31 @@ span starts, and see it whole when it has ended. What they return changes nothin
 span was recorded when it was said."""
 import time
 import warnings
+from typing import Any, Iterable, List, Mapping, Optional
 
 from opentelemetry import trace
 
-from ._span import copied
+from ._span import Span, copied
 
 
 class Recorder:
     """The events and links of one span, kept because a processor may read them."""
 
-    def __init__(self, links):
-        self.events = []
+    def __init__(self, links: Optional[Iterable[trace.Link]]) -> None:
+        self.events: List[Any] = []
         self.links = list(links or ())
 
-    def event(self, name, attributes, timestamp):
+    def event(self, name: str, attributes: Optional[Mapping[str, Any]],
+              timestamp: Optional[int]) -> None:
         from opentelemetry.sdk.trace import Event
         self.events.append(Event(name, copied(attributes), timestamp or time.time_ns()))
 
-    def link(self, context, attributes):
+    def link(self, context: trace.SpanContext,
+             attributes: Optional[Mapping[str, Any]]) -> None:
         self.links.append(trace.Link(context, copied(attributes)))
 
 
-def readable(span):
+def readable(span: Span) -> Any:
     """The ReadableSpan that on_end() is given."""
     from opentelemetry.sdk.trace import ReadableSpan
     return ReadableSpan(
@@ -34,7 +37,7 @@ def readable(span):
         end_time=span.end_time, instrumentation_scope=span.instrumentation_scope)
 
 
-def warn_of_exporter(processor):
+def warn_of_exporter(processor: Any) -> None:
     """Says once that a processor sends by OTLP what the agent sends as well."""
     exporter = getattr(processor, "span_exporter", None)
     if type(exporter).__module__.startswith("opentelemetry.exporter.otlp"):

@@ -3,9 +3,11 @@ several providers share them."""
 import time
 import types
 import warnings
+from typing import Any, Iterator, Mapping, Optional, Sequence, Tuple
 
 import spanring
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
@@ -29,7 +31,8 @@ class TracerProvider(trace.TracerProvider):
     process. It is the process's: only the first provider, and nothing that configured
     spanring before, can say it."""
 
-    def __init__(self, *, resource=None, shutdown_on_exit=True, **others):
+    def __init__(self, *, resource: Any = None, shutdown_on_exit: bool = True,
+                 **others: Any) -> None:
         for name, value in others.items():
             if name not in _NOT_TAKEN:
                 raise TypeError(f"TracerProvider() got an unexpected argument '{name}'")
@@ -37,27 +40,29 @@ class TracerProvider(trace.TracerProvider):
                 raise TypeError(f"spanring.otel.TracerProvider() takes no {name}: "
                                 f"{_NOT_TAKEN[name]}")
         del shutdown_on_exit  # nothing is lost at exit
-        self.processors = ()
+        self.processors: Tuple[Any, ...] = ()
         self.resource = configure(resource)
         _current.share()
 
-    def get_tracer(self, instrumenting_module_name, instrumenting_library_version=None,
-                   schema_url=None, attributes=None):
+    def get_tracer(self, instrumenting_module_name: str,
+                   instrumenting_library_version: Optional[str] = None,
+                   schema_url: Optional[str] = None,
+                   attributes: Optional[Mapping[str, Any]] = None) -> "Tracer":
         return Tracer(self, instrumenting_module_name or "", instrumenting_library_version,
                       schema_url, attributes)
 
-    def add_span_processor(self, span_processor):
+    def add_span_processor(self, span_processor: Any) -> None:
         """A processor of OpenTelemetry's SDK: it may set attributes in on_start(), and
         on_end() gets the span as it became. It cannot hold a span back."""
         _processors.warn_of_exporter(span_processor)
         self.processors += (span_processor,)
 
-    def force_flush(self, timeout_millis=30000):
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Waits until the agent has logged what was said; not needed for its safety."""
         done = [processor.force_flush(timeout_millis) for processor in self.processors]
         return spanring.flush(timeout_millis / 1000) and all(one is not False for one in done)
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         """Ends tracing in this process; the agent ends what is still open."""
         for processor in self.processors:
             processor.shutdown()
@@ -65,16 +70,16 @@ class TracerProvider(trace.TracerProvider):
 
     # ---- for Span --------------------------------------------------------------------
 
-    def started(self, span, context):
+    def started(self, span: Span, context: Optional[Context]) -> None:
         for processor in self.processors:
             processor.on_start(span, parent_context=context)
 
-    def ending(self, span):
+    def ending(self, span: Span) -> None:
         for processor in self.processors:
             if hasattr(processor, "_on_ending"):
                 processor._on_ending(span)
 
-    def ended(self, span):
+    def ended(self, span: Span) -> None:
         view = _processors.readable(span)
         for processor in self.processors:
             processor.on_end(view)
@@ -83,15 +88,21 @@ class TracerProvider(trace.TracerProvider):
 class Tracer(trace.Tracer):
     """Made by a provider's get_tracer()."""
 
-    def __init__(self, provider, name, version, schema_url, attributes):
+    def __init__(self, provider: TracerProvider, name: str, version: Optional[str],
+                 schema_url: Optional[str], attributes: Optional[Mapping[str, Any]]) -> None:
         self.provider = provider
         self.scope = types.SimpleNamespace(name=name, version=version, schema_url=schema_url,
                                            attributes=attributes)
         self._native = spanring.get_tracer(name, version, schema_url, attributes)
 
-    def start_span(self, name, context=None, kind=SpanKind.INTERNAL, attributes=None, links=None,
-                   start_time=None, record_exception=True, set_status_on_exception=True):
+    def start_span(self, name: str, context: Optional[Context] = None,
+                   kind: SpanKind = SpanKind.INTERNAL,
+                   attributes: Optional[Mapping[str, Any]] = None,
+                   links: Optional[Sequence[trace.Link]] = None,
+                   start_time: Optional[int] = None, record_exception: bool = True,
+                   set_status_on_exception: bool = True) -> trace.Span:
         parent = trace.get_current_span(context)
+        given: Any  # a native span, or a place
         if isinstance(parent, Span):
             given = parent.native
         else:
@@ -121,26 +132,31 @@ class Tracer(trace.Tracer):
         return span
 
     @_agnosticcontextmanager
-    def start_as_current_span(self, name, context=None, kind=SpanKind.INTERNAL, attributes=None,
-                              links=None, start_time=None, record_exception=True,
-                              set_status_on_exception=True, end_on_exit=True):
+    def start_as_current_span(self, name: str, context: Optional[Context] = None,
+                              kind: SpanKind = SpanKind.INTERNAL,
+                              attributes: Optional[Mapping[str, Any]] = None,
+                              links: Optional[Sequence[trace.Link]] = None,
+                              start_time: Optional[int] = None, record_exception: bool = True,
+                              set_status_on_exception: bool = True,
+                              end_on_exit: bool = True) -> Iterator[trace.Span]:
         span = self.start_span(name, context, kind, attributes, links, start_time,
                                record_exception, set_status_on_exception)
         with trace.use_span(span, end_on_exit, record_exception, set_status_on_exception):
             yield span
 
 
-def _number(kind):
+def _number(kind: object) -> int:
     """OTLP's; the API counts from 0."""
     return kind.value + 1 if isinstance(kind, SpanKind) else 1
 
 
-def _is_link(link):
+def _is_link(link: Any) -> bool:
     context = link.context if link else None
-    return context is not None and (context.is_valid or link.attributes or context.trace_state)
+    return context is not None and bool(
+        context.is_valid or link.attributes or context.trace_state)
 
 
-def _as_resource(resource):
+def _as_resource(resource: Optional[Mapping[str, Any]]) -> Any:
     """What reads `provider.resource` expects the SDK's."""
     try:
         from opentelemetry.sdk.resources import Resource
@@ -149,16 +165,17 @@ def _as_resource(resource):
     return Resource.create({}) if resource is None else Resource(dict(resource))
 
 
-def configure(resource):
+def configure(resource: Any) -> Any:
     """Begins tracing with it; returns the resource that is shown."""
     given = getattr(resource, "attributes", resource)
     # What is measured by us says so; the SDK says of itself that it was.
     attributes = {name: value for name, value in (given or {}).items()
                   if not name.startswith("telemetry.sdk.")}
-    if options_given() is None:
+    before = options_given()
+    if before is None:
         spanring.configure(attributes.get("service.name"), resource=attributes,
                            schema_url=getattr(resource, "schema_url", None) or None)
-    elif attributes and options_given()["resource"] != attributes:
+    elif attributes and before["resource"] != attributes:
         warnings.warn("spanring.otel.TracerProvider: the resource is not taken: spanring was "
                       "configured before, and a process has one resource",
                       RuntimeWarning, stacklevel=3)

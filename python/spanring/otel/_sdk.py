@@ -1,5 +1,8 @@
 """A processor for the TracerProvider of OpenTelemetry's SDK."""
+from typing import Any, Dict, Optional, Tuple
+
 import spanring
+from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 
 from . import _current, _provider
@@ -14,12 +17,12 @@ class SpanProcessor(sdk.SpanProcessor):
     dies, a span that is open is there with what was said at its start; what was set in
     between is known to the SDK alone, and lost."""
 
-    def __init__(self):
-        self._open = {}
-        self._tracers = {}
+    def __init__(self) -> None:
+        self._open: Dict[int, Tuple[spanring.Span, str, Dict[str, Any], int]] = {}
+        self._tracers: Dict[Any, spanring.Tracer] = {}
         self._configured = False
 
-    def _tracer(self, span):
+    def _tracer(self, span: Any) -> spanring.Tracer:
         if not self._configured:
             _provider.configure(span.resource)
             _current.share()
@@ -28,29 +31,31 @@ class SpanProcessor(sdk.SpanProcessor):
         key = scope and (scope.name, scope.version, scope.schema_url)
         if key not in self._tracers:
             self._tracers[key] = spanring.get_tracer(
-                *key, dict(scope.attributes or {})) if scope else spanring.get_tracer()
+                scope.name, scope.version, scope.schema_url,
+                scope.attributes) if scope else spanring.get_tracer()
         return self._tracers[key]
 
-    def on_start(self, span, parent_context=None):
+    def on_start(self, span: sdk.Span, parent_context: Optional[Context] = None) -> None:
         place = span.get_span_context()
         if not place.trace_flags.sampled:
             return
-        attributes = dict(span.attributes)
+        attributes = dict(span.attributes or {})
         native = self._tracer(span).start_span(
             span.name, parent=span.parent, root=span.parent is None, place=place,
             kind=span.kind.value + 1, attributes=attributes, links=span.links,
             start_time=span.start_time)
         self._open[place.span_id] = native, span.name, attributes, len(span.links)
 
-    def on_end(self, span):
+    def on_end(self, span: sdk.ReadableSpan) -> None:
         place = span.get_span_context()
-        native, name, attributes, links = self._open.pop(place.span_id, (None,) * 4)
-        if native is None:
+        before = self._open.pop(place.span_id, None) if place else None
+        if before is None:
             return
+        native, name, attributes, links = before
         if span.name != name:
             native.update_name(span.name)
         nothing = object()
-        native.set_attributes({key: value for key, value in span.attributes.items()
+        native.set_attributes({key: value for key, value in (span.attributes or {}).items()
                                if attributes.get(key, nothing) is not value})
         for event in span.events:
             native.add_event(event.name, event.attributes, event.timestamp)
@@ -59,8 +64,8 @@ class SpanProcessor(sdk.SpanProcessor):
         native.set_status(span.status.status_code.value, span.status.description)
         native.end(span.end_time)
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         spanring.shutdown()
 
-    def force_flush(self, timeout_millis=30000):
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
         return spanring.flush(timeout_millis / 1000)

@@ -2,14 +2,16 @@
 here beside it is what instrumentations and processors read back."""
 import time
 import types
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from .. import _native
 from .._exceptions import describe
 
 
-def context_of(native):
+def context_of(native: _native.Span) -> trace.SpanContext:
     """The place of a native span, as OpenTelemetry says it."""
     place = native.get_span_context()
     state = trace.TraceState.from_header([place.trace_state]) if place.trace_state else None
@@ -17,7 +19,7 @@ def context_of(native):
                              trace.TraceFlags(place.trace_flags), state)
 
 
-def copied(attributes):
+def copied(attributes: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     """A dict of them; what is no mapping is refused, and counted, by the native call."""
     try:
         return dict(attributes or ())
@@ -31,22 +33,22 @@ class Span(trace.Span):
     # What a span says that was made by the native API, whose name nobody keeps.
     name = ""
     kind = SpanKind.INTERNAL
-    start_time = None
-    end_time = None
+    start_time: Optional[int] = None
+    end_time: Optional[int] = None
     status = Status()
-    tracer = None
-    _context = None
-    _parent = trace.INVALID_SPAN
-    _attributes = None
-    _recorder = None
+    tracer: Any = None
+    _context: Optional[trace.SpanContext] = None
+    _parent: trace.Span = trace.INVALID_SPAN
+    _attributes: Optional[Dict[str, Any]] = None
+    _recorder: Any = None
     _records_exception = True
     _sets_status = True
 
-    def __init__(self, native):
+    def __init__(self, native: _native.Span) -> None:
         self.native = native
 
     @classmethod
-    def around(cls, native):
+    def around(cls, native: _native.Span) -> trace.Span:
         """For a span of the native API, or for the place of one that is not ours."""
         if native.is_recording():
             return cls(native)
@@ -54,41 +56,44 @@ class Span(trace.Span):
 
     # ---- the API ---------------------------------------------------------------------
 
-    def get_span_context(self):
+    def get_span_context(self) -> trace.SpanContext:
         if self._context is None:
             self._context = context_of(self.native)
         return self._context
 
-    def is_recording(self):
+    def is_recording(self) -> bool:
         return self.native.is_recording()
 
-    def set_attribute(self, key, value):
+    def set_attribute(self, key: str, value: Any) -> None:
         self.native.set_attribute(key, value)
         if self._attributes is not None:
             self._attributes[key] = value
 
-    def set_attributes(self, attributes):
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         self.native.set_attributes(attributes)
         if self._attributes is not None:
             self._attributes.update(copied(attributes))
 
-    def add_event(self, name, attributes=None, timestamp=None):
+    def add_event(self, name: str, attributes: Optional[Mapping[str, Any]] = None,
+                  timestamp: Optional[int] = None) -> None:
         self.native.add_event(name, attributes, timestamp)
         if self._recorder:
             self._recorder.event(name, attributes, timestamp)
 
-    def add_link(self, context, attributes=None):
+    def add_link(self, context: trace.SpanContext,
+                 attributes: Optional[Mapping[str, Any]] = None) -> None:
         if context is None or not (context.is_valid or attributes or context.trace_state):
             return
         self.native.add_link(context, attributes)
         if self._recorder:
             self._recorder.link(context, attributes)
 
-    def update_name(self, name):
+    def update_name(self, name: str) -> None:
         self.native.update_name(name)
         self.name = name
 
-    def set_status(self, status, description=None):
+    def set_status(self, status: Union[Status, StatusCode],
+                   description: Optional[str] = None) -> None:
         if isinstance(status, StatusCode):
             status = Status(status, description)
         if not isinstance(status, Status) or status.status_code is StatusCode.UNSET:
@@ -98,7 +103,9 @@ class Span(trace.Span):
         self.native.set_status(status.status_code.value, status.description)
         self.status = status
 
-    def record_exception(self, exception, attributes=None, timestamp=None, escaped=False):
+    def record_exception(self, exception: BaseException,
+                         attributes: Optional[Mapping[str, Any]] = None,
+                         timestamp: Optional[int] = None, escaped: bool = False) -> None:
         kind = type(exception)
         name = kind.__qualname__
         if kind.__module__ and kind.__module__ != "builtins":
@@ -108,7 +115,7 @@ class Span(trace.Span):
             "exception.type": name, "exception.message": message, "exception.stacktrace": stack,
             "exception.escaped": str(escaped), **copied(attributes)}, timestamp)
 
-    def end(self, end_time=None):
+    def end(self, end_time: Optional[int] = None) -> None:
         if not self.native.is_recording():
             return
         if self.tracer and self.tracer.provider.processors:
@@ -118,7 +125,7 @@ class Span(trace.Span):
         if self.tracer and self.tracer.provider.processors:
             self.tracer.provider.ended(self)
 
-    def __exit__(self, kind, exception, stack):
+    def __exit__(self, kind: Any, exception: Optional[BaseException], stack: Any) -> None:
         if exception is not None and self.is_recording():
             if self._records_exception:
                 self.record_exception(exception, escaped=True)
@@ -129,33 +136,33 @@ class Span(trace.Span):
     # ---- what is read back -----------------------------------------------------------
 
     @property
-    def context(self):
+    def context(self) -> trace.SpanContext:
         return self.get_span_context()
 
     @property
-    def parent(self):
+    def parent(self) -> Optional[trace.SpanContext]:
         place = self._parent.get_span_context()
         return place if place.is_valid else None
 
     @property
-    def attributes(self):
+    def attributes(self) -> Mapping[str, Any]:
         return types.MappingProxyType(self._attributes or {})
 
     @property
-    def events(self):
+    def events(self) -> Tuple[Any, ...]:
         return tuple(self._recorder.events) if self._recorder else ()
 
     @property
-    def links(self):
+    def links(self) -> Tuple[trace.Link, ...]:
         return tuple(self._recorder.links) if self._recorder else ()
 
     @property
-    def resource(self):
+    def resource(self) -> Any:
         return self.tracer.provider.resource if self.tracer else None
 
     @property
-    def instrumentation_scope(self):
+    def instrumentation_scope(self) -> Any:
         return self.tracer.scope if self.tracer else None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<spanring.otel.Span {self.name!r} {self.native!r}>"
