@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import tomllib
 
 import peers
 import spans
@@ -15,6 +16,8 @@ from tier import Process, combination
 PROMPT = "na\u00efve \u2028 prompt " * 20_000
 NOW_NS = 1_795_000_000_000_000_123
 NEAR_NS = 1_000_000
+# The program of this name, which does not survive that its environment was renamed.
+OPENTELEMETRY_INSTRUMENT = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
 
 
 def environment(place, provider, port, **more):
@@ -205,6 +208,39 @@ def python_instrumentations_as_on_the_sdk():
         check(len(logged) == 4 and all(line[0] == trace and line[2].startswith(
             "interop program True ") for line in logged), f"{provider}: {lines}")
         check(logged[0][1] == logged[1][1] != logged[2][1], f"{provider}: {lines}")
+
+
+def as_installed(directory):
+    """What an installation of the wheel leaves beside the package: its entry points."""
+    project = tomllib.loads((peers.HERE.parents[1] / "python/pyproject.toml").read_text())
+    info = directory / "spanring-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spanring\nVersion: 0\n")
+    (info / "entry_points.txt").write_text("".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["project"]["entry-points"].items()))
+    return str(directory)
+
+
+@combination(())
+def provider_of_ours_by_environment_alone():
+    """opentelemetry-instrument, and a program that knows nothing of tracing."""
+    from support import Agent, Place, check, read_archive
+    with Model() as model, Place() as place, Agent(place) as agent:
+        done = subprocess.run(
+            [peers.python(), "-c", OPENTELEMETRY_INSTRUMENT, peers.python(), "-c",
+             f"import httpx; print(httpx.get('{model.url}/here').text)"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False,
+            env=place.environment(
+                OTEL_PYTHON_TRACER_PROVIDER="spanring", OTEL_SERVICE_NAME="untouched",
+                PYTHONPATH=f"{peers.package()}:{as_installed(place.disk)}"))
+        check(done.returncode == 0, done.stderr.decode()[-2000:])
+        agent.wait_archived(1)
+        path, = place.archives()
+        (span, scope, resource), = spans.spans_of([read_archive(path)]).values()
+        check(span["name"] == "GET" and scope[0] == "opentelemetry.instrumentation.httpx", scope)
+        check(resource[0]["service.name"] == ("string", "untouched"), f"{resource}")
+        check(done.stdout.decode().split("-")[1] == span["trace"], f"{done.stdout}")
 
 
 @combination(("processors",), ("api-alone",))
