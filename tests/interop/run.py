@@ -26,6 +26,7 @@ from tier import COMBINATIONS, Process, combination, same  # noqa: E402
 import pipelines  # noqa: E402,F401  pylint: disable=unused-import
 import names  # noqa: E402,F401  pylint: disable=unused-import
 import providers  # noqa: E402,F401  pylint: disable=unused-import
+import runners  # noqa: E402,F401  pylint: disable=unused-import
 
 # ---- destinations ------------------------------------------------------------------------
 
