@@ -158,12 +158,6 @@ static int finish_hand_on(struct assemble *a, struct open_span *span, uint64_t *
 	return r;
 }
 
-static void keep_small(struct buf *buf)
-{
-	if (buf->cap > KEEP_BYTES_MAX)
-		buf_fini(buf);
-}
-
 /* 0: the span is done with, in whatever way. -ENOBUFS, -ENOMEM: not now. */
 static int finish_one(struct assemble *a, struct open_span *span)
 {
@@ -176,7 +170,7 @@ static int finish_one(struct assemble *a, struct open_span *span)
 	r = finish_encode(a, span, &summary);
 	if (r >= 0)
 		r = finish_hand_on(a, span, &number);
-	keep_small(&a->span);
+	buf_keep(&a->span, KEEP_BYTES_MAX);
 	if (r == -ENOBUFS || r == -ENOMEM)
 		return r;
 	if (r < 0) {

@@ -22,6 +22,13 @@ void buf_reset(struct buf *buf)
 	buf->failed = false;
 }
 
+void buf_keep(struct buf *buf, size_t bytes)
+{
+	if (buf->cap > bytes)
+		buf_fini(buf);
+	buf_reset(buf);
+}
+
 static int buf_fail(struct buf *buf)
 {
 	buf->failed = true;

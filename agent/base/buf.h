@@ -31,6 +31,8 @@ void buf_fini(struct buf *buf);
 
 /* Forgets the content and a failure, keeps the memory. */
 void buf_reset(struct buf *buf);
+/* The same, but of memory no more than `bytes` is kept: a burst's is given back. */
+void buf_keep(struct buf *buf, size_t bytes);
 
 /* Makes room for `more` bytes behind the content. -ENOMEM. */
 int buf_reserve(struct buf *buf, size_t more);

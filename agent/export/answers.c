@@ -86,10 +86,8 @@ static void batch_finish(struct export *export, struct export_batch *batch,
 	export_settle(export, number, &outcome);
 	export->memory -= batch->batch.size_bound;
 	batch_reset(&batch->batch, BATCH_KEEP);
-	if (batch->wire.cap > BATCH_KEEP)
-		buf_fini(&batch->wire);
-	if (batch->text.cap > BATCH_KEEP)
-		buf_fini(&batch->text);
+	buf_keep(&batch->wire, BATCH_KEEP);
+	buf_keep(&batch->text, BATCH_KEEP);
 	buf_fini(&batch->part);
 }
 
@@ -191,9 +189,7 @@ static void park(struct export *export, struct export_batch *batch,
 		 const struct transport_answer *answer)
 {
 	const struct export_options *options = &export->options;
-	struct bytes framed =
-		batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
-	struct transport_request request = {.framed = framed};
+	struct transport_request request = {.framed = export_batch_asked(batch)};
 	int r;
 
 	r = options->park ? options->park(options->log_arg, transport_message(&request),

@@ -33,13 +33,6 @@ void batch_fini(struct batch *batch)
 	*batch = (struct batch){.store = BUF_INIT, .copies = BUF_INIT};
 }
 
-static void buf_keep(struct buf *buf, size_t keep)
-{
-	if (buf->cap > keep)
-		buf_fini(buf);
-	buf_reset(buf);
-}
-
 void batch_reset(struct batch *batch, size_t keep)
 {
 	buf_keep(&batch->store, keep);

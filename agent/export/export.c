@@ -62,8 +62,7 @@ static void filling_seal(struct export *export)
 
 	if (batch_seal(&batch->batch, &export->spare) < 0)
 		return;
-	if (export->spare.cap > BATCH_KEEP)
-		buf_fini(&export->spare);
+	buf_keep(&export->spare, BATCH_KEEP);
 	batch->state = EXPORT_BATCH_WAITING;
 	batch->due_ns = 0;
 	export->filling = NULL;
@@ -104,7 +103,7 @@ static int batch_form(struct export *export, struct export_batch *batch)
 		r = batch_part(&batch->batch, part->first, part->n, &batch->part);
 	if (r < 0)
 		return r;
-	batch->plain = batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
+	batch->plain = export_batch_asked(batch);
 	if (export_in_json(export->options.protocol)) {
 		r = json_form(batch->plain, &batch->text);
 		if (r < 0)

@@ -9,6 +9,7 @@
 #include "otlp/bytes_text.h"
 
 #define UNPACK_BYTES 4096
+#define BODY_BYTES_KEPT 65536 /* a large answer is rare */
 
 void grpc_reply_init(struct grpc_reply *reply, size_t bytes_max)
 {
@@ -27,11 +28,8 @@ void grpc_reply_reset(struct grpc_reply *reply)
 		.bytes_max = reply->bytes_max, .details = reply->details, .body = reply->body};
 
 	*reply = fresh;
-	/* A large answer is rare; its memory is not kept for the next. */
-	if (reply->body.cap > 65536)
-		buf_fini(&reply->body);
 	buf_reset(&reply->details);
-	buf_reset(&reply->body);
+	buf_keep(&reply->body, BODY_BYTES_KEPT);
 }
 
 static int fail(struct grpc_reply *reply, enum grpc_status status, const char *format, ...)

@@ -9,15 +9,15 @@ static void halve(struct isolation *isolation, struct isolation_part part)
 
 	assert(part.n > 1 && isolation->waiting_n < ISOLATION_WAITING_MAX);
 	isolation->waiting[isolation->waiting_n++] =
-		(struct isolation_part){part.first + half, part.n - half, false};
-	isolation->now = (struct isolation_part){part.first, half, false};
+		(struct isolation_part){part.first + half, part.n - half};
+	isolation->now = (struct isolation_part){part.first, half};
 	isolation->first_half = true;
 }
 
 void isolation_begin(struct isolation *isolation, uint32_t n)
 {
 	*isolation = (struct isolation){.on = true};
-	halve(isolation, (struct isolation_part){0, n, false});
+	halve(isolation, (struct isolation_part){0, n});
 }
 
 void isolation_refused(struct isolation *isolation)
@@ -28,18 +28,18 @@ void isolation_refused(struct isolation *isolation)
 bool isolation_next(struct isolation *isolation, bool taken)
 {
 	struct isolation_part next;
+	bool meant; /* it must hold what was refused */
 
 	if (!isolation->waiting_n) {
 		isolation->on = false;
 		return false;
 	}
 	next = isolation->waiting[--isolation->waiting_n];
-	if (isolation->first_half && taken)
-		next.meant = true;
+	meant = isolation->first_half && taken;
 	isolation->first_half = false;
 	isolation->now = next;
 	/* Alone it is asked for all the same: for the peer's words about it. */
-	if (next.meant && next.n > 1)
+	if (meant && next.n > 1)
 		halve(isolation, next);
 	return true;
 }

@@ -15,7 +15,6 @@
 
 struct isolation_part {
 	uint32_t first, n;
-	bool meant; /* it must hold what was refused */
 };
 
 struct isolation {

@@ -22,6 +22,12 @@ static inline uint64_t export_now(const struct export *export)
 void export_settle(struct export *export, uint64_t number,
 		   const struct export_outcome *outcome);
 
+/* What is asked for now, in protobuf: the whole batch or a part of a refused one. */
+static inline struct bytes export_batch_asked(const struct export_batch *batch)
+{
+	return batch->isolation.on ? buf_bytes(&batch->part) : batch->batch.framed;
+}
+
 /* The request that is under way for this batch is over. */
 void export_answered(struct export *export, struct export_batch *batch,
 		     const struct transport_answer *answer);

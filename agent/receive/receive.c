@@ -68,8 +68,7 @@ void stage_take(struct receive *stage, struct receive_call *call, struct bytes m
 	/* Asked again: its body took its time to come. */
 	if (stage_admits(stage, &call->answer))
 		intake(stage, message, &call->answer, &spans);
-	if (stage->scratch.cap > SCRATCH_BYTES_KEPT)
-		buf_fini(&stage->scratch);
+	buf_keep(&stage->scratch, SCRATCH_BYTES_KEPT);
 	call->spans = spans;
 	if (call->answer.code == ANSWER_OK && spans)
 		call_wait(stage, call);

@@ -24,9 +24,7 @@ static void pending_written(struct wal *wal, struct wal_segment *segment)
 		wal->unsynced_since_ns = wal->env->ops->mono_ns(wal->env);
 	wal->logged_sequence = segment->pending_sequence;
 	wal->pending_bytes -= segment->pending.len;
-	buf_reset(&segment->pending);
-	if (segment->pending.cap > PENDING_BYTES_KEPT)
-		buf_fini(&segment->pending);
+	buf_keep(&segment->pending, PENDING_BYTES_KEPT);
 }
 
 static int pending_write(struct wal *wal, struct wal_segment *segment)

@@ -53,9 +53,7 @@ void frame_chain_drop(struct frame_chain *chain)
 	if (chain->open)
 		chain->incomplete++;
 	chain->open = false;
-	buf_reset(&chain->joined);
-	if (chain->joined.cap > CHAIN_BYTES_KEPT)
-		buf_fini(&chain->joined);
+	buf_keep(&chain->joined, CHAIN_BYTES_KEPT);
 }
 
 static void chain_begin(struct frame_chain *chain, const struct frame *frame)
