@@ -116,8 +116,7 @@ static int on_made(void *arg, curl_socket_t fd, curlsocktype purpose)
 static CURLcode on_tls(CURL *easy, void *context, void *arg)
 {
 	(void)easy;
-	(void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	(void)SSL_CTX_set_max_cert_list(context, TLS_CHAIN_BYTES_MAX);
+	tls_restrict(context);
 	return arg || SSL_CTX_set_default_verify_paths(context) ? CURLE_OK
 								: CURLE_SSL_CACERT_BADFILE;
 }
@@ -237,7 +236,7 @@ static CURLcode set_request(struct http_call *call, const struct transport_reque
 {
 	struct http_transport *http = call->http;
 	struct curl_slist *headers = headers_of(http, request->compression);
-	struct bytes message = transport_message(request);
+	struct bytes message = framed_message(request->framed);
 	CURLcode r = headers ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 
 	if (r == CURLE_OK)

@@ -10,6 +10,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+/* A chain has three certificates; what is much longer is meant to cost us. */
+#define CHAIN_BYTES_MAX (64 << 10)
+
 static int refuse(struct tls *tls, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -64,6 +67,12 @@ static int use_certificate(struct tls *tls, const struct tls_files *files)
 	return 0;
 }
 
+void tls_restrict(struct ssl_ctx_st *context)
+{
+	(void)SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	(void)SSL_CTX_set_max_cert_list(context, CHAIN_BYTES_MAX);
+}
+
 static int context_make(struct tls *tls, const struct tls_files *files)
 {
 	static const uint8_t protocols[] = {2, 'h', '2'};
@@ -73,9 +82,7 @@ static int context_make(struct tls *tls, const struct tls_files *files)
 	if (!tls->context)
 		return refuse(tls, -ENOMEM, "out of memory");
 	SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
-	(void)SSL_CTX_set_options(tls->context,
-				  SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	(void)SSL_CTX_set_max_cert_list(tls->context, TLS_CHAIN_BYTES_MAX);
+	tls_restrict(tls->context);
 	if (!SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) ||
 	    SSL_CTX_set_alpn_protos(tls->context, protocols, sizeof(protocols)) != 0)
 		return refuse(tls, -EINVAL, "TLS cannot be set up: %s", reason());

@@ -15,8 +15,6 @@
 #include "base/buf.h"
 
 #define TLS_ERROR_BYTES 200
-/* A chain has three certificates; what is much longer is meant to cost us. */
-#define TLS_CHAIN_BYTES_MAX (64 << 10)
 
 /* Files are PEM; NULL: the system's authorities, no certificate of ours. */
 struct tls_files {
@@ -32,6 +30,9 @@ struct tls {
 	bool agreed;
 	char error[TLS_ERROR_BYTES]; /* why it cannot go on, with what to do */
 };
+
+/* What a peer may not do, of a context of whomever. */
+void tls_restrict(struct ssl_ctx_st *context);
 
 /* `host`: the name or address the peer's certificate must have. -EINVAL: a file
  * cannot be used. -ENOMEM. Both leave the error readable and nothing to free. */
