@@ -189,12 +189,12 @@ static void park(struct export *export, struct export_batch *batch,
 		 const struct transport_answer *answer)
 {
 	const struct export_options *options = &export->options;
-	struct transport_request request = {.framed = export_batch_asked(batch)};
+	struct bytes message = framed_message(export_batch_asked(batch));
 	int r;
 
-	r = options->park ? options->park(options->log_arg, transport_message(&request),
-					  answer->status, answer->message)
-			  : 0;
+	r = options->park
+		    ? options->park(options->log_arg, message, answer->status, answer->message)
+		    : 0;
 	export->counters.parked += r == 0 && options->park;
 	export->counters.park_failures += r < 0;
 	export_say(export, PRIORITY_ERROR, "%s refused a span for good, it is %s: %s",

@@ -253,7 +253,7 @@ static void span_append(struct batch *batch, uint32_t group_at,
 
 static int store_reserve(struct batch *batch, const struct finished_span *span)
 {
-	size_t head = batch->spans_n ? 0 : BATCH_FRAMING + envelope_bound(span);
+	size_t head = batch->spans_n ? 0 : TRANSPORT_FRAMING + envelope_bound(span);
 	int r = buf_reserve(&batch->store, head + field_size(span->span.len));
 
 	if (r == 0 && head) {

@@ -18,8 +18,6 @@
 #include "base/finished_span.h"
 #include "export/transport.h"
 
-/* Bytes of gRPC framing before the message. */
-#define BATCH_FRAMING TRANSPORT_FRAMING
 #define BATCH_SPANS_LIMIT 65535
 
 struct batch_span;

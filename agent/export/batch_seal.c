@@ -114,10 +114,10 @@ static int gather(struct batch *batch, struct part part, struct buf *out)
 	int r;
 
 	buf_reset(out);
-	r = buf_reserve(out, BATCH_FRAMING + batch->size_bound);
+	r = buf_reserve(out, TRANSPORT_FRAMING + batch->size_bound);
 	if (r < 0)
 		return r;
-	at = out->at + BATCH_FRAMING;
+	at = out->at + TRANSPORT_FRAMING;
 	for (uint32_t i = 0; i < batch->groups_n; i++)
 		count_bytes(batch, &batch->groups[i], part);
 	for (uint32_t i = 0; i < batch->groups_n; i++)
@@ -125,8 +125,8 @@ static int gather(struct batch *batch, struct part part, struct buf *out)
 		    resource_spans_size(batch, &batch->groups[i]))
 			at = put_leader(out->at, at, batch, i, part);
 	out->len = (size_t)(at - out->at);
-	assert(out->len <= BATCH_FRAMING + batch->size_bound);
-	transport_frame(out->at, out->len - BATCH_FRAMING, false);
+	assert(out->len <= TRANSPORT_FRAMING + batch->size_bound);
+	grpc_frame_put(out->at, out->len - TRANSPORT_FRAMING, false);
 	return 0;
 }
 
@@ -140,14 +140,14 @@ static void seal_one_group(struct batch *batch)
 
 	group->part_bytes = batch->store.len - batch->head_room;
 	message = field_size(resource_spans_size(batch, group));
-	head = BATCH_FRAMING + message - group->part_bytes;
+	head = TRANSPORT_FRAMING + message - group->part_bytes;
 	assert(head <= batch->head_room);
 	start = batch->store.at + batch->head_room - head;
-	transport_frame(start, message, false);
-	at = put_resource(start + BATCH_FRAMING, batch, group);
+	grpc_frame_put(start, message, false);
+	at = put_resource(start + TRANSPORT_FRAMING, batch, group);
 	at = put_scope(at, batch, group);
 	assert(at == batch->store.at + batch->head_room);
-	batch->framed = (struct bytes){start, BATCH_FRAMING + message};
+	batch->framed = (struct bytes){start, TRANSPORT_FRAMING + message};
 }
 
 /* Where each span lies in the gathered request. */

@@ -179,7 +179,7 @@ static int console_begin(struct transport *transport, void *tag,
 
 	if (!console_ready(transport))
 		return -EAGAIN;
-	r = make_text(console, transport_message(request));
+	r = make_text(console, framed_message(request->framed));
 	if (r == -ENOMEM) {
 		buf_fini(&console->text);
 		return r;

@@ -4,9 +4,9 @@
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
 
+#include "base/grpc_frame.h"
 #include "export/grpc_text.h"
 
-#define METHOD_PATH "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 #define HEADERS_FIXED 10
 
 static struct grpc_call *call_by_stream(struct grpc_client *client, int32_t stream_id)
@@ -445,7 +445,7 @@ int grpc_client_init(struct grpc_client *client, const struct export_options *op
 	if (r < 0)
 		return r;
 	out_queue_init(&client->out);
-	(void)snprintf(client->path, sizeof(client->path), "%s" METHOD_PATH,
+	(void)snprintf(client->path, sizeof(client->path), "%s" GRPC_EXPORT_PATH,
 		       options->endpoint.path);
 	for (size_t i = 0; i < EXPORT_STREAMS_LIMIT; i++)
 		grpc_reply_init(&client->calls[i].reply, options->response_bytes_max);

@@ -153,7 +153,7 @@ static int framing_read(struct grpc_reply *reply)
 {
 	const uint8_t *f = reply->framing;
 
-	reply->message_len = (size_t)f[1] << 24 | (size_t)f[2] << 16 | (size_t)f[3] << 8 | f[4];
+	reply->message_len = grpc_frame_length(f);
 	if (f[0] > 1 || (f[0] && reply->compression != COMPRESSION_GZIP))
 		return fail(reply, GRPC_INTERNAL,
 			    "the answer is compressed in a way that was not offered");
@@ -248,10 +248,11 @@ int grpc_reply_bytes(struct grpc_reply *reply, const uint8_t *at, size_t len)
 		return -EPROTO;
 	if (!reply->is_grpc)
 		return 0; /* some proxy's error page: the status says enough */
-	while (len || (reply->framing_n == 5 && reply->body.len == reply->message_len)) {
-		if (reply->framing_n < 5) {
+	while (len || (reply->framing_n == GRPC_FRAME_BYTES &&
+		       reply->body.len == reply->message_len)) {
+		if (reply->framing_n < GRPC_FRAME_BYTES) {
 			n = take_framing(reply, at, len);
-			if (reply->framing_n == 5)
+			if (reply->framing_n == GRPC_FRAME_BYTES)
 				r = framing_read(reply);
 		} else if (reply->body.len == reply->message_len) {
 			r = message_end(reply);

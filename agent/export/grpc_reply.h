@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/compress.h"
+#include "base/grpc_frame.h"
 #include "export/grpc_status.h"
 
 /* Names and values of headers and trailers together (rule 25). */
@@ -38,7 +39,7 @@ struct grpc_reply {
 	enum compression compression; /* of a message that says it is compressed */
 	unsigned compressions_known;
 
-	uint8_t framing[5];
+	uint8_t framing[GRPC_FRAME_BYTES];
 	size_t framing_n;
 	size_t message_len;
 	unsigned messages_n; /* complete ones */

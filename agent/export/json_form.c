@@ -12,7 +12,7 @@
 int json_form(struct bytes framed, struct buf *out)
 {
 	static const uint8_t room[TRANSPORT_FRAMING];
-	struct bytes message = {framed.at + TRANSPORT_FRAMING, framed.len - TRANSPORT_FRAMING};
+	struct bytes message = framed_message(framed);
 	int r;
 
 	buf_reset(out);
@@ -21,6 +21,6 @@ int json_form(struct bytes framed, struct buf *out)
 		r = otlp_json_print(out, request_type, message);
 	if (r < 0)
 		return r;
-	transport_frame(out->at, out->len - TRANSPORT_FRAMING, false);
+	grpc_frame_put(out->at, out->len - TRANSPORT_FRAMING, false);
 	return 0;
 }

@@ -38,7 +38,7 @@ int export_options_fill(struct export_options *options)
 	     options->timeout_ms != EXPORT_TIMEOUT_NONE) ||
 	    options->delay_ms > EXPORT_MS_MAX || options->streams_max > EXPORT_STREAMS_LIMIT ||
 	    options->batch_spans_max > BATCH_SPANS_LIMIT ||
-	    options->request_bytes_max > UINT32_MAX - BATCH_FRAMING)
+	    options->request_bytes_max > UINT32_MAX - TRANSPORT_FRAMING)
 		return -EINVAL;
 	if (options->batch_bytes_max > options->request_bytes_max)
 		options->batch_bytes_max = options->request_bytes_max;

@@ -24,7 +24,7 @@ static void did_not_pay(struct squeeze *squeeze)
 
 enum compression squeeze_run(struct squeeze *squeeze, struct bytes framed, struct buf *wire)
 {
-	struct bytes message = {framed.at + TRANSPORT_FRAMING, framed.len - TRANSPORT_FRAMING};
+	struct bytes message = framed_message(framed);
 	/* What saves less than an eighth does not pay for being unpacked. */
 	size_t most = message.len - message.len / 8;
 	ssize_t n;
@@ -45,7 +45,7 @@ enum compression squeeze_run(struct squeeze *squeeze, struct bytes framed, struc
 		return COMPRESSION_NONE;
 	}
 	squeeze->skip_next = 0;
-	transport_frame(wire->at, (size_t)n, true);
+	grpc_frame_put(wire->at, (size_t)n, true);
 	wire->len = TRANSPORT_FRAMING + (size_t)n;
 	return squeeze->how;
 }

@@ -20,18 +20,16 @@
 
 #include "base/buf.h"
 #include "base/compress.h"
+#include "base/grpc_frame.h"
 
 /* In front of every encoded request stand as many bytes for a frame's head, so
- * that gRPC sends it as it lies there: flag (1: compressed), length (big-endian). */
-#define TRANSPORT_FRAMING 5
+ * that gRPC sends it as it lies there. */
+#define TRANSPORT_FRAMING GRPC_FRAME_BYTES
 
-static inline void transport_frame(uint8_t *at, size_t len, bool compressed)
+/* What stands behind it. */
+static inline struct bytes framed_message(struct bytes framed)
 {
-	at[0] = compressed;
-	at[1] = (uint8_t)(len >> 24);
-	at[2] = (uint8_t)(len >> 16);
-	at[3] = (uint8_t)(len >> 8);
-	at[4] = (uint8_t)len;
+	return (struct bytes){framed.at + TRANSPORT_FRAMING, framed.len - TRANSPORT_FRAMING};
 }
 
 struct transport_request {
@@ -39,12 +37,6 @@ struct transport_request {
 	enum compression compression; /* of the latter */
 	uint64_t timeout_ns;	      /* told to the peer; 0: for ever. The stage cancels */
 };
-
-static inline struct bytes transport_message(const struct transport_request *request)
-{
-	return (struct bytes){request->framed.at + TRANSPORT_FRAMING,
-			      request->framed.len - TRANSPORT_FRAMING};
-}
 
 enum transport_verdict {
 	TRANSPORT_ACCEPTED, /* the peer has it; `rejected` spans of it refused for good */

@@ -124,17 +124,14 @@ static ssize_t read_reply(nghttp2_session *session, int32_t stream_id, uint8_t *
 static int write_reply(struct grpc_stream *stream)
 {
 	struct buf *reply = &stream->reply;
-	size_t len;
 	int r;
 
-	(void)buf_append(reply, "\0\0\0\0\0", GRPC_PREFIX_BYTES);
+	(void)buf_append(reply, "\0\0\0\0\0", GRPC_FRAME_BYTES);
 	r = answer_response(reply, &stream->call.answer, false,
 			    stream->session->stage->options.response_bytes_max);
 	if (r < 0)
 		return r;
-	len = reply->len - GRPC_PREFIX_BYTES;
-	for (int i = 0; i < 4; i++)
-		reply->at[1 + i] = (uint8_t)(len >> (24 - 8 * i));
+	grpc_frame_put(reply->at, reply->len - GRPC_FRAME_BYTES, false);
 	return 0;
 }
 

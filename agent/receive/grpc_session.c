@@ -8,7 +8,6 @@
 
 #include "receive/grpc_timeout.h"
 
-#define METHOD "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 #define CONTENT_TYPE "application/grpc"
 /* HTTP/2 counts so much for every header field, besides its bytes. */
 #define FIELD_BYTES 32
@@ -127,7 +126,7 @@ static void see_field(struct grpc_stream *stream, struct bytes name, struct byte
 	if (is(name, ":method"))
 		stream->post = is(value, "POST");
 	else if (is(name, ":path"))
-		stream->ours = is(value, METHOD);
+		stream->ours = is(value, GRPC_EXPORT_PATH);
 	else if (is(name, "content-type"))
 		stream->is_grpc = is_content_type(value);
 	else if (is(name, "grpc-encoding"))
@@ -172,7 +171,7 @@ static bool judge_headers(struct grpc_stream *stream)
 	} else if (!stream->ours) {
 		counters->refused_unknown++;
 		refuse(stream, ANSWER_UNIMPLEMENTED,
-		       "this agent has traces' Export alone: " METHOD);
+		       "this agent has traces' Export alone: " GRPC_EXPORT_PATH);
 	} else if (!stream->encoding_known) {
 		counters->refused_encoding++;
 		refuse(stream, ANSWER_UNIMPLEMENTED,
@@ -199,8 +198,7 @@ static void begin_message(struct grpc_stream *stream)
 	bool compressed = prefix[0] & 1;
 	int r;
 
-	stream->message_left = (uint32_t)prefix[1] << 24 | (uint32_t)prefix[2] << 16 |
-			       (uint32_t)prefix[3] << 8 | prefix[4];
+	stream->message_left = grpc_frame_length(prefix);
 	if (prefix[0] > 1 || (compressed && !stream->gzip)) {
 		refuse_framing(stream, "a compressed message, and no grpc-encoding");
 		return;
@@ -218,11 +216,11 @@ static void begin_message(struct grpc_stream *stream)
 /* Takes what belongs to the prefix off the front. */
 static void take_prefix(struct grpc_stream *stream, struct bytes *piece)
 {
-	while (piece->len && stream->prefix_len < GRPC_PREFIX_BYTES) {
+	while (piece->len && stream->prefix_len < GRPC_FRAME_BYTES) {
 		stream->prefix[stream->prefix_len++] = *piece->at;
 		piece->at++;
 		piece->len--;
-		if (stream->prefix_len == GRPC_PREFIX_BYTES)
+		if (stream->prefix_len == GRPC_FRAME_BYTES)
 			begin_message(stream);
 	}
 }
@@ -262,7 +260,7 @@ static void end_message(struct grpc_stream *stream)
 	struct receive *stage = stream->session->stage;
 	int r;
 
-	if (stream->prefix_len < GRPC_PREFIX_BYTES || stream->message_left) {
+	if (stream->prefix_len < GRPC_FRAME_BYTES || stream->message_left) {
 		refuse_framing(stream, "the call ended before its message was whole");
 		return;
 	}

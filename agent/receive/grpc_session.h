@@ -11,9 +11,8 @@
 #ifndef RECEIVE_GRPC_SESSION_H
 #define RECEIVE_GRPC_SESSION_H
 
+#include "base/grpc_frame.h"
 #include "receive/stage.h"
-
-#define GRPC_PREFIX_BYTES 5
 
 struct nghttp2_session;
 
@@ -30,7 +29,7 @@ struct grpc_stream {
 	bool post, ours, is_grpc, gzip, encoding_known, timeout_known, looped;
 
 	/* Of the body: the prefix of its message, then that. */
-	uint8_t prefix[GRPC_PREFIX_BYTES];
+	uint8_t prefix[GRPC_FRAME_BYTES];
 	uint8_t prefix_len;
 	uint32_t message_left;
 	struct body body;

@@ -8,7 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define GRPC_PREFIX_BYTES 5u
+#include "base/grpc_frame.h"
 
 static const struct grpc_peer_reply unavailable = {
 	.headers = {":status", "200", "content-type", "application/grpc", "grpc-status", "14"},
@@ -30,9 +30,9 @@ static void on_request(void *arg, struct bytes body, struct grpc_peer_reply *rep
 		net->cut_at = 3; /* in the middle of a frame's head */
 	/* Who refuses connections still serves the one it has. */
 	if (net->mood != SIM_UNAVAILABLE && net->mood != SIM_SILENT &&
-	    body.len >= GRPC_PREFIX_BYTES && net->accepted)
-		net->accepted(net->arg, (struct bytes){body.at + GRPC_PREFIX_BYTES,
-						       body.len - GRPC_PREFIX_BYTES});
+	    body.len >= GRPC_FRAME_BYTES && net->accepted)
+		net->accepted(net->arg, (struct bytes){body.at + GRPC_FRAME_BYTES,
+						       body.len - GRPC_FRAME_BYTES});
 }
 
 void sim_net_init(struct sim_net *net)

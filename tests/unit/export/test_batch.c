@@ -71,9 +71,10 @@ static void describe_framed(const struct batch *batch, struct bytes framed, char
 	assert_int_equal(framed.at[0], 0);
 	assert_int_equal(framed.at[1] << 24 | framed.at[2] << 16 | framed.at[3] << 8 |
 				 framed.at[4],
-			 framed.len - BATCH_FRAMING);
-	assert_true(framed.len - BATCH_FRAMING <= batch->size_bound);
-	request = request_unpack(NULL, framed.len - BATCH_FRAMING, framed.at + BATCH_FRAMING);
+			 framed.len - TRANSPORT_FRAMING);
+	assert_true(framed.len - TRANSPORT_FRAMING <= batch->size_bound);
+	request = request_unpack(NULL, framed.len - TRANSPORT_FRAMING,
+				 framed.at + TRANSPORT_FRAMING);
 	assert_non_null(request);
 	for (size_t i = 0; i < request->n_resource_spans; i++) {
 		const Opentelemetry__Proto__Trace__V1__ResourceSpans *rs =
@@ -265,7 +266,7 @@ static void a_batch_stays_below_its_size_but_takes_one_span_of_any(void **state)
 	}
 	assert_in_range(n, 25, 40);
 	assert_int_equal(batch_seal(&batch, &spare), 0);
-	assert_in_range(batch.framed.len, 400, 500 + BATCH_FRAMING);
+	assert_in_range(batch.framed.len, 400, 500 + TRANSPORT_FRAMING);
 	batch_reset(&batch, 0);
 	span.span = (struct bytes){(const uint8_t *)&maker, sizeof(maker)};
 	assert_int_equal(batch_add(&batch, &span, 10), 0);
@@ -285,7 +286,7 @@ static void an_empty_span_message_is_still_a_span(void **state)
 	assert_int_equal(batch_init(&batch, 3), 0);
 	assert_int_equal(batch_add(&batch, &span, 100), 0);
 	assert_int_equal(batch_seal(&batch, &spare), 0);
-	assert_int_equal(batch.framed.len, BATCH_FRAMING + 6);
+	assert_int_equal(batch.framed.len, TRANSPORT_FRAMING + 6);
 	assert_memory_equal(batch.framed.at, "\0\0\0\0\6\x0a\4\x12\2\x12\0", 11);
 	batch_fini(&batch);
 	buf_fini(&spare);

@@ -186,7 +186,7 @@ static void rule_10_the_limit_is_that_of_the_unpacked_answer(void **state)
 		struct scene *scene;
 
 		assert_true(n > 0);
-		transport_frame(body, (size_t)n, true);
+		grpc_frame_put(body, (size_t)n, true);
 		scene = scene_with((struct grpc_peer_reply){
 			.headers = {GRPC_HEADERS, "grpc-encoding", "gzip"},
 			.body = {body, 5 + (size_t)n},

@@ -30,7 +30,7 @@ static void fill(bool random)
 
 static struct bytes request(size_t message)
 {
-	transport_frame(framed, message, false);
+	grpc_frame_put(framed, message, false);
 	return (struct bytes){framed, TRANSPORT_FRAMING + message};
 }
 
