@@ -38,9 +38,12 @@ int genai_end(struct spanring_span *span, int r);
 /* The same, and its run, if it began one. */
 int genai_end_run(struct spanring_span *span, int r);
 
-/* gen_ai.input.messages, each message a map of its role and its one part. */
-int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,
-		       size_t count, bool hide_text);
+/* gen_ai.input.messages and gen_ai.output.messages, if there are any: each message a map of its
+ * role, its one part and why it ended. Hidden as the switches say. */
+int genai_set_input_messages(struct spanring_span *span,
+			     const struct spanring_llm_request *request);
+int genai_set_output_messages(struct spanring_span *span,
+			      const struct spanring_llm_response *response);
 
 /* What the calls that end a step have to say, without the end: for bindings, whose blocks
  * end later than the answer is known, and must not lose it meanwhile. */

@@ -61,6 +61,9 @@ static int set_value(struct spanring_span *span, const char *key, const struct v
 struct messages {
 	const struct spanring_message *at;
 	size_t count;
+	const char *role;	    /* where a message has none */
+	const char *const *reasons; /* why each ended */
+	size_t reason_count;
 	bool hide_text;
 };
 
@@ -68,14 +71,14 @@ struct messages {
 struct said {
 	const char *role;
 	const char *text;
-	uint32_t role_length;
-	uint64_t text_length; /* may be above what fits */
+	const char *reason;				  /* NULL: none */
+	uint64_t role_length, text_length, reason_length; /* may be above what fits */
 };
 
 static struct said said(const struct messages *messages, size_t i)
 {
 	const struct spanring_message *message = &messages->at[i];
-	struct said said = {.role = message->role ? message->role : "user",
+	struct said said = {.role = message->role ? message->role : messages->role,
 			    .text = message->text ? message->text : ""};
 	uint32_t longest = client_limits.value_length;
 
@@ -84,13 +87,17 @@ static struct said said(const struct messages *messages, size_t i)
 		said.text = SPANRING_REDACTED;
 		said.text_length = sizeof SPANRING_REDACTED - 1;
 	}
-	said.role_length =
-		(uint32_t)span_limits_cut(said.role, strnlen(said.role, UINT16_MAX), longest);
+	if (i < messages->reason_count)
+		said.reason = messages->reasons[i];
+	if (said.reason)
+		said.reason_length = span_limits_cut(said.reason, strlen(said.reason), longest);
+	said.role_length = span_limits_cut(said.role, strlen(said.role), longest);
 	said.text_length = span_limits_cut(said.text, said.text_length, longest);
 	return said;
 }
 
-/* {role: ..., parts: [{type: "text", content: ...}]}, from the inside out. */
+/* {role: ..., parts: [{type: "text", content: ...}], finish_reason: ...}, from the inside out.
+ */
 #define ENTRY sizeof(struct wire_entry)
 #define TYPE_BYTES (ENTRY + sizeof "type" - 1 + sizeof "text" - 1)
 
@@ -101,8 +108,12 @@ static uint64_t part_bytes(const struct said *said)
 
 static uint64_t message_bytes(const struct said *said)
 {
-	return ENTRY + sizeof "role" - 1 + said->role_length + ENTRY + sizeof "parts" - 1 +
-	       ENTRY + part_bytes(said);
+	uint64_t bytes = ENTRY + sizeof "role" - 1 + said->role_length + ENTRY +
+			 sizeof "parts" - 1 + ENTRY + part_bytes(said);
+
+	if (said->reason)
+		bytes += ENTRY + sizeof "finish_reason" - 1 + said->reason_length;
+	return bytes;
 }
 
 static void put_entry(struct writer *writer, enum wire_value_type type, const char *key,
@@ -137,21 +148,64 @@ static void write_messages(struct writer *writer, const void *owner)
 		put_entry(writer, WIRE_MAP, "", part_bytes(&what));
 		put_text(writer, "type", "text", sizeof "text" - 1);
 		put_text(writer, "content", what.text, what.text_length);
+		if (what.reason)
+			put_text(writer, "finish_reason", what.reason, what.reason_length);
 	}
 }
 
-int genai_set_messages(struct spanring_span *span, const struct spanring_message *messages,
-		       size_t count, bool hide_text)
+static int set_messages(struct spanring_span *span, const char *key,
+			const struct messages *messages)
 {
-	const struct messages all = {messages, count, hide_text};
-	struct value value = {.type = WIRE_ARRAY, .write = write_messages, .owner = &all};
+	struct value value = {.type = WIRE_ARRAY, .write = write_messages, .owner = messages};
 
-	for (size_t i = 0; i < count && value.bytes <= UINT32_MAX; i++) {
-		struct said what = said(&all, i);
+	for (size_t i = 0; i < messages->count && value.bytes <= UINT32_MAX; i++) {
+		struct said what = said(messages, i);
 
 		value.bytes += ENTRY + message_bytes(&what);
 	}
-	return set_value(span, SPANRING_ATTR_GEN_AI_INPUT_MESSAGES, &value);
+	return set_value(span, key, &value);
+}
+
+/* Whole messages are hidden by other switches than their texts. */
+#define HIDES_WHOLE(direction) \
+	(SPANRING_HIDDEN_##direction##S | SPANRING_HIDDEN_##direction##_MESSAGES)
+
+int genai_set_input_messages(struct spanring_span *span,
+			     const struct spanring_llm_request *request)
+{
+	const struct messages messages = {
+		.at = request->messages,
+		.count = request->message_count,
+		.role = "user",
+		.hide_text = content_hidden & CONTENT_MODEL_INPUT,
+	};
+
+	if (!request->messages || !span->epoch)
+		return 0;
+	if (content_hidden & HIDES_WHOLE(INPUT))
+		return spanring_set_string(span, SPANRING_ATTR_GEN_AI_INPUT_MESSAGES,
+					   SPANRING_REDACTED);
+	return set_messages(span, SPANRING_ATTR_GEN_AI_INPUT_MESSAGES, &messages);
+}
+
+int genai_set_output_messages(struct spanring_span *span,
+			      const struct spanring_llm_response *response)
+{
+	const struct messages messages = {
+		.at = response->messages,
+		.count = response->message_count,
+		.role = "assistant",
+		.reasons = response->finish_reasons,
+		.reason_count = response->finish_reasons ? response->finish_reason_count : 0,
+		.hide_text = content_hidden & CONTENT_MODEL_OUTPUT,
+	};
+
+	if (!response->messages || !span->epoch)
+		return 0;
+	if (content_hidden & HIDES_WHOLE(OUTPUT))
+		return spanring_set_string(span, SPANRING_ATTR_GEN_AI_OUTPUT_MESSAGES,
+					   SPANRING_REDACTED);
+	return set_messages(span, SPANRING_ATTR_GEN_AI_OUTPUT_MESSAGES, &messages);
 }
 
 /* ---- an answer ---------------------------------------------------------------------- */

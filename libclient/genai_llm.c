@@ -80,17 +80,6 @@ static void add_instructions(struct begin *begin, struct instructions *instructi
 	begin_add(begin, spanring_values(key, &instructions->part, 1));
 }
 
-static int add_messages(struct spanring_span *call, const struct spanring_llm_request *request)
-{
-	if (!request->messages || !call->epoch)
-		return 0;
-	if (content_hidden & (SPANRING_HIDDEN_INPUTS | SPANRING_HIDDEN_INPUT_MESSAGES))
-		return spanring_set_string(call, SPANRING_ATTR_GEN_AI_INPUT_MESSAGES,
-					   SPANRING_REDACTED);
-	return genai_set_messages(call, request->messages, request->message_count,
-				  (content_hidden & CONTENT_MODEL_INPUT) != 0);
-}
-
 int spanring_llm_begin(struct spanring_span *ret_call, const char *vendor, const char *model,
 		       const struct spanring_llm_request *request)
 {
@@ -122,7 +111,7 @@ int spanring_llm_begin(struct spanring_span *ret_call, const char *vendor, const
 			  hides);
 	add_instructions(&begin, &instructions, &known);
 	r = begin_start(&begin, ret_call, name, length);
-	s = add_messages(ret_call, &known);
+	s = genai_set_input_messages(ret_call, &known);
 	return r < 0 ? r : s;
 }
 
@@ -157,6 +146,8 @@ int genai_respond(struct spanring_span *call, const struct spanring_llm_response
 	r = spanring_set_attributes(call, attributes, count);
 	if (over)
 		s = genai_set_cut_answer(call, &known, over);
+	r = r < 0 ? r : s;
+	s = genai_set_output_messages(call, &known);
 	return r < 0 ? r : s;
 }
 

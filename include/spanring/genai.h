@@ -129,7 +129,7 @@ int spanring_usage_from_json(struct spanring_usage *usage, const char *json, siz
 /* ---- calls of models ------------------------------------------------------------- */
 
 struct spanring_message {
-	const char *role; /* "user", "assistant", "system", "tool" */
+	const char *role; /* "user", "assistant", "system", "tool"; NULL: of who speaks there */
 	const char *text;
 	size_t text_length;
 };
@@ -189,6 +189,11 @@ struct spanring_llm_response {
 	 * there were. 0: never. */
 	uint32_t text_max;
 	uint32_t text_kept;
+
+	/* The answer as messages, beside its text or instead of it: gen_ai.output.messages, one
+	 * for each finish reason. They are not cut. */
+	const struct spanring_message *messages;
+	size_t message_count;
 };
 
 static inline struct spanring_llm_response spanring_llm_response_unknown_(void)

@@ -159,6 +159,34 @@ static void messages_and_instructions_are_one_attribute_each(void **state)
 		"{role: \"user\", parts: [{type: \"text\", content: \"\"}]}]\n");
 }
 
+static void an_answer_of_several_messages_says_why_each_ended(void **state)
+{
+	static const char *const reasons[] = {"stop", "length"};
+	struct spanring_llm_response response = SPANRING_LLM_RESPONSE_INIT;
+	const struct spanring_message messages[] = {
+		{NULL, "Carrots.", 0}, {"assistant", "Beans", 0}, {"tool", NULL, 0}};
+	struct spanring_span call;
+
+	(void)state;
+	response.messages = messages;
+	response.message_count = 3;
+	response.finish_reasons = reasons;
+	response.finish_reason_count = 2;
+	spanring_llm_begin(&call, NULL, "m", NULL);
+	assert_int_equal(spanring_llm_end(&call, &response), 0);
+	assert_text("- chat m, client, ok\n"
+		    "    openinference.span.kind: \"LLM\"\n"
+		    "    gen_ai.request.model: \"m\"\n"
+		    "    gen_ai.operation.name: \"chat\"\n"
+		    "    gen_ai.response.finish_reasons: [\"stop\", \"length\"]\n"
+		    "    gen_ai.output.messages: ["
+		    "{role: \"assistant\", parts: [{type: \"text\", content: \"Carrots.\"}], "
+		    "finish_reason: \"stop\"}, "
+		    "{role: \"assistant\", parts: [{type: \"text\", content: \"Beans\"}], "
+		    "finish_reason: \"length\"}, "
+		    "{role: \"tool\", parts: [{type: \"text\", content: \"\"}]}]\n");
+}
+
 static void many_messages_are_whole_and_those_above_the_ring_are_counted(void **state)
 {
 	struct spanring_llm_request request = SPANRING_LLM_REQUEST_INIT;
@@ -679,7 +707,8 @@ static void other_limits_of_an_answer_are_kept(void **state)
 
 static char *everything_that_hides(uint32_t hide)
 {
-	const struct spanring_message message = {"user", "MESSAGE", 0};
+	const struct spanring_message message = {"user", "MESSAGE", 0},
+				      reply = {NULL, "REPLY", 0};
 	struct spanring_llm_request request = SPANRING_LLM_REQUEST_INIT;
 	struct spanring_llm_response response = SPANRING_LLM_RESPONSE_INIT;
 	struct spanring_options options = SPANRING_OPTIONS_INIT;
@@ -700,6 +729,8 @@ static char *everything_that_hides(uint32_t hide)
 	request.temperature = 0;
 	spanring_llm_begin(&call, "gemini", "m", &request);
 	response.text = "ANSWER";
+	response.messages = &reply;
+	response.message_count = 1;
 	response.text_max = 3;
 	response.text_kept = 3;
 	spanring_llm_end(&call, &response);
@@ -743,9 +774,9 @@ static int count(const char *text, const char *word)
 /* The words that are left out, by name, of all there are. */
 static void assert_hidden(const char *variable, const char *value, const char *hidden)
 {
-	static const char *const words[] = {"GOAL",   "PROMPT",	   "MESSAGE", "INSTRUCTIONS",
-					    "ANS",    "ARGUMENTS", "RESULT",  "INPUT",
-					    "OUTPUT", "FINAL",	   "EXPECTED"};
+	static const char *const words[] = {"GOAL",  "PROMPT", "MESSAGE",   "INSTRUCTIONS",
+					    "ANS",   "REPLY",  "ARGUMENTS", "RESULT",
+					    "INPUT", "OUTPUT", "FINAL",	    "EXPECTED"};
 	char *text = everything_with(variable, value);
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -770,20 +801,21 @@ static void nothing_is_hidden_unless_a_switch_says_so(void **state)
 
 static void each_switch_hides_what_it_names(void **state)
 {
-	static const char everything[] =
-		"GOAL PROMPT MESSAGE INSTRUCTIONS ANS ARGUMENTS RESULT INPUT OUTPUT FINAL "
-		"EXPECTED";
+	static const char everything[] = "GOAL PROMPT MESSAGE INSTRUCTIONS ANS REPLY ARGUMENTS "
+					 "RESULT INPUT OUTPUT FINAL "
+					 "EXPECTED";
 
 	(void)state;
 	assert_hidden("OPENINFERENCE_HIDE_INPUTS", "true",
 		      "GOAL PROMPT MESSAGE INSTRUCTIONS ARGUMENTS INPUT");
-	assert_hidden("OPENINFERENCE_HIDE_OUTPUTS", "TRUE", "ANS RESULT OUTPUT FINAL EXPECTED");
+	assert_hidden("OPENINFERENCE_HIDE_OUTPUTS", "TRUE",
+		      "ANS REPLY RESULT OUTPUT FINAL EXPECTED");
 	assert_hidden("OPENINFERENCE_HIDE_INPUT_MESSAGES", "1", "PROMPT MESSAGE INSTRUCTIONS");
-	assert_hidden("OPENINFERENCE_HIDE_OUTPUT_MESSAGES", "yes", "ANS");
+	assert_hidden("OPENINFERENCE_HIDE_OUTPUT_MESSAGES", "yes", "ANS REPLY");
 	assert_hidden("OPENINFERENCE_HIDE_INPUT_TEXT", "on", "PROMPT MESSAGE INSTRUCTIONS");
-	assert_hidden("OPENINFERENCE_HIDE_OUTPUT_TEXT", "true", "ANS");
+	assert_hidden("OPENINFERENCE_HIDE_OUTPUT_TEXT", "true", "ANS REPLY");
 	assert_hidden("OPENINFERENCE_HIDE_PROMPTS", "true", "PROMPT MESSAGE INSTRUCTIONS");
-	assert_hidden("OPENINFERENCE_HIDE_CHOICES", "true", "ANS");
+	assert_hidden("OPENINFERENCE_HIDE_CHOICES", "true", "ANS REPLY");
 	assert_hidden("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "false",
 		      everything);
 	assert_hidden("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "NO_CONTENT",
@@ -805,6 +837,7 @@ static void what_is_hidden_is_marked_where_it_would_be(void **state)
 	free(text);
 	text = everything_with("OPENINFERENCE_HIDE_OUTPUTS", "true");
 	assert_non_null(strstr(text, "gen_ai.response.content: \"__REDACTED__\"\n"));
+	assert_non_null(strstr(text, "gen_ai.output.messages: \"__REDACTED__\"\n"));
 	assert_null(strstr(text, "truncated"));
 	assert_null(strstr(text, "agento.response.length"));
 	free(text);
@@ -881,6 +914,7 @@ int main(void)
 		TRACED(what_is_not_known_is_not_said),
 		TRACED(a_temperature_of_0_is_0),
 		TRACED(messages_and_instructions_are_one_attribute_each),
+		TRACED(an_answer_of_several_messages_says_why_each_ended),
 		TRACED(many_messages_are_whole_and_those_above_the_ring_are_counted),
 		TRACED(what_the_caller_adds_comes_last_and_wins),
 		TRACED(a_struct_of_an_older_caller_is_read_as_far_as_it_goes),
