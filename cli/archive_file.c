@@ -350,8 +350,10 @@ int archive_file_read_seeing(struct archive_file *file, const char *path,
 		r = span_tree_make(file);
 	if (r >= 0)
 		usage_mark(file);
-	if (r == -ENOMEM)
-		(void)snprintf(ret_reason, size, "%s: out of memory", path);
+	if (r == -ENOMEM || r == -EFBIG)
+		(void)snprintf(ret_reason, size, "%s: %s", path,
+			       r == -ENOMEM ? "out of memory"
+					    : "what should be a span is larger than 1 GiB");
 	free(reading.spans);
 	return r < 0 ? r : 0;
 }

@@ -5,6 +5,11 @@
 
 #include "otlp_json.h"
 
+/* What is larger is no span, nor what stands around them. */
+#define PIECE_BYTES_MAX ((size_t)1 << 30)
+/* So much that is no JSON is enough to be told so. */
+#define NO_JSON_BYTES ((size_t)4 << 10)
+
 /* What an open brace or bracket is. */
 enum role {
 	ROLE_OTHER,
@@ -82,7 +87,11 @@ static enum role role_of(const struct archive_scan *scan, uint8_t c)
 static int flush(struct archive_scan *scan, const uint8_t **from, const uint8_t *to)
 {
 	struct buf *out = scan->in_span ? &scan->span : &scan->around;
-	int r = buf_append(out, *from, (size_t)(to - *from));
+	int r;
+
+	if (out->len + (size_t)(to - *from) > PIECE_BYTES_MAX)
+		return -EFBIG;
+	r = buf_append(out, *from, (size_t)(to - *from));
 
 	*from = to;
 	return r;
@@ -241,6 +250,8 @@ int archive_scan_push(struct archive_scan *scan, struct bytes window)
 	}
 	if (r >= 0)
 		r = flush(scan, &from, end);
+	if (r >= 0 && scan->depth == 0 && scan->around.len > NO_JSON_BYTES)
+		r = end_document(scan);
 	scan->offset += window.len;
 	return r < 0 ? r : 0;
 }

@@ -45,7 +45,7 @@ void archive_scan_init(struct archive_scan *scan, const struct archive_scan_ops 
 		       void *arg);
 void archive_scan_fini(struct archive_scan *scan);
 
-/* -ENOMEM, and what the ops return. */
+/* -ENOMEM, -EFBIG: a span of more than 1 GiB; and what the ops return. */
 int archive_scan_push(struct archive_scan *scan, struct bytes window);
 
 /* The input is over. 1: within a last line behind others, as a spool that is

@@ -226,8 +226,16 @@ static int parse(struct filter *filter, struct arguments *arguments, int *ret_pa
 
 static void say_problem(void *arg, const char *sentence)
 {
+	static const struct terminal plain = {.columns = 0};
+	struct buf text = BUF_INIT;
+
 	(void)arg;
-	(void)fprintf(stderr, "spanring list: %s\n", sentence);
+	/* A name may be anybody's. */
+	(void)terminal_text(&text, &plain, bytes_of(sentence), 0);
+	if (!buf_failed(&text))
+		(void)fprintf(stderr, "spanring list: %.*s\n", (int)text.len,
+			      (const char *)text.at);
+	buf_fini(&text);
 }
 
 static int print_runs(const struct run_list *list, size_t count, bool json)

@@ -1,18 +1,15 @@
 #include "run_list.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "archive_head.h"
 #include "run_sums.h"
 #include "usage.h"
 
-#define SPOOL ".partial"
 #define ID_DIGITS_MIN 8
 
 const char *run_status_name(enum run_status status)
@@ -51,7 +48,7 @@ void run_list_fini(struct run_list *list)
 	*list = (struct run_list){0};
 }
 
-static void tell(struct run_list *list, const char *sentence)
+void run_list_tell(struct run_list *list, const char *sentence)
 {
 	list->failed = true;
 	if (list->problem)
@@ -84,9 +81,9 @@ static int add_entry(struct run_list *list, struct run_entry *entry)
 
 static bool is_spool(const char *path)
 {
-	size_t len = strlen(path);
+	size_t len = strlen(path), suffix_len = strlen(RUN_LIST_SPOOL);
 
-	return len > strlen(SPOOL) && strcmp(path + len - strlen(SPOOL), SPOOL) == 0;
+	return len > suffix_len && strcmp(path + len - suffix_len, RUN_LIST_SPOOL) == 0;
 }
 
 /* --- by the head -------------------------------------------------------- */
@@ -191,7 +188,14 @@ static int add_trace(struct run_list *list, const struct archive_file *file,
 	return add_entry(list, &entry);
 }
 
-static int add_whole(struct run_list *list, const char *path)
+/* A spool may have nothing in it yet, or half of its first line. */
+static bool is_just_begun(const struct archive_file *file, int r)
+{
+	return is_spool(file->path) && file->document_count == 0 &&
+	       (r == -ENODATA || r == -EBADMSG);
+}
+
+static int add_whole(struct run_list *list, const char *path, bool may_be_gone)
 {
 	struct archive_file file;
 	char reason[PATH_MAX + 256];
@@ -203,10 +207,9 @@ static int add_whole(struct run_list *list, const char *path)
 			       path);
 		r = -ENODATA;
 	}
-	if (r < 0 && r != -ENOMEM) {
-		/* An open run that has said nothing yet is no problem. */
-		if (!(r == -ENODATA && is_spool(path)))
-			tell(list, reason);
+	if (r < 0 && r != -ENOMEM && !(r == -ENOENT && may_be_gone)) {
+		if (!is_just_begun(&file, r))
+			run_list_tell(list, reason);
 		r = 0;
 	}
 	for (size_t i = 0; i < file.trace_count && r >= 0; i++)
@@ -215,7 +218,7 @@ static int add_whole(struct run_list *list, const char *path)
 	return r;
 }
 
-static int add_file(struct run_list *list, const char *path)
+int run_list_add_file(struct run_list *list, const char *path, bool may_be_gone)
 {
 	struct archive_head head;
 	int r = 0;
@@ -224,52 +227,9 @@ static int add_file(struct run_list *list, const char *path)
 	if (!is_spool(path) && strcmp(path, "-") != 0)
 		r = archive_head_read(&head, path);
 	if (r <= 0)
-		return add_whole(list, path); /* it says what is wrong, too */
+		return add_whole(list, path, may_be_gone); /* it says what is wrong, too */
 	r = add_head(list, path, &head);
 	archive_head_free(&head);
-	return r;
-}
-
-/* --- directories -------------------------------------------------------- */
-
-static bool ends_in(const char *name, const char *suffix)
-{
-	size_t len = strlen(name), suffix_len = strlen(suffix);
-
-	return len > suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
-}
-
-static bool is_archive_name(const char *name)
-{
-	return name[0] != '.' && (ends_in(name, ".otlp.json") || ends_in(name, ".otlp.jsonl") ||
-				  ends_in(name, ".otlp.json" SPOOL));
-}
-
-/* While a run is open again, its file of before stands beside its spool. */
-static bool is_open_again(const char *path)
-{
-	char spool[PATH_MAX];
-	struct stat st;
-
-	return snprintf(spool, sizeof(spool), "%s" SPOOL, path) < (int)sizeof(spool) &&
-	       stat(spool, &st) == 0;
-}
-
-static int add_directory(struct run_list *list, const char *path, DIR *directory)
-{
-	char file[PATH_MAX];
-	struct dirent *entry;
-	int r = 0;
-
-	while (r >= 0 && (entry = readdir(directory))) {
-		if (!is_archive_name(entry->d_name) ||
-		    snprintf(file, sizeof(file), "%s%s%s", path, ends_in(path, "/") ? "" : "/",
-			     entry->d_name) >= (int)sizeof(file))
-			continue;
-		if (ends_in(file, ".otlp.json") && is_open_again(file))
-			continue;
-		r = add_file(list, file);
-	}
 	return r;
 }
 
@@ -280,19 +240,17 @@ int run_list_add(struct run_list *list, const char *path)
 	int r;
 
 	directory = opendir(path);
-	if (!directory && errno == ENOTDIR)
-		return add_file(list, path);
-	if (!directory && strcmp(path, "-") == 0)
-		return add_file(list, path);
+	if (!directory && (errno == ENOTDIR || strcmp(path, "-") == 0))
+		return run_list_add_file(list, path, false);
 	if (!directory) {
 		(void)snprintf(sentence, sizeof(sentence), "%s: %s%s", path, strerror(errno),
 			       errno == ENOENT ? "; archives are in the agent's archive.dir, "
 						 "./data by default"
 					       : "");
-		tell(list, sentence);
+		run_list_tell(list, sentence);
 		return 0;
 	}
-	r = add_directory(list, path, directory);
+	r = run_list_add_directory(list, path, directory);
 	(void)closedir(directory);
 	return r;
 }

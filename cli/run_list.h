@@ -2,10 +2,14 @@
 #ifndef CLI_RUN_LIST_H
 #define CLI_RUN_LIST_H
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What the name of an open run's file ends in. */
+#define RUN_LIST_SPOOL ".partial"
 
 enum run_status {
 	RUN_OK,		/* complete, no span failed */
@@ -48,6 +52,13 @@ void run_list_fini(struct run_list *list);
  * runs. -ENOMEM; what is wrong with the path is told. */
 int run_list_add(struct run_list *list, const char *path);
 void run_list_sort(struct run_list *list);
+
+/* The two that run_list_add() is made of. A file that is gone is -ENOENT and not told
+ * where it may be. */
+int run_list_add_file(struct run_list *list, const char *path, bool may_be_gone);
+/* run_directory.c */
+int run_list_add_directory(struct run_list *list, const char *path, DIR *directory);
+void run_list_tell(struct run_list *list, const char *sentence);
 
 /* The newest run in the directory whose trace id begins so (8 digits at least),
  * whose file is called so, or whose name is so. 1: found; 0, -ENOMEM. */

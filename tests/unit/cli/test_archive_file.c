@@ -188,6 +188,19 @@ static void a_span_can_be_had_whole_later(void **state)
 	archive_file_free(&file);
 }
 
+static void what_is_no_json_is_not_read_to_its_end(void **state)
+{
+	struct archive_file file;
+	char reason[256];
+
+	(void)state;
+	assert_int_equal(truncate(path, 0), 0);
+	assert_int_equal(truncate(path, (off_t)1 << 32), 0); /* of zeros, on no disk */
+	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), -EBADMSG);
+	assert_non_null(strstr(reason, "line 1 is not JSON"));
+	archive_file_free(&file);
+}
+
 static void items_that_are_no_spans_say_nothing(void **state)
 {
 	struct archive_file file;
@@ -276,6 +289,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_json_is_handed_out_for_its_parser_to_say_so),
 		cmocka_unit_test(mistakes_are_told_by_their_line),
 		cmocka_unit_test(a_span_can_be_had_whole_later),
+		cmocka_unit_test(what_is_no_json_is_not_read_to_its_end),
 		cmocka_unit_test(items_that_are_no_spans_say_nothing),
 		cmocka_unit_test(numbers_of_spans_are_believed_only_where_there_are_spans),
 		cmocka_unit_test(a_pipe_is_read_like_a_file),

@@ -200,6 +200,55 @@ static void a_run_that_is_open_again_is_listed_once(void **state)
 	free(text);
 }
 
+/* The agent seals a run between the names and the files: seen here from behind. */
+static void a_run_that_is_sealed_meanwhile_is_listed_by_its_new_name(void **state)
+{
+	char spool[128], gone[128];
+	char *text;
+
+	(void)state;
+	clear();
+	put_head("a_run_1.otlp.json", FACTS("aaa", "true", "0", "00", "40"));
+	(void)snprintf(spool, sizeof(spool), "%s/a_run_1.otlp.json.partial", directory);
+	(void)snprintf(gone, sizeof(gone), "%s/b_run_1.otlp.json", directory);
+	assert_int_equal(symlink("/nowhere/at/all", spool), 0);
+	assert_int_equal(symlink("/nowhere/at/all", gone), 0);
+	text = listed(80, IN_2026);
+	assert_non_null(strstr(text, "run aaa"));
+	assert_string_equal(problems, "");
+	free(text);
+}
+
+static void nobody_waits_for_what_is_no_file(void **state)
+{
+	char fifo[128];
+	char *text;
+
+	(void)state;
+	clear();
+	put_head("a_run_1.otlp.json", FACTS("aaa", "true", "0", "00", "40"));
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo.otlp.json", directory);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	text = listed(80, IN_2026);
+	assert_non_null(strstr(text, "run aaa"));
+	assert_non_null(strstr(problems, "fifo.otlp.json: not a file\n"));
+	free(text);
+}
+
+static void a_name_that_could_move_the_cursor_is_escaped(void **state)
+{
+	char *text;
+
+	(void)state;
+	clear();
+	put_head("a_run_1.otlp.json", FACTS("aaa", "true", "0", "00", "40") "," TEXT_ATTRIBUTE(
+					      "spanring.run.name", "\\u001b[2J"));
+	text = listed(80, IN_2026);
+	assert_non_null(strstr(text, "\\x1b[2J"));
+	assert_null(strchr(text, '\033'));
+	free(text);
+}
+
 /* --- the verb ----------------------------------------------------------- */
 
 /* What it prints; its exit code. Free it. */
@@ -378,6 +427,9 @@ int main(void)
 		cmocka_unit_test(lines_fit_every_terminal),
 		cmocka_unit_test(what_cannot_be_read_is_told_and_the_rest_is_listed),
 		cmocka_unit_test(a_run_that_is_open_again_is_listed_once),
+		cmocka_unit_test(a_run_that_is_sealed_meanwhile_is_listed_by_its_new_name),
+		cmocka_unit_test(nobody_waits_for_what_is_no_file),
+		cmocka_unit_test(a_name_that_could_move_the_cursor_is_escaped),
 		cmocka_unit_test(filters_leave_what_is_asked_for),
 		cmocka_unit_test(everything_that_is_known_is_in_the_json),
 		cmocka_unit_test(exit_codes_tell_listed_unreadable_and_misused),
