@@ -24,7 +24,6 @@ OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT. hidden() tells.
 Every step takes `parent`, `kind`, `attributes`, `links` and `start_time`, as
 Tracer.start_span() does.
 """
-import asyncio
 import enum
 import json
 import random
@@ -414,6 +413,7 @@ class Retry(Step):
             yield attempt
 
     async def __aiter__(self) -> AsyncIterator[Attempt]:
+        import asyncio  # here alone: it takes longer to load than all the rest
         while True:
             await asyncio.sleep(self._delay_s())
             attempt = self._next()

@@ -131,6 +131,17 @@ def python():
     return once("python", wanted, make) / "venv/bin/python3"
 
 
+def mypy():
+    """An interpreter with the reader of type hints, and nothing else."""
+    wanted = [f"{name}=={version}" for name, version in pinned("mypy").items()]
+
+    def make(directory):
+        run(sys.executable, "-m", "venv", str(directory / "venv"), cwd=directory)
+        run(str(directory / "venv/bin/pip"), "install", "-q", *wanted, cwd=directory)
+
+    return once("mypy", wanted, make) / "venv/bin/python3"
+
+
 def package():
     """Where the build has put our own package for Python."""
     return str(pathlib.Path(os.environ["BUILD"]) / "python")

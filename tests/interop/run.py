@@ -23,6 +23,7 @@ sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE)]
 import peers  # noqa: E402
 import spans  # noqa: E402
 from tier import COMBINATIONS, Process, combination, same  # noqa: E402
+import hints  # noqa: E402,F401  pylint: disable=unused-import
 import pipelines  # noqa: E402,F401  pylint: disable=unused-import
 import names  # noqa: E402,F401  pylint: disable=unused-import
 import providers  # noqa: E402,F401  pylint: disable=unused-import
