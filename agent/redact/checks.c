@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "otlp/utf8.h"
+
 #define RANDOM_RUN 12
 #define LONG_BYTES 48 /* nobody's word */
 
@@ -33,6 +35,11 @@ bool redact_has_digit(struct bytes text, struct redact_place *place)
 	return false;
 }
 
+#define BASIC_BYTES 256 /* what is longer need not be looked at to its end */
+#define PEM_BYTES ((size_t)32 << 10)
+#define PEM_HEAD_BYTES ((size_t)1 << 10)
+#define PEM_RUN 24
+
 static int sextet(uint8_t byte)
 {
 	static const char digits[] =
@@ -42,44 +49,88 @@ static int sextet(uint8_t byte)
 	return at ? (int)(at - digits) : -1;
 }
 
-bool redact_is_basic(struct bytes text, struct redact_place *place)
+/* What is no base64 ends it. How many bytes there are, at most `size`. */
+static size_t decode(struct bytes text, const struct redact_place *place, uint8_t *at,
+		     size_t size)
 {
 	uint32_t bits = 0, filled = 0;
-	bool colon = false;
+	size_t len = 0;
 
-	for (size_t i = place->start; i < place->end && text.at[i] != '='; i++) {
+	for (size_t i = place->start; i < place->end && len < size; i++) {
 		int value = sextet(text.at[i]);
 
 		if (value < 0)
-			return false;
+			break;
 		bits = (bits << 6 | (uint32_t)value) & 0xffff;
 		filled += 6;
 		if (filled < 8)
 			continue;
 		filled -= 8;
-		if ((bits >> filled & 0xff) < 0x20)
-			return false;
-		colon |= (bits >> filled & 0xff) == ':';
+		at[len++] = (uint8_t)(bits >> filled);
 	}
-	/* Text leaves no bits over. */
-	return colon && (bits & ((1u << filled) - 1)) == 0;
+	return len;
 }
 
-bool redact_pem(struct bytes text, struct redact_place *place)
+bool redact_is_basic(struct bytes text, struct redact_place *place)
+{
+	uint8_t decoded[BASIC_BYTES];
+	size_t len = decode(text, place, decoded, sizeof decoded);
+
+	if ((place->end - place->start) % 4 || !memchr(decoded, ':', len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (decoded[i] < 0x20 || decoded[i] == 0x7f)
+			return false;
+	/* A word of eight letters is base64, too, but of no text. */
+	return len == sizeof decoded || utf8_is_valid((struct bytes){decoded, len});
+}
+
+/* Whether it is of a key's lines, however they were put into this text: with line
+ * feeds, their escapes, quotes and plus signs, or "Proc-Type: 4,ENCRYPTED". */
+static bool is_pem(uint8_t byte)
+{
+	return isalnum(byte) || (byte && strchr("+/= \t\r\n\\\"',:.-", byte));
+}
+
+/* Whether base64 as of a key comes soon. */
+static bool has_key(struct bytes text, size_t at)
+{
+	size_t end = text.len - at < PEM_HEAD_BYTES ? text.len : at + PEM_HEAD_BYTES;
+
+	for (size_t run = 0; at < end && is_pem(text.at[at]); at++) {
+		run = sextet(text.at[at]) < 0 ? 0 : run + 1;
+		if (run == PEM_RUN)
+			return true;
+	}
+	return false;
+}
+
+/* Of the end line that comes soon; 0: none does. */
+static size_t end_line(struct bytes text, size_t at)
 {
 	static const char end[] = "-----END ";
-	const uint8_t *found =
-		memmem(text.at + place->end, text.len - place->end, end, sizeof end - 1);
+	size_t left = text.len - at < PEM_BYTES ? text.len - at : PEM_BYTES;
+	const uint8_t *found = memmem(text.at + at, left, end, sizeof end - 1);
 	const uint8_t *dashes;
-	size_t at;
 
-	place->end = text.len;
 	if (!found)
-		return true;
+		return 0;
 	at = (size_t)(found - text.at) + sizeof end - 1;
 	dashes = memmem(text.at + at, text.len - at < 64 ? text.len - at : 64, "-----", 5);
-	if (dashes)
-		place->end = (size_t)(dashes - text.at) + 5;
+	return dashes ? (size_t)(dashes - text.at) + 5 : at;
+}
+
+/* A program that speaks of keys has the header alone. */
+bool redact_pem(struct bytes text, struct redact_place *place)
+{
+	size_t end = end_line(text, place->end);
+
+	if (!has_key((struct bytes){text.at, end ? end : text.len}, place->end))
+		return false;
+	if (end)
+		place->end = end;
+	while (!end && place->end < text.len && is_pem(text.at[place->end]))
+		place->end++;
 	return true;
 }
 

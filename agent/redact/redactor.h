@@ -49,10 +49,12 @@ struct redact_tally {
 /* For `spanring redact test`: what was found, and where. */
 struct redact_finding {
 	const char *rule;
+	enum redact_action action;
 	const char *place; /* "Span.name", "Span.attributes" */
 	struct bytes key;  /* of an attribute, as it may be shown; or empty */
 	struct bytes found;
-	bool gone; /* all of the value, not a part of it */
+	size_t prefix; /* so much of it is a vendor's mark, which may be shown */
+	bool gone;     /* all of the value, not a part of it */
 };
 typedef void redact_seen_fn(void *arg, const struct redact_finding *finding);
 

@@ -47,8 +47,46 @@ static int append_mask(struct redactor *redactor, struct buf *out, uint32_t rule
 
 void redactor_at(struct redactor *redactor, const char *place, struct bytes key)
 {
+	if (!redactor->seen)
+		return;
 	redactor->place = place;
 	redactor->place_key = key;
+	if (redactor_key(redactor, key)->found)
+		redactor->place_key = bytes_of("[redacted]");
+}
+
+/* Of a key that a literal begins, as far as it says nothing but whose it is. */
+static size_t public_prefix(const struct redact_rule *rule, struct bytes found)
+{
+	const struct redact_anchor *anchor = rule->builtin ? rule->builtin->anchors : NULL;
+	size_t prefix = 0;
+
+	for (; anchor && anchor->text; anchor++) {
+		size_t len = strlen(anchor->text);
+
+		if (len > prefix && found.len > 2 * len &&
+		    memcmp(found.at, anchor->text, len) == 0)
+			prefix = len;
+	}
+	return prefix;
+}
+
+static void show(const struct redactor *redactor, uint32_t rule, struct bytes found, bool gone)
+{
+	const struct redact_rule *known = &redactor->rules.of[rule];
+	struct redact_finding finding = {
+		.rule = redactor_rule_name(redactor, rule),
+		.place = redactor->place,
+		.key = redactor->place_key,
+		.found = found,
+		.gone = gone,
+	};
+
+	if (rule < redactor->rules.count) {
+		finding.action = known->action;
+		finding.prefix = gone && !known->pattern ? 0 : public_prefix(known, found);
+	}
+	redactor->seen(redactor->seen_arg, &finding);
 }
 
 static void note(struct redactor *redactor, uint32_t rule, struct bytes found, bool gone)
@@ -56,13 +94,7 @@ static void note(struct redactor *redactor, uint32_t rule, struct bytes found, b
 	redactor->tally.hits[rule]++;
 	redactor->tallied = true;
 	if (redactor->seen)
-		redactor->seen(redactor->seen_arg, &(struct redact_finding){
-							   redactor_rule_name(redactor, rule),
-							   redactor->place,
-							   redactor->place_key,
-							   found,
-							   gone,
-						   });
+		show(redactor, rule, found, gone);
 }
 
 void redactor_note_dropped(struct redactor *redactor, uint32_t rule, struct bytes value)

@@ -184,11 +184,11 @@ static void forms_of_credentials_are_found(void **state)
 		 "JzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
 		 "[redacted:jwt]"},
 		{"-----BEGIN RSA PRIVATE "
-		 "KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter",
+		 "KEY-----\nMII" A40 "\n-----END RSA PRIVATE KEY-----\nafter",
 		 "[redacted:private-key]\nafter"},
 		{"-----BEGIN PRIVATE "
-		 "KEY-----\nMIIE cut off",
-		 "[redacted:private-key]"},
+		 "KEY-----\\nMII" A40 "\\n" A20 "(cut off)",
+		 "[redacted:private-key](cut off)"},
 		{"postgres://me:hunter2@db/x", "postgres://me:[redacted:url-password]@db/x"},
 		{"http://me:p@ss:w@host/", "http://me:[redacted:url-password]@host/"},
 		{"GET /v1?key=abcdefgh&x=1", "GET /v1?key=[redacted:url-parameter]&x=1"},
@@ -251,6 +251,9 @@ static void ordinary_text_stays(void **state)
 		"?page_token=",
 		"SELECT 1; BEGIN TRANSACTION; END",
 		"-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
+		"BEGIN = b'-----BEGIN PRIVATE KEY-----'; END = b'-----END PRIVATE KEY-----'",
+		"if (line == \"-----BEGIN PRIVATE KEY-----\") { return read_the_rest(); }",
+		"Basic Options, basic elements, basic features and basic password",
 		"-----BEGIN PUBLIC KEY-----\nMIIE\n-----END PUBLIC KEY-----",
 		"eyJhbGciOi is how a JWT begins",
 		"0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
@@ -603,6 +606,7 @@ static void cost_grows_with_the_length_alone(void **state)
 		"basic ",
 		"-----BEGIN ",
 		"-----BEGIN PRIVATE KEY",
+		"-----BEGIN PRIVATE KEY-----",
 		"AKIA",
 		"gh"
 		"p_",
