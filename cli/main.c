@@ -17,6 +17,7 @@ static const struct verb {
 	{"status", status_main, "what the agent is doing: rings, open spans, log, ledgers"},
 	{"doctor", doctor_main, "look whether tracing works here, and what to do if not"},
 	{"recover", recover_main, "turn what a dead agent or machine left into archives"},
+	{"redact", redact_main, "what of a file would be redacted, without showing it"},
 	{"wal", wal_main, "check a log, segment by segment; changes nothing"},
 	{"sink", sink_main, "a small OTLP/gRPC server that prints what it gets"},
 };

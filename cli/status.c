@@ -195,6 +195,36 @@ static void print_receive(json_t *status)
 				     &(struct numbers){receive, {&receive_counter_table}});
 }
 
+/* Of an older agent there is nothing. */
+static void print_redact(json_t *status)
+{
+	json_t *redact = json_object_get(status, "redact"), *hits;
+	const char *rule, *comma = "";
+
+	if (!redact)
+		return;
+	if (!json_is_true(json_object_get(redact, "enabled"))) {
+		printf("redact   OFF: secrets in spans are kept and sent on "
+		       "(redact.enabled)\n");
+		return;
+	}
+	printf("redact   on%s", json_is_true(json_object_get(redact, "interpreted"))
+					? ", patterns interpreted"
+					: "");
+	json_object_foreach (json_object_get(redact, "rules"), rule, hits) {
+		if (!json_integer_value(hits))
+			continue;
+		printf("%s%s %lld", *comma ? comma : ": ", rule,
+		       (long long)json_integer_value(hits));
+		comma = ", ";
+	}
+	putchar('\n');
+	if (number(redact, "undecided"))
+		printf("         %" PRIu64 " values a limit kept from being judged were "
+		       "dropped\n",
+		       number(redact, "undecided"));
+}
+
 static void print_log(json_t *status)
 {
 	json_t *log = json_object_get(status, "log");
@@ -365,6 +395,7 @@ int status_main(int argc, char **argv)
 		print_spans(status);
 		print_limits(status);
 		print_receive(status);
+		print_redact(status);
 		print_log(status);
 		print_export(status);
 		print_archive(status);

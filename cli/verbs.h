@@ -7,6 +7,7 @@ int check_main(int argc, char **argv);
 int demo_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 int list_main(int argc, char **argv);
+int redact_main(int argc, char **argv);
 int recover_main(int argc, char **argv);
 int run_main(int argc, char **argv);
 int show_main(int argc, char **argv);
