@@ -96,6 +96,7 @@ struct spanring_usage {
 	int64_t cache_read_tokens;     /* of the prompt, read from a cache */
 	int64_t cache_creation_tokens; /* of the prompt, written to a cache */
 	int64_t reasoning_tokens;      /* of the answer, not shown in it */
+	int64_t reserved[3];	       /* -1 */
 };
 
 static inline struct spanring_usage spanring_usage_unknown_(void)
@@ -105,6 +106,7 @@ static inline struct spanring_usage spanring_usage_unknown_(void)
 	usage.input_tokens = usage.output_tokens = -1;
 	usage.cache_read_tokens = usage.cache_creation_tokens = -1;
 	usage.reasoning_tokens = -1;
+	usage.reserved[0] = usage.reserved[1] = usage.reserved[2] = -1;
 	return usage;
 }
 #define SPANRING_USAGE_INIT spanring_usage_unknown_()
