@@ -41,8 +41,8 @@ static int take_given(struct start *start, PyObject *given)
 	return 0;
 }
 
-/* A current span that was started while tracing was off knows no trace, and the
- * one this process was started in counts. */
+/* A current span that was started while tracing was off knows no trace, and the one this
+ * process was started in counts; but the span that is none, made current, is a wish. */
 static int take_parent(struct start *start, PyObject *given)
 {
 	if (given && given != Py_None)
@@ -52,6 +52,8 @@ static int take_parent(struct start *start, PyObject *given)
 		return PyErr_Occurred() ? -1 : 0;
 	if (has_trace(&start->current->span))
 		start->options.parent = &start->current->span;
+	else if ((PyObject *)start->current == span_invalid())
+		start->options.root = true;
 	return 0;
 }
 
@@ -101,7 +103,7 @@ int start_prepare(struct start *start, PyObject *const *arguments)
 	root = argument_flag(arguments[START_ROOT], 0);
 	if (root < 0 || take_parent(start, arguments[START_PARENT]) < 0)
 		return -1;
-	options->root = root;
+	options->root |= root > 0;
 	if (!spanring_tracing)
 		return 0;
 	if (take_place(start, arguments[START_PLACE]) < 0 ||

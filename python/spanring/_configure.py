@@ -7,6 +7,7 @@ from typing import Any, Dict, Mapping, NamedTuple, NoReturn, Optional, Union
 
 from . import _native, context
 
+_FORKED = 11  # SPANRING_REASON_FORKED
 _RESOURCE_WHOLE = 0x1
 IGNORE_ENVIRONMENT = 0x2
 
@@ -39,7 +40,8 @@ class State(NamedTuple):
     texts_repaired: int  # lone surrogates, made U+FFFD
 
     def __bool__(self) -> bool:
-        return self.on
+        """Whether spans are recorded; so they are in a forked child, from the first on."""
+        return self.on or self.reason == _FORKED
 
 
 def state() -> State:
@@ -143,8 +145,9 @@ def configure(service_name: Optional[str] = None, *,
     """
     global _options
     given = {name: value for name, value in locals().items()}
-    if _native.state()["on"]:
-        return state()
+    now = state()
+    if now:
+        return now
     attributes = dict(resource or {})
     if not resource_whole:
         attributes = {**runtime(), **attributes}
