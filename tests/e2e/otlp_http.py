@@ -1,5 +1,4 @@
 """An OTLP/HTTP server made of Python's http.server, which does as it is told."""
-import base64
 import gzip
 import http.server
 import json
@@ -10,30 +9,18 @@ import sys
 import threading
 import time
 
-from support import stubs
+from support import parse_by_protobuf, stubs
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-HEX_IDS = ("traceId", "spanId", "parentSpanId")
-
-
-def with_base64_ids(value):
-    """OTLP/JSON has hexadecimal where protobuf's parser wants base64."""
-    if isinstance(value, list):
-        return [with_base64_ids(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: base64.b64encode(bytes.fromhex(one)).decode() if key in HEX_IDS
-            else with_base64_ids(one) for key, one in value.items()}
 
 
 def parse(content_type, body):
     """The request, by protobuf's own parsers."""
     stubs()
-    from google.protobuf import json_format
     from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
     request = trace_service_pb2.ExportTraceServiceRequest()
     if content_type == JSON:
-        return json_format.ParseDict(with_base64_ids(json.loads(body)), request)
+        return parse_by_protobuf(json.loads(body), request)
     return request.FromString(body)
 
 

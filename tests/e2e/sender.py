@@ -5,7 +5,7 @@ import contextlib
 import http.client
 import time
 
-from support import Skip, UnixConnection, check, convert_ids, free_port, stubs
+from support import Skip, UnixConnection, check, convert_ids, free_port, read_archive, stubs
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 NOW_NS = 1_760_000_000_000_000_000
@@ -104,6 +104,14 @@ def as_json(request):
     from google.protobuf import json_format
     document = json_format.MessageToDict(request, use_integers_for_enums=True)
     return convert_ids(document, lambda text: base64.b64decode(text).hex())
+
+
+def archived(place, trace_id):
+    """The one archive of a trace."""
+    found = [path for path in place.archives()
+             if trace_id.hex() in path.read_text(encoding="utf-8")]
+    check(len(found) == 1, f"{len(found)} files of {trace_id.hex()}")
+    return read_archive(found[0])
 
 
 @contextlib.contextmanager

@@ -150,15 +150,20 @@ def ask_status(ring_dir):
 
 
 class Agent:
-    """spanringd on a place. Runs are sealed soon, spans leave soon."""
+    """spanringd on a place. Runs are sealed soon, spans leave soon; they leave for the
+    endpoint, or, if it `exports`, for where its file or environment says."""
 
-    def __init__(self, place, *arguments, endpoint=None, environment=None, quick=True):
+    def __init__(self, place, *arguments, endpoint=None, exports=False, environment=None,
+                 quick=True):
         self.place = place
         self.process = None
         self.rings_before = []
         self.command = [program("spanringd"), "--ring-dir", str(place.ring),
                         "--state-dir", str(place.state), "--archive-dir", str(place.archive)]
-        self.command += ["--endpoint", endpoint] if endpoint else ["--no-export"]
+        if endpoint:
+            self.command += ["--endpoint", endpoint]
+        elif not exports:
+            self.command += ["--no-export"]
         if quick:
             self.command += ["--set", "archive.idle_timeout=500ms",
                              "--set", "export.delay=50ms"]
@@ -234,6 +239,11 @@ class Agent:
     def memory_kib(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1))
+
+    def cpu_seconds(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -526,14 +536,15 @@ def summary_of(path):
     return take_summary(json.loads(pathlib.Path(path).read_bytes()))
 
 
-def parse_by_protobuf(document):
-    """protobuf's json_format is the judge; it wants ids in base64."""
+def parse_by_protobuf(document, message=None):
+    """protobuf's json_format is the judge; it wants ids in base64. Without a message the
+    document is a TracesData."""
     stubs()
     from google.protobuf import json_format
     from opentelemetry.proto.trace.v1 import trace_pb2
     return json_format.ParseDict(
         convert_ids(document, lambda text: base64.b64encode(bytes.fromhex(text)).decode()),
-        trace_pb2.TracesData())
+        trace_pb2.TracesData() if message is None else message)
 
 
 # ---- running ------------------------------------------------------------------------
