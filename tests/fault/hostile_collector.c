@@ -511,24 +511,19 @@ static void C11_a_death_before_the_answer_makes_duplicates_of_what_was_under_way
 
 static void refuse_third(void *arg, struct bytes body, struct grpc_peer_reply *reply)
 {
-	struct store *store = arg;
-
 	if (memchr(body.at, 'A' + 3, body.len))
 		*reply = status_reply("3", NULL);
 	else
 		store_and_die(arg, body, reply);
-	(void)store;
 }
 
 static int keep(void *arg, struct bytes request, const char *status, const char *message)
 {
-	struct collector_scene *scene = arg;
-
+	(void)arg;
 	(void)status;
 	(void)message;
 	assert_non_null(memchr(request.at, 'A' + 3, request.len));
 	assert_null(memchr(request.at, 'A' + 2, request.len));
-	(void)scene;
 	return 0;
 }
 

@@ -284,7 +284,7 @@ static bool damage_survived(struct first first, uint64_t number)
 
 /* What a worker has done; its parent reads it. */
 struct tried {
-	uint64_t done, of; /* first deaths */
+	uint64_t done, of; /* first deaths; `of` in a sum alone */
 	uint64_t kills, worlds, fails, damages, wrong;
 };
 
@@ -292,11 +292,10 @@ static struct tried *tried;
 
 static struct tried tried_by_all(const struct tried *workers, unsigned n)
 {
-	struct tried sum = {0};
+	struct tried sum = {.of = first_count};
 
 	for (unsigned i = 0; i < n; i++) {
 		sum.done += workers[i].done;
-		sum.of = workers[i].of; /* each finds all of them */
 		sum.kills += workers[i].kills;
 		sum.worlds += workers[i].worlds;
 		sum.fails += workers[i].fails;
@@ -443,9 +442,7 @@ static void worker_start(unsigned number, unsigned workers, struct tried *of_it)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
 	tried = of_it;
-	begin();
-	firsts_find();
-	tried->of = first_count;
+	begin(); /* its own: lives of several workers go on at once */
 	work(number, workers);
 	_exit(tried->wrong || tried->done == 0);
 }
@@ -482,11 +479,13 @@ int main(void)
 
 	base_seed = seed ? strtoull(seed, NULL, 10) : 1;
 	workers = sim_shared(n * sizeof *workers);
-	if (only) {
-		tried = workers;
-		begin();
+	tried = workers;
+	begin();
+	if (only)
 		return case_run(only) ? 0 : 1;
-	}
+	firsts_find();
+	if (tried->wrong)
+		return 1;
 	for (unsigned i = 0; i < n; i++)
 		worker_start(i, n, &workers[i]);
 	if (!workers_wait(workers, n))
