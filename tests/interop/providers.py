@@ -3,6 +3,8 @@ provider and our processor. The spans are the same, field by field; those of a p
 that is killed are there with our provider alone."""
 import http.server
 import json
+import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -277,6 +279,72 @@ def provider_of_ours_differs_where_its_page_says():
     check(list(joins["attributes"]) == [f"key {number}" for number in range(128)] and
           joins["dropped"] == [2, 0, 0], f"{len(joins['attributes'])} {joins['dropped']}")
     check(apart["attributes"] == {"some": ("int", 1)}, f"{apart}")
+
+
+# ---- traces of real shape ---------------------------------------------------------------------
+
+def replay(place, agent, provider, port, path):
+    """{span id of the original: what became of it}, made again module by module."""
+    from support import check, check_ledgers, read_archive
+    mapping = place.disk / "mapping"
+    for number in range(100):
+        done = subprocess.run(
+            [peers.python(), peers.HERE / "python_replay.py", path, str(number), mapping],
+            env=environment(place, provider, port), stderr=subprocess.PIPE, timeout=120,
+            check=False)
+        if done.returncode == 3:
+            break
+        check(done.returncode == 0, done.stderr.decode()[-2000:])
+    check_ledgers(agent.wait_archived())
+    old = {"": ""}
+    for line in mapping.read_text().splitlines():
+        old_trace, old_span, new_trace, new_span = line.split()
+        old.update({new_trace: old_trace, new_span: old_span})
+    found = spans.spans_of([read_archive(one) for one in place.archives()])
+    for span, _, _ in found.values():
+        for field in ("trace", "id", "parent"):
+            span[field] = old[span[field]]
+    return {span["id"]: (span, scope, resource) for span, scope, resource in found.values()}
+
+
+def compare_replayed(original, found):
+    """All that the API can say; NaN is not equal to itself, so texts are compared."""
+    words = [f"{one} is missing" for one in original.keys() - found.keys()]
+    for identity, (span, scope, resource) in original.items():
+        other, other_scope, other_resource = found.get(identity, (span, scope, resource))
+        for field in span.keys() - {"flags", "links"}:
+            if repr(span[field]) != repr(other[field]):
+                words.append(f"{span['name']} {field}: {span[field]!r:.200} became "
+                             f"{other[field]!r:.200}")
+        if [(one[:2], one[4]) for one in span["links"]] != \
+                [(one[:2], one[4]) for one in other["links"]]:
+            words.append(f"{span['name']} links: {other['links']}")
+        if (scope[0] or "none") != other_scope[0]:
+            words.append(f"{span['name']} scope: {scope} became {other_scope}")
+        words += [f"{span['name']} resource {key}" for key, value in resource[0].items()
+                  if not key.startswith("telemetry.sdk.") and other_resource[0].get(key) != value]
+    if words:
+        raise AssertionError("\n".join(words[:20]))
+
+
+@combination(("sdk",), ("spanring",))
+def traces_made_again_in_python(provider):
+    """Of the measured shape of real runs, and real ones where SPANRING_TEST_TRACES names
+    their folder: the archive has every field of every span."""
+    from sender import Ports
+    from support import ROOT, Agent, Place
+    folder = os.environ.get("SPANRING_TEST_TRACES")
+    paths = sorted(pathlib.Path(folder).glob("*.jsonl")) if folder else []
+    for path in [None, *paths]:
+        ports = Ports()
+        with Place() as place, Agent(place, *ports.arguments) as agent:
+            if not path:
+                path = place.disk / "generated.otlp.jsonl"
+                subprocess.run([ROOT / "tests/support/generate_traces.py", path], check=True)
+            with open(path, encoding="utf-8") as lines:
+                original = spans.spans_of(map(json.loads, lines))
+            found = replay(place, agent, provider, ports.grpc, path)
+            compare_replayed(original, found)
 
 
 # ---- killed ---------------------------------------------------------------------------------
