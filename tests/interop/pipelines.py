@@ -7,6 +7,7 @@ import subprocess
 import peers
 from tier import combination
 
+MODULES = ("agento_plan", "agento_ingest", "agento_revise")
 EXAMPLES = peers.HERE.parents[1] / "examples/python"
 
 
@@ -29,12 +30,13 @@ class Pipeline:
                 cwd=self.directory, env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
 
-    def run(self, name, **environment):
+    def run(self, *names, **environment):
         from support import check
-        with self.start(name, **environment) as process:
-            check(process.wait(60) == 0, f"{name} ended with {process.returncode}")
-        said = (self.place.disk / f"{name}.log").read_text()
-        check(not said, f"{name} complains: {said[-2000:]}")
+        for name in names:
+            with self.start(name, **environment) as process:
+                check(process.wait(60) == 0, f"{name} ended with {process.returncode}")
+            said = (self.place.disk / f"{name}.log").read_text()
+            check(not said, f"{name} complains: {said[-2000:]}")
 
     def kill_in(self, name, step, before=lambda: None):
         from support import check
@@ -59,7 +61,7 @@ def is_the_pipeline(archive):
     check(len(found) == SPANS, f"{len(found)} spans")
     resources = [attributes(resource) for _, resource, _ in found]
     check({resource["agento.module"] for resource in resources}
-          == {"agento_plan", "agento_ingest", "agento_revise"}, f"the modules: {resources}")
+          == set(MODULES), f"the modules: {resources}")
     check(len({resource["service.instance.id"] for resource in resources}) == 3,
           "an instance per process")
     check({resource["service.name"] for resource in resources} == {"agento"}, "the service")
@@ -76,7 +78,7 @@ def agento(provider, way):
     with Place() as place, Agent(place, *ports.arguments) as agent:
         pipeline = Pipeline(place, ports.grpc, provider)
         names = set()
-        for sealed, name in enumerate(("agento_plan", "agento_ingest", "agento_revise"), 1):
+        for sealed, name in enumerate(MODULES, 1):
             given = {}
             if way == "environment" and sealed > 1:
                 given["TRACEPARENT"] = pipeline.traceparent()
@@ -98,8 +100,7 @@ def agento_with_the_sdk_twice_in_one_directory():
     with Place() as place, Agent(place, *ports.arguments) as agent:
         pipeline = Pipeline(place, ports.grpc)
         for _ in range(2):
-            for name in ("agento_plan", "agento_ingest", "agento_revise"):
-                pipeline.run(name)
+            pipeline.run(*MODULES)
         agent.wait_archived(2)
         check(len(place.archives()) == 2, f"archives: {place.archives()}")
         for archive in place.archives():
@@ -143,19 +144,26 @@ def agento_with_the_sdk_and_a_module_killed():
 
 
 @combination(())
-def agento_with_spanring_and_a_module_killed():
-    """The same modules, and nothing is missing but what was never said."""
-    from pipeline import ERROR, OK, passes_check, tree
-    from support import Agent, Place, attributes, check
+def agento_with_spanring_killed_in_each_step():
+    """The same modules: nothing is missing but what was never said."""
+    from pipeline import STEPS, check_killed, in_order, passes_check
+    from support import Agent, Place, check_ledgers
     with Place() as place, Agent(place) as agent:
-        archive, found = killed_in_the_second_module(place, agent, 1, "spanring")
-        passes_check(archive)
-        parents = tree(archive)
-        check(parents["generate_revision_requests"] == "agento.module.ingest_plan", f"{parents}")
-        check("llm.gemini.request_revisions" not in found, "it never began")
-        for name in ("generate_revision_requests", "agento.module.ingest_plan"):
-            check(found[name]["status"]["code"] == ERROR and
-                  attributes(found[name])["spanring.end.reason"] == "killed",
-                  f"{name} does not say how it ended")
-        check(found["develop_drafts"]["status"]["code"] == OK and
-              attributes(found["develop_drafts"])["agento.drafts"] == 3, "what had ended")
+        pipeline = Pipeline(place, 1, "spanring")
+        pipeline.run(*MODULES)
+        agent.wait_archived(1)
+        archive, = place.archives()
+        whole, known = in_order(archive), {archive}
+        for victim, steps in STEPS.items():
+            for step in steps:
+                for name in MODULES:
+                    if name == f"agento_{victim}":
+                        pipeline.kill_in(name, step)
+                    else:
+                        pipeline.run(name)
+                agent.wait_archived(len(known) + 1)
+                archive, = set(place.archives()) - known
+                known.add(archive)
+                check_killed(archive, whole, victim, step)
+                passes_check(archive)
+        check_ledgers(agent.status())

@@ -15,11 +15,13 @@ def main():
     context = agento.context() if "TRACEPARENT" in os.environ else None
     with agento.tracer.start_as_current_span("agento.pipeline", context, attributes={
             "openinference.span.kind": "AGENT", "user_goal": GOAL}) as pipeline:
+        # Now, not at the end: should this module die, the next one must not find the
+        # context of an earlier run.
+        agento.leave_context()
         with agento.step("generate_plan_structure"):
             agento.work("generate_plan_structure")
             agento.ask_model("llm.gemini.generate_plan", f"Make a plan: {GOAL}", PLAN, 415, 850)
         pipeline.set_status(StatusCode.OK)
-        agento.leave_context()
 
 
 main()
