@@ -55,9 +55,9 @@ struct mapped {
 	size_t size;
 };
 
-/* A block with something in it, as it was when it was looked at. */
+/* A block that some thread has taken. */
 struct seen {
-	uint32_t index, thread, thread_block, committed;
+	uint32_t index, thread, thread_block;
 };
 
 /* A value that is being put together of its fragments. */
@@ -163,27 +163,54 @@ static bool header_is_good(const struct mapped *mapped, const struct wire_ring_h
 	       header->blocks_offset == wire_blocks_offset(mapped->size);
 }
 
+static const struct wire_block_line *line_of(const struct mapped *mapped, uint32_t index)
+{
+	return (const struct wire_block_line *)(mapped->at + WIRE_HEADER_BYTES) + index;
+}
+
 static bool see(const struct mapped *mapped, uint32_t index, struct seen *ret)
 {
-	const struct wire_block_line *line =
-		(const struct wire_block_line *)(mapped->at + WIRE_HEADER_BYTES) + index;
-	uint32_t committed;
+	const struct wire_block_line *line = line_of(mapped, index);
 
-	/* C1 and C2 as in the agent's drain, pairing with the client's P1 and P2. */
+	/* C1 as in the agent's drain, pairing with the client's P1. */
 	if (atomic_load_explicit(&line->generation, memory_order_acquire) == 0)
 		return false;
+	*ret = (struct seen){index, line->thread, line->thread_block};
+	return true;
+}
+
+/* How far the block may be read now. Of a thread that went on to another block this one is
+ * sealed, so that nothing is missing between the two. */
+static uint32_t committed_of(const struct mapped *mapped, uint32_t index)
+{
+	const struct wire_block_line *line = line_of(mapped, index);
+	uint32_t committed;
+
+	/* C2 as in the agent's drain, pairing with the client's P2. */
 	committed = atomic_load_explicit(&line->committed, memory_order_acquire) & ~WIRE_SEALED;
-	*ret = (struct seen){index, line->thread, line->thread_block, committed};
-	return committed > 0 && committed <= WIRE_BLOCK_BYTES;
+	return committed <= WIRE_BLOCK_BYTES ? committed : 0;
+}
+
+/* A thread's blocks, up to the first that is missing: it was taken after its line was looked
+ * at, and what came behind it would be without its beginning. */
+static int read_thread(struct testing_arena *arena, struct testing_ring *ring,
+		       const struct mapped *mapped, const struct seen *seen, size_t count)
+{
+	const uint8_t *blocks = mapped->at + ring->header->blocks_offset;
+	struct joining joining = {.bytes = NULL};
+	int r = 0;
+
+	for (size_t i = 0; i < count && seen[i].thread_block == i + 1 && r == 0; i++)
+		r = read_block(arena, ring, blocks + (size_t)seen[i].index * WIRE_BLOCK_BYTES,
+			       committed_of(mapped, seen[i].index), &joining);
+	return r;
 }
 
 static int read_blocks(struct testing_arena *arena, struct testing_ring *ring,
 		       const struct mapped *mapped, uint32_t ready)
 {
-	const uint8_t *blocks = mapped->at + ring->header->blocks_offset;
 	struct seen *seen = testing_alloc(arena, ready, sizeof *seen);
-	struct joining joining = {.bytes = NULL};
-	size_t count = 0;
+	size_t count = 0, from, to;
 	int r = 0;
 
 	if (!seen)
@@ -191,11 +218,10 @@ static int read_blocks(struct testing_arena *arena, struct testing_ring *ring,
 	for (uint32_t i = 0; i < ready; i++)
 		count += see(mapped, i, &seen[count]);
 	qsort(seen, count, sizeof *seen, by_thread);
-	for (size_t i = 0; i < count && r == 0; i++) {
-		if (i > 0 && seen[i].thread != seen[i - 1].thread)
-			joining.bytes = NULL;
-		r = read_block(arena, ring, blocks + (size_t)seen[i].index * WIRE_BLOCK_BYTES,
-			       seen[i].committed, &joining);
+	for (from = 0; from < count && r == 0; from = to) {
+		for (to = from + 1; to < count && seen[to].thread == seen[from].thread;)
+			to++;
+		r = read_thread(arena, ring, mapped, seen + from, to - from);
 	}
 	return r;
 }

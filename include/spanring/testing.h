@@ -102,7 +102,8 @@ struct spanring_test_spans {
 	uint32_t refused; /* calls that were not recorded, of all processes */
 };
 
-/* Everything that was recorded up to now, a copy to be given to spanring_test_free(). NULL: no
+/* Everything that was recorded up to now (while threads write, of each as far as it had come
+ * at some moment of the call), a copy to be given to spanring_test_free(). NULL: no
  * begin, or no memory. */
 struct spanring_test_spans *spanring_test_snapshot(void);
 void spanring_test_free(struct spanring_test_spans *spans);

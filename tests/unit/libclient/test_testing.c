@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -210,6 +211,54 @@ static void threads_and_children_are_in_one_tree(void **state)
 		    "    - step\n"
 		    "    - in a child, open\n",
 		    SPANRING_TEST_NAMES);
+}
+
+#define WRITERS 3
+#define SPANS_EACH 2000
+
+static void *write_spans(void *finished)
+{
+	struct spanring_span span;
+
+	for (int i = 0; i < SPANS_EACH; i++) {
+		spanring_start_with(&span, "span", .root = true);
+		spanring_set_int(&span, "n", i);
+		spanring_end(&span);
+	}
+	atomic_fetch_add((_Atomic int *)finished, 1);
+	return NULL;
+}
+
+/* What has ended was said whole. Returns how many spans there were. */
+static size_t look(void)
+{
+	struct spanring_test_spans *spans = spanring_test_snapshot();
+	size_t count = spans->count;
+
+	for (size_t i = 0; i < count; i++)
+		if (spans->spans[i].ended && spanring_test_int(&spans->spans[i], "n") < 0)
+			fail_msg("span %zu of %zu lost its attribute", i, count);
+	spanring_test_free(spans);
+	return count;
+}
+
+static void a_snapshot_may_be_taken_while_threads_write(void **state)
+{
+	pthread_t threads[WRITERS];
+	_Atomic int finished = 0;
+	size_t before = 0, now;
+
+	(void)state;
+	for (int i = 0; i < WRITERS; i++)
+		pthread_create(&threads[i], NULL, write_spans, &finished);
+	do {
+		now = look();
+		assert_true(now >= before);
+		before = now;
+	} while (atomic_load(&finished) < WRITERS);
+	for (int i = 0; i < WRITERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(look(), WRITERS * SPANS_EACH);
 }
 
 static void a_deep_tree_and_a_wide_one_are_walked(void **state)
@@ -446,6 +495,8 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(threads_and_children_are_in_one_tree, begin,
 						end),
+		cmocka_unit_test_setup_teardown(a_snapshot_may_be_taken_while_threads_write,
+						begin, end),
 		cmocka_unit_test_setup_teardown(a_deep_tree_and_a_wide_one_are_walked, begin,
 						end),
 		cmocka_unit_test_setup_teardown(values_larger_than_a_block_are_whole, begin,
