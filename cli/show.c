@@ -42,6 +42,8 @@ static const char help_text[] =
 	"  -a, --attributes   also every attribute and event, and whose each process is\n"
 	"      --summary      no tree\n"
 	"      --no-summary   only the tree\n"
+	"      --shape        only names, modules and failures: what two runs have in\n"
+	"                     common, to be compared by diff or by a test\n"
 	"      --top N        lists of N rows, 0: all [5]\n"
 	"      --dir DIR      where a RUN is looked for [./data]\n"
 	"      --json         one JSON object per file: modules, traces with their\n"
@@ -53,13 +55,14 @@ static const char help_text[] =
 	"  spanring show data/agento_run_20260101T120000000000.otlp.json\n"
 	"  spanring show --summary 5b8efff7\n"
 	"  spanring show -a FILE | less\n"
+	"  diff <(spanring show --shape ONE) <(spanring show --shape OTHER)\n"
 	"  spanring show --json FILE | jq '.traces[].spans[] | select(.status==\"error\")'\n"
 	"  spanring show --json FILE | jq '.traces[].summary.widestPrompts[0]'\n"
 	"\n"
 	"Exit codes: 0 shown, 1 one cannot be read, 2 wrong usage.\n";
 
 struct options {
-	bool json, attributes, no_tree, no_summary;
+	bool json, attributes, no_tree, no_summary, shape;
 	uint64_t top;
 	const char *directory;
 	int files;
@@ -78,6 +81,7 @@ static bool take_flag(struct options *options, const struct arguments *arguments
 		{"-a", &options->attributes},
 		{"--summary", &options->no_tree},
 		{"--no-summary", &options->no_summary},
+		{"--shape", &options->shape},
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -127,9 +131,9 @@ static int parse(struct options *options, struct arguments *arguments)
 			return argument_wrong(arguments, "no such option: ", argument);
 		arguments->argv[1 + options->files++] = argument;
 	}
-	if (options->no_tree && options->no_summary)
-		return argument_wrong(arguments, "--summary and --no-summary leave nothing",
-				      "");
+	if (options->no_tree && (options->no_summary || options->shape))
+		return argument_wrong(arguments, "a summary and none: --summary with ",
+				      options->shape ? "--shape" : "--no-summary");
 	return options->files
 		       ? -1
 		       : argument_wrong(arguments, "which file or run? None was named", "");
@@ -154,7 +158,8 @@ static int show_file(const struct options *options, const char *path, const char
 		.file = &file,
 		.attributes = options->attributes,
 		.no_tree = options->no_tree,
-		.no_summary = options->no_summary,
+		.no_summary = options->no_summary || options->shape,
+		.shape = options->shape,
 		.top = (unsigned)options->top,
 		.trace_id = trace_id,
 		.to = stdout,

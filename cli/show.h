@@ -15,6 +15,7 @@ struct show {
 	struct terminal terminal;
 	bool attributes; /* each span with its attributes and events */
 	bool no_tree, no_summary;
+	bool shape;	      /* the tree alone, with nothing that differs from run to run */
 	unsigned top;	      /* rows of each list of the summary; 0: as many as there are */
 	const char *trace_id; /* only of this one; NULL: all */
 	struct run_times times;

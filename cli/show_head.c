@@ -184,11 +184,12 @@ static int put_trace(struct show *show, const struct archive_trace *trace)
 	r = usage_find(&usage, trace);
 	if (r >= 0) {
 		run_sums_find(&sums, show->file, trace);
-		put_head(show, trace, &sums, &usage);
-		if (!show->no_tree) {
-			(void)buf_append_text(&show->out, "\n");
-			show_tree(show, trace);
+		if (!show->shape) {
+			put_head(show, trace, &sums, &usage);
+			(void)buf_append_text(&show->out, show->no_tree ? "" : "\n");
 		}
+		if (!show->no_tree)
+			show_tree(show, trace);
 		if (!show->no_summary)
 			r = show_summary(show, trace, &usage);
 	}

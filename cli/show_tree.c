@@ -253,6 +253,10 @@ static void put_span(struct tree *tree, const struct archive_span *span, unsigne
 	char duration[32];
 
 	used += put_name(tree, span, tree->name_columns > used ? tree->name_columns - used : 0);
+	if (tree->show->shape) {
+		trim_line(out);
+		return;
+	}
 	terminal_spaces(out, used < tree->name_columns ? tree->name_columns - used : 0);
 	human_duration(duration, sizeof(duration), span->end_ns - span->start_ns);
 	(void)buf_printf(out, "%*s%*s", GAP, "", DURATION_COLUMNS, duration);
@@ -357,6 +361,10 @@ static void find_columns(struct tree *tree)
 		width = extra_width(tree, span, with_model);
 		extra = width > extra ? width : extra;
 	}
+	if (tree->show->shape) {
+		tree->name_columns = columns;
+		return;
+	}
 	if (!columns) {
 		tree->name_columns = smaller(name, 120);
 		tree->bar_columns = BAR_COLUMNS_PIPE;
@@ -395,7 +403,8 @@ void show_tree(struct show *show, const struct archive_trace *trace)
 	unsigned depth = 0;
 
 	find_columns(&tree);
-	put_axis(&tree);
+	if (!show->shape)
+		put_axis(&tree);
 	while (span) {
 		struct note note = {&tree, span, depth};
 		struct archive_span *next;
@@ -403,7 +412,8 @@ void show_tree(struct show *show, const struct archive_trace *trace)
 
 		put_span(&tree, span, depth);
 		push_prefix(&tree, span);
-		show_notes(show, trace, span, put_note, &note);
+		if (!show->shape)
+			show_notes(show, trace, span, put_note, &note);
 		show_flush(show);
 		next = span_tree_next(span, &depth);
 		/* Up again, past every span that has no more siblings. */

@@ -153,6 +153,25 @@ static void a_terminal_gets_lines_that_fit(void **state)
 	}
 }
 
+static void the_shape_has_nothing_that_differs_from_run_to_run(void **state)
+{
+	struct archive_file file;
+	struct show show = {.file = &file, .shape = true, .no_summary = true};
+	char reason[256];
+
+	(void)state;
+	write_file(RUN);
+	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(show_text(&show), 0);
+	assert_int_equal(buf_append_byte(&show.out, 0), 0);
+	assert_string_equal((char *)show.out.at, "pipeline [one]\n"
+						 "|- call\n"
+						 "`- revise ! [two]\n"
+						 "   `- step !\n");
+	show_fini(&show);
+	archive_file_free(&file);
+}
+
 static void colours_come_only_when_allowed(void **state)
 {
 	char *text = shown(RUN, (struct terminal){.tty = true, .colour = true, .columns = 80});
@@ -363,6 +382,7 @@ int main(void)
 		cmocka_unit_test(a_pipe_gets_plain_uncut_text),
 		cmocka_unit_test(every_process_is_shown_with_its_owner_where_attributes_are),
 		cmocka_unit_test(a_terminal_gets_lines_that_fit),
+		cmocka_unit_test(the_shape_has_nothing_that_differs_from_run_to_run),
 		cmocka_unit_test(colours_come_only_when_allowed),
 		cmocka_unit_test(orphans_and_several_roots_are_shown_and_counted),
 		cmocka_unit_test(a_loop_of_parents_is_cut),
