@@ -8,7 +8,9 @@ CPU is the process's, all of its threads. The SDK has its batch processor and an
 exporter that throws everything away, which is the least it can be given; what it
 holds is lost with the process. spanring has its agent, which drains, logs and
 archives in a process of its own. The rounds alternate; the table has the median
-and the best of each, and the ratio of the medians. Fails above the limit."""
+and the best of each, and the ratio of the medians. The same work by OpenTelemetry's
+API on spanring.otel's provider comes last, because from then on the current span is
+kept by both. Fails above the limit."""
 import argparse
 import gc
 import json
@@ -95,6 +97,11 @@ def sdk_tracer():
     return provider.get_tracer("bench")
 
 
+def otel_tracer():
+    from spanring.otel import TracerProvider
+    return TracerProvider().get_tracer("bench")
+
+
 def cost_ns(work, tracer, count):
     gc.collect()
     began = time.process_time_ns()
@@ -113,6 +120,10 @@ def measure(rounds, spans):
             for peer, (tracer, count) in peers.items():
                 costs[name][peer].append(cost_ns(work, tracer, count))
             spanring.flush(60)
+    by_api = otel_tracer()
+    for name, work in WORK.items():
+        costs[name]["otel"] = [cost_ns(work, by_api, spans // 5) for _ in range(rounds)]
+        spanring.flush(60)
     state = spanring.state()
     costs["refused"] = state.refused_ring_full + state.refused_no_memory
     print(json.dumps(costs))
@@ -123,12 +134,14 @@ def measure(rounds, spans):
 def report(costs):
     refused = costs.pop("refused")
     print(f"Python {sys.version.split()[0]}, ns of CPU a span" + " " * 20 +
-          "spanring     (best)          SDK   ratio")
+          "spanring     (best)          SDK   ratio   spanring.otel   ratio")
     over = []
     for name, peers in costs.items():
-        ours, theirs = (statistics.median(peers[peer]) for peer in ("spanring", "sdk"))
+        ours, theirs, otel = (statistics.median(peers[peer])
+                              for peer in ("spanring", "sdk", "otel"))
         best = min(peers["spanring"])
-        print(f"  {name:36}{ours:24.0f}{best:11.0f}{theirs:13.0f}{theirs / ours:8.1f}")
+        print(f"  {name:36}{ours:24.0f}{best:11.0f}{theirs:13.0f}{theirs / ours:8.1f}"
+              f"{otel:16.0f}{theirs / otel:8.1f}")
         if name in LIMITED and best > LIMIT_NS:
             over.append(name)
     if refused:

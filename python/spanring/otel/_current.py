@@ -11,7 +11,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from .. import _native
-from ._span import Span
+from ._span import Span, place_of
 
 _own = _native.current_variable
 
@@ -19,10 +19,9 @@ _own = _native.current_variable
 def _get() -> Any:
     """For our own API: a native span, something with its place, or None."""
     span = trace.get_current_span()
-    if isinstance(span, Span):
+    if type(span) is Span:
         return span.native
-    place = span.get_span_context()
-    return place if place.is_valid else _own.get()
+    return place_of(span) or _own.get()
 
 
 def _set(native: _native.Span) -> Any:

@@ -13,7 +13,7 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from .._configure import options_given
 from . import _current, _processors
-from ._span import Span, copied
+from ._span import Span, copied, place_of
 
 _NOT_TAKEN = {
     "sampler": "OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say what is sampled",
@@ -103,11 +103,10 @@ class Tracer(trace.Tracer):
                    set_status_on_exception: bool = True) -> trace.Span:
         parent = trace.get_current_span(context)
         given: Any  # a native span, or a place
-        if isinstance(parent, Span):
+        if type(parent) is Span:  # an abstract base class makes isinstance() dear
             given = parent.native
         else:
-            place = parent.get_span_context()
-            given = place if place.is_valid else None
+            given = place_of(parent)
         native = self._native.start_span(
             name, parent=given, kind=_number(kind), attributes=attributes,
             links=[link for link in links if _is_link(link)] if links else None,
@@ -147,7 +146,7 @@ class Tracer(trace.Tracer):
 
 def _number(kind: object) -> int:
     """OTLP's; the API counts from 0."""
-    return kind.value + 1 if isinstance(kind, SpanKind) else 1
+    return kind._value_ + 1 if isinstance(kind, SpanKind) else 1
 
 
 def _is_link(link: Any) -> bool:

@@ -19,10 +19,23 @@ def context_of(native: _native.Span) -> trace.SpanContext:
                              trace.TraceFlags(place.trace_flags), state)
 
 
+def place_of(span: trace.Span) -> Any:
+    """What a native span may be started below: the native span behind one of ours (or
+    behind what an instrumentation has wrapped around it), the place of another's, or None."""
+    if span is trace.INVALID_SPAN:
+        return None
+    if isinstance(span, Span):
+        return span.native
+    place = span.get_span_context()
+    return place if place.is_valid else None
+
+
 def copied(attributes: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     """A dict of them; what is no mapping is refused, and counted, by the native call."""
+    if not attributes:
+        return {}
     try:
-        return dict(attributes or ())
+        return dict(attributes)
     except (TypeError, ValueError):
         return {}
 
@@ -116,13 +129,14 @@ class Span(trace.Span):
             "exception.escaped": str(escaped), **copied(attributes)}, timestamp)
 
     def end(self, end_time: Optional[int] = None) -> None:
-        if not self.native.is_recording():
+        native = self.native
+        if not native.is_recording():
             return
-        if self.tracer and self.tracer.provider.processors:
+        if self._recorder:
             self.tracer.provider.ending(self)
-        self.native.end(end_time)
+        native.end(end_time)
         self.end_time = time.time_ns() if end_time is None else end_time
-        if self.tracer and self.tracer.provider.processors:
+        if self._recorder:
             self.tracer.provider.ended(self)
 
     def __exit__(self, kind: Any, exception: Optional[BaseException], stack: Any) -> None:
