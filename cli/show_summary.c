@@ -40,6 +40,16 @@ static void put_cell(struct show *show, const char *text, unsigned columns, bool
 		terminal_spaces(&show->out, columns - used);
 }
 
+/* The same of a span's name. */
+static void put_name(struct show *show, const char *name, unsigned columns, bool fill)
+{
+	unsigned used = terminal_name(&show->out, &show->terminal, bytes_of(name),
+				      show->terminal.columns ? columns : 0);
+
+	if (fill && used < columns)
+		terminal_spaces(&show->out, columns - used);
+}
+
 static void put_right(struct show *show, const char *text, unsigned columns)
 {
 	unsigned width = (unsigned)strlen(text);
@@ -234,22 +244,6 @@ static void place_text(struct buf *text, const struct archive_span *span)
 		show_name(text, span->parent);
 }
 
-/* Of a dotted name that does not fit, the last parts say most. */
-static void put_tail(struct show *show, const char *text, unsigned columns)
-{
-	const char *tail = text, *dot;
-
-	while (show->terminal.columns && terminal_width(bytes_of(tail)) + 1 > columns &&
-	       (dot = strchr(tail, '.')) && dot[1])
-		tail = dot + 1;
-	if (tail == text || terminal_width(bytes_of(text)) <= columns) {
-		put_cell(show, text, columns, false);
-		return;
-	}
-	(void)buf_append_text(&show->out, show->terminal.unicode ? "\u2026" : "~");
-	put_cell(show, tail, columns - 1, false);
-}
-
 /* How wide the two columns of a list are in what its numbers leave. */
 struct widths {
 	unsigned name, place; /* 0: not shown */
@@ -303,10 +297,10 @@ static void put_span(struct show *show, const struct archive_span *span,
 	if (!buf_failed(&name) && !buf_failed(&place)) {
 		bool has_place = widths->place && place.len > 1;
 
-		put_cell(show, (const char *)name.at, widths->name, has_place);
+		put_name(show, (const char *)name.at, widths->name, has_place);
 		if (has_place) {
 			put_styled(show, STYLE_DIM, "  in ");
-			put_tail(show, (const char *)place.at, widths->place);
+			put_name(show, (const char *)place.at, widths->place, false);
 		}
 	}
 	(void)buf_append_text(&show->out, "\n");

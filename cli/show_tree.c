@@ -166,7 +166,7 @@ static unsigned put_name(struct tree *tree, const struct archive_span *span, uns
 		(void)buf_append_text(out, terminal_style(terminal, STYLE_ERROR));
 	buf_reset(&tree->line);
 	show_name(&tree->line, span);
-	used = terminal_text(out, terminal, buf_bytes(&tree->line),
+	used = terminal_name(out, terminal, buf_bytes(&tree->line),
 			     terminal->columns ? columns : 0);
 	(void)buf_append_text(out, mark);
 	used += *mark ? 2 : 0;

@@ -150,6 +150,23 @@ unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct 
 	return used;
 }
 
+unsigned terminal_name(struct buf *out, const struct terminal *terminal, struct bytes name,
+		       unsigned columns)
+{
+	struct bytes tail = name;
+	const uint8_t *dot;
+
+	if (!columns || terminal_width(name) <= columns)
+		return terminal_text(out, terminal, name, columns);
+	while (terminal_width(tail) + 1 > columns && (dot = memchr(tail.at, '.', tail.len)) &&
+	       dot + 1 < name.at + name.len)
+		tail = (struct bytes){dot + 1, (size_t)(name.at + name.len - dot - 1)};
+	if (tail.at == name.at || columns < 2)
+		return terminal_text(out, terminal, name, columns);
+	(void)buf_append_text(out, terminal->unicode ? "\u2026" : "~");
+	return 1 + terminal_text(out, terminal, tail, columns - 1);
+}
+
 size_t terminal_fit(struct bytes text, unsigned columns)
 {
 	size_t at = 0, space = 0, len;

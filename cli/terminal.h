@@ -26,6 +26,11 @@ unsigned terminal_width(struct bytes text);
 unsigned terminal_text(struct buf *out, const struct terminal *terminal, struct bytes text,
 		       unsigned columns);
 
+/* The same of a dotted name: of one that does not fit, the first parts go first, since
+ * the last ones tell names of one kind apart. */
+unsigned terminal_name(struct buf *out, const struct terminal *terminal, struct bytes name,
+		       unsigned columns);
+
 /* How much of the text fits in so many columns of a line when the rest goes into the
  * next one: up to a space if there is one, never within a character; one at least. */
 size_t terminal_fit(struct bytes text, unsigned columns);

@@ -33,6 +33,37 @@ static void text_is_cut_by_columns_never_within_a_character(void **state)
 	assert_text("", 4, "");
 }
 
+static void of_dotted_names_the_last_parts_stay(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned columns;
+		const char *expect;
+	} cases[] = {
+		{"llm.openai.draft.Step_1", 23, "llm.openai.draft.Step_1"},
+		{"llm.openai.draft.Step_1", 22, "\xe2\x80\xa6openai.draft.Step_1"},
+		{"llm.openai.draft.Step_1", 12, "\xe2\x80\xa6Step_1"},
+		{"llm.openai.draft.Step_1", 5, "\xe2\x80\xa6Ste\xe2\x80\xa6"},
+		{"no_dots_in_it", 8, "no_dots\xe2\x80\xa6"},
+		{"ends.in.one.", 8, "\xe2\x80\xa6in.one."},
+		{"llm.openai.draft.Step_1", 1, "\xe2\x80\xa6"},
+		{"llm.openai.draft.Step_1", 0, "llm.openai.draft.Step_1"},
+	};
+	const struct terminal terminal = {.unicode = true, .columns = 80};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf out = BUF_INIT;
+		unsigned used = terminal_name(&out, &terminal, bytes_of(cases[i].name),
+					      cases[i].columns);
+
+		assert_int_equal(buf_append_byte(&out, 0), 0);
+		assert_string_equal((char *)out.at, cases[i].expect);
+		assert_int_equal(used, terminal_width(bytes_of(cases[i].expect)));
+		buf_fini(&out);
+	}
+}
+
 static void text_goes_on_in_the_next_line_behind_a_space(void **state)
 {
 	(void)state;
@@ -89,6 +120,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_is_cut_by_columns_never_within_a_character),
+		cmocka_unit_test(of_dotted_names_the_last_parts_stay),
 		cmocka_unit_test(text_goes_on_in_the_next_line_behind_a_space),
 		cmocka_unit_test(what_could_move_the_cursor_is_escaped),
 		cmocka_unit_test(json_says_the_same_without_what_could_move_the_cursor),
