@@ -390,13 +390,17 @@ bench-python:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all python-package
 	@bench/python_cost.py --build $(BUILD)
 
-bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/genai_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
+bench-build: $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/redact_cost $(BUILD)/bench/genai_cost $(BUILD)/bench/count_calls.so $(BUILD)/bench/lttng_cost
 
 $(BUILD)/bench/client_cost $(BUILD)/bench/call_cost $(BUILD)/bench/genai_cost: $(BUILD)/bench/%: bench/%.c \
 		bench/returner.c $(BUILD)/libspanring.so
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< bench/returner.c \
 		-L$(BUILD) -lspanring -lpthread -Wl,-rpath,'$$ORIGIN/..'
+
+$(BUILD)/bench/redact_cost: bench/redact_cost.c $(BUILD)/libagent.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(AGENT_CFLAGS) $(LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 
 $(BUILD)/bench/count_calls.so: bench/count_calls.c
 	@mkdir -p $(@D)

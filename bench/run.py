@@ -250,7 +250,7 @@ def status(ring_dir):
     return json.loads(b"".join(parts).partition(b"\r\n\r\n")[2])
 
 
-def agent_run(build, spans, archive, export):
+def agent_run(build, spans, archive, export, more=()):
     """CPU microseconds per span from rings to the sink, and the memory, while one
     process makes 200,000 spans a second."""
     with Scratch() as ring_dir, Scratch("/var/tmp") as scratch:
@@ -262,6 +262,7 @@ def agent_run(build, spans, archive, export):
                  "--set", "archive.idle_timeout=300ms", "--set", "export.delay=100ms"]
         words += ["--endpoint", f"http://127.0.0.1:{port}"] if export else ["--no-export"]
         words += [] if archive else ["--no-archive"]
+        words += more
         agent = subprocess.Popen(words, env=environment(ring_dir), stderr=subprocess.DEVNULL)
         began = time.monotonic()
         try:
@@ -289,12 +290,26 @@ def agent_run(build, spans, archive, export):
     return result
 
 
+def print_redaction(build):
+    """What looking for secrets costs, of the stage alone."""
+    done = subprocess.run([build / "bench/redact_cost"], capture_output=True, text=True,
+                          check=True, timeout=120)
+    cost = {what: float(number) for what, number in
+            (line.rsplit(" ", 1) for line in done.stdout.splitlines())}
+    print("\nredaction, CPU time")
+    print(f"  a span of 4 attributes{cost['span on'] - cost['span off']:12.0f} ns")
+    for what in ("prose", "code", "secrets"):
+        print(f"  values of 800 KB, {what:10}{cost[what]:12.2f} ns a byte")
+
+
 def print_agent(build, spans, repeats):
     print(f"\nagent, {spans} spans of 4 attributes at 200,000 a second, ring to sink, log on")
     print("                                  CPU us a span   spans a CPU-second   peak RSS   private")
-    for label, archive, export in (("log only", False, False), ("OTLP/gRPC", False, True),
-                                   ("OTLP/gRPC + archive", True, True)):
-        runs = [agent_run(build, spans, archive, export) for _ in range(repeats)]
+    for label, archive, export, more in (
+            ("log only", False, False, ()),
+            ("log only, redaction off", False, False, ("--set", "redact.enabled=false")),
+            ("OTLP/gRPC", False, True, ()), ("OTLP/gRPC + archive", True, True, ())):
+        runs = [agent_run(build, spans, archive, export, more) for _ in range(repeats)]
         middle = sorted(runs, key=lambda run: run["cpu_us"])[len(runs) // 2]
         print(f"  {label:32}{middle['cpu_us']:10.2f}{1e6 / middle['cpu_us']:20.0f}"
               f"{middle['VmHWM']:10.1f} M{middle['RssAnon']:8.1f} M")
@@ -314,6 +329,7 @@ def main():
         print_calls(build)
         print_counts(build)
     if arguments.only != "client":
+        print_redaction(build)
         print_agent(build, min(arguments.spans, 1000000), min(arguments.repeats, 3))
 
 

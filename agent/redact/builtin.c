@@ -19,6 +19,13 @@
 
 /* clang-format off */
 
+/* Anchors: a literal and the place of its mark. */
+#define AT(text, mark) {text, mark, false, NULL}
+#define IN_ANY_CASE(text, mark) {text, mark, true, NULL}
+/* The end of a parameter's name. */
+#define NAME(text) {text, 0, true, redact_lead_name}
+#define BEHIND(text, lead) {text, 0, false, lead}
+
 /* Names of attributes (and of what is in maps) whose value is a secret. */
 #define SECRET_KEYS \
 	"authorization, *.authorization, *proxy_authorization, cookie, *.cookie, *set_cookie, " \
@@ -29,48 +36,48 @@
 	"*sessiontoken, *bearer_token, *security_token"
 
 const struct redact_builtin redact_builtins[] = {
-	{"secret-keys", true, SECRET_KEYS, NULL, NULL, {{0}}},
+	{"secret-keys", true, SECRET_KEYS, NULL, NULL, {{NULL, 0, false, NULL}}},
 	{"anthropic-key", true, NULL, BEGIN "sk-ant-" WORD "{16,}+", NULL,
-	 {{"sk-ant-", 0, 0, false}}},
+	 {AT("sk-ant-", 0)}},
 	{"openai-key", true, NULL, BEGIN "sk-" WORD "{20,}+", redact_looks_random,
-	 {{"sk-", 0, 0, false}}},
+	 {AT("sk-", 0)}},
 	{"google-key", true, NULL,
 	 BEGIN "(?:AIza" WORD "{35}" END "|ya29\\.[A-Za-z0-9._-]{20,}+|GOCSPX-" WORD "{20,}+)",
-	 NULL, {{"AIza", 0, 0, false}, {"ya29.", 0, 0, false}, {"GOCSPX-", 0, 0, false}}},
+	 NULL, {AT("AIza", 0), AT("ya29.", 0), AT("GOCSPX-", 0)}},
 	{"aws-key", true, NULL,
 	 "(?|" BEGIN "((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})" END
 	 "|(?i:secret_access_key|SecretAccessKey)[\"'\\\\\\s:=]{1,8}"
 	 "([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+]))", NULL,
-	 {{"AKIA", 0, 0, false}, {"ASIA", 0, 0, false}, {"ABIA", 0, 0, false},
-	  {"ACCA", 0, 0, false}, {"secret_access_key", 5, 0, true},
-	  {"SecretAccessKey", 5, 0, false}, {"secretAccessKey", 5, 0, false}}},
+	 {AT("AKIA", 0), AT("ASIA", 0), AT("ABIA", 0),
+	  AT("ACCA", 0), IN_ANY_CASE("secret_access_key", 5),
+	  AT("SecretAccessKey", 5), AT("secretAccessKey", 5)}},
 	{"github-token", true, NULL,
 	 BEGIN "(?:gh[pousr]_" ALNUM "{36,}+|github_pat_[A-Za-z0-9_]{36,}+)", NULL,
-	 {{"ghp_", 1, 0, false}, {"gho_", 1, 0, false}, {"ghu_", 1, 0, false},
-	  {"ghs_", 1, 0, false}, {"ghr_", 1, 0, false}, {"github_pat_", 5, 0, false}}},
+	 {AT("ghp_", 1), AT("gho_", 1), AT("ghu_", 1),
+	  AT("ghs_", 1), AT("ghr_", 1), AT("github_pat_", 5)}},
 	{"gitlab-token", true, NULL,
 	 BEGIN "gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|oas|ffct)-[A-Za-z0-9_.-]{20,}+", NULL,
-	 {{"glpat-", 0, 0, false}, {"gldt-", 0, 0, false}, {"glrt-", 0, 0, false},
-	  {"glcbt-", 0, 0, false}, {"glptt-", 0, 0, false}, {"glft-", 0, 0, false},
-	  {"glimt-", 0, 0, false}, {"glagent-", 0, 0, false}, {"glsoat-", 0, 0, false},
-	  {"gloas-", 0, 0, false}, {"glffct-", 0, 0, false}}},
+	 {AT("glpat-", 0), AT("gldt-", 0), AT("glrt-", 0),
+	  AT("glcbt-", 0), AT("glptt-", 0), AT("glft-", 0),
+	  AT("glimt-", 0), AT("glagent-", 0), AT("glsoat-", 0),
+	  AT("gloas-", 0), AT("glffct-", 0)}},
 	{"slack-token", true, NULL,
 	 "(?|" BEGIN "(xox[abceoprs](?:\\.xox[bp])?-[A-Za-z0-9-]{10,}+|xapp-[0-9]-[A-Za-z0-9-]{10,}+)"
 	 "|hooks\\.slack\\.com/(?:services|workflows|triggers)/([A-Za-z0-9_/+-]{20,}+))",
-	 NULL, {{"xox", 0, 0, false}, {"xapp-", 0, 0, false}, {"hooks.slack.com/", 5, 0, false}}},
+	 NULL, {AT("xox", 0), AT("xapp-", 0), AT("hooks.slack.com/", 5)}},
 	{"huggingface-token", true, NULL, BEGIN "hf_" ALNUM "{30,}+", NULL,
-	 {{"hf_", 0, 0, false}}},
+	 {AT("hf_", 0)}},
 	{"stripe-key", true, NULL,
 	 BEGIN "(?:[sr]k_(?:live|test)_" ALNUM "{16,}+|whsec_[A-Za-z0-9+/]{24,}+=*)", NULL,
-	 {{"sk_live_", 1, 0, false}, {"sk_test_", 1, 0, false}, {"rk_live_", 1, 0, false},
-	  {"rk_test_", 1, 0, false}, {"whsec_", 0, 0, false}}},
+	 {AT("sk_live_", 1), AT("sk_test_", 1), AT("rk_live_", 1),
+	  AT("rk_test_", 1), AT("whsec_", 0)}},
 	{"azure-key", true, NULL,
 	 "(?|(?:AccountKey|AccessKey)=([A-Za-z0-9+/]{20,}+={0,2})"
 	 "|" BEGIN "([A-Za-z0-9_~.-]{3}8Q~[A-Za-z0-9_~.-]{31,34})" END
 	 "|" BEGIN "(" ALNUM "{52}JQQJ9" ALNUM "{20,27}+)" END ")", NULL,
-	 {{"AccountKey=", 6, 0, false}, {"AccessKey=", 5, 0, false}, {"8Q~", 0, 3, false},
-	  {"JQQJ9", 0, 52, false}}},
-	{"npm-token", true, NULL, BEGIN "npm_" ALNUM "{36,}+", NULL, {{"npm_", 1, 0, false}}},
+	 {AT("AccountKey=", 6), AT("AccessKey=", 5), BEHIND("8Q~", redact_lead_three),
+	  BEHIND("JQQJ9", redact_lead_fifty_two)}},
+	{"npm-token", true, NULL, BEGIN "npm_" ALNUM "{36,}+", NULL, {AT("npm_", 1)}},
 	{"vendor-token", true, NULL,
 	 BEGIN "(?:pypi-" WORD "{50,}+|SG\\." WORD "{16,32}\\." WORD "{32,64}" END
 	 "|gsk_" ALNUM "{32,}+|xai-" ALNUM "{40,}+|r8_" ALNUM "{32,}+|pplx-" ALNUM "{32,}+"
@@ -80,46 +87,45 @@ const struct redact_builtin redact_builtins[] = {
 	 "|lsv2_(?:pt|sk)_[A-Za-z0-9_]{32,}+|pcsk_[A-Za-z0-9_]{32,}+"
 	 "|tvly-[A-Za-z0-9-]{20,}+|dckr_pat_" WORD "{20,}+"
 	 "|AGE-SECRET-KEY-1[0-9A-Z]{40,}+|[0-9]{8,12}:AA" WORD "{32,}+)", NULL,
-	 {{"pypi-", 1, 0, false}, {"SG.", 0, 0, false}, {"gsk_", 0, 0, false},
-	  {"xai-", 0, 0, false}, {"r8_", 0, 0, false}, {"pplx-", 1, 0, false},
-	  {"dapi", 0, 0, false}, {"doo_v1_", 3, 0, false}, {"dop_v1_", 3, 0, false},
-	  {"dor_v1_", 3, 0, false}, {"lin_api_", 2, 0, false}, {"ntn_", 0, 0, false},
-	  {"shpat_", 1, 0, false}, {"shpca_", 1, 0, false}, {"shppa_", 1, 0, false},
-	  {"shpss_", 1, 0, false}, {"hvs.", 1, 0, false}, {"hvb.", 1, 0, false},
-	  {"glsa_", 0, 0, false}, {"nvapi-", 1, 0, false}, {"pk-lf-", 0, 0, false},
-	  {"lsv2_", 1, 0, false}, {"pcsk_", 1, 0, false}, {"tvly-", 1, 0, false},
-	  {"dckr_pat_", 1, 0, false}, {"AGE-SECRET-KEY-1", 0, 0, false}, {":AA", 0, 12, false}}},
+	 {AT("pypi-", 1), AT("SG.", 0), AT("gsk_", 0),
+	  AT("xai-", 0), AT("r8_", 0), AT("pplx-", 1),
+	  AT("dapi", 0), AT("doo_v1_", 3), AT("dop_v1_", 3),
+	  AT("dor_v1_", 3), AT("lin_api_", 2), AT("ntn_", 0),
+	  AT("shpat_", 1), AT("shpca_", 1), AT("shppa_", 1),
+	  AT("shpss_", 1), AT("hvs.", 1), AT("hvb.", 1),
+	  AT("glsa_", 0), AT("nvapi-", 1), AT("pk-lf-", 0),
+	  AT("lsv2_", 1), AT("pcsk_", 1), AT("tvly-", 1),
+	  AT("dckr_pat_", 1), AT("AGE-SECRET-KEY-1", 0), BEHIND(":AA", redact_lead_digits)}},
 	{"jwt", true, NULL,
 	 BEGIN "eyJ" WORD "{8,}+\\.(?:eyJ" WORD "{8,}+\\." WORD "*+|" WORD "*+\\." WORD "++\\." WORD
 	 "++\\." WORD "++)", NULL,
-	 {{"eyJ", 0, 0, false}}},
+	 {AT("eyJ", 0)}},
 	{"bearer", true, NULL,
 	 "(?i:bearer)(?:[\\s:+]|%20|\\\\u0020){1,4}([A-Za-z0-9._~+/-]{12,}+=*)",
-	 redact_has_digit, {{"bearer", 3, 0, true}}},
+	 redact_has_digit, {IN_ANY_CASE("bearer", 3)}},
 	{"basic-auth", true, NULL,
 	 "\\b(?i:basic)(?:\\s|%20|\\\\u0020){1,4}([A-Za-z0-9+/]{6,}+={0,2})", redact_is_basic,
-	 {{"basic", 2, 0, true}}},
+	 {IN_ANY_CASE("basic", 2)}},
 	{"private-key", true, NULL,
 	 "-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----", redact_pem,
-	 {{"-----BEGIN ", 5, 0, false}}},
+	 {AT("-----BEGIN ", 5)}},
 	{"url-password", true, NULL,
 	 "://[^\\s/@:?#\"'<>\\\\]{0,128}+:" NO_PLACEHOLDER "(?![0-9]{1,5}[,;|)])"
 	 "([^\\s/?#\"'<>\\\\]{1,1024})@", NULL,
-	 {{"://", 0, 0, false}}},
+	 {AT("://", 0)}},
 	{"url-parameter", true, NULL,
 	 "(?|(?:(?<=[?&#])|(?<=&amp;)|(?<=\\\\)u0026|(?<=%)(?:26|3[Ff]|23))(?i:" WORD "{0,32}?"
 	 "(?:(?:token|secret|password|passwd|pwd|passphrase)=" NO_PLACEHOLDER VALUE("1")
 	 "|(?:key|sig|signature|auth|credential)=" NO_PLACEHOLDER VALUE("6") "))"
 	 "|(?:(?<=;)|(?<=; ))(?i:(?:password|pwd|secret)=)" NO_PLACEHOLDER VALUE("4") ")",
 	 NULL,
-	 {{"ey=", 0, 48, true}, {"en=", 0, 48, true}, {"et=", 0, 48, true}, {"rd=", 0, 48, true},
-	  {"wd=", 0, 48, true}, {"se=", 0, 48, true}, {"ig=", 0, 48, true}, {"re=", 0, 48, true},
-	  {"th=", 0, 48, true}, {"al=", 0, 48, true}}},
+	 {NAME("ey="), NAME("en="), NAME("et="), NAME("rd="), NAME("wd="), NAME("se="),
+	  NAME("ig="), NAME("re="), NAME("th="), NAME("al=")}},
 	{"email", false, NULL,
 	 "(?<![A-Za-z0-9._%+-])([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\\.[A-Za-z0-9-]{1,63}){1,8})",
-	 NULL, {{"@", 0, 64, false}}},
+	 NULL, {BEHIND("@", redact_lead_mailbox)}},
 	{"card-number", false, NULL, "(?<![0-9A-Za-z._-])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z_]|[.-][0-9])",
-	 redact_is_card, {{0}}},
+	 redact_is_card, {{NULL, 0, false, NULL}}},
 };
 /* clang-format on */
 const uint32_t redact_builtin_count = sizeof redact_builtins / sizeof redact_builtins[0];

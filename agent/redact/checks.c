@@ -149,3 +149,64 @@ bool redact_is_card(struct bytes text, struct redact_place *place)
 	}
 	return digits >= 13 && digits <= 19 && sum % 10 == 0;
 }
+
+/* ---- where a match begins -------------------------------------------------------- */
+
+#define NAME_BYTES_MAX 48
+#define DIGITS_MIN 8
+#define DIGITS_MAX 12
+#define MAILBOX_MAX 64
+
+/* ?name= &name= #name= ;name= &amp;name= \u0026name= %26name=, and "; name=". Of an
+ * escape the last letters look like the name's first. */
+bool redact_lead_name(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	size_t stop = at - least < NAME_BYTES_MAX ? least : at - NAME_BYTES_MAX;
+	uint8_t before;
+
+	while (at > stop &&
+	       (isalnum(text.at[at - 1]) || text.at[at - 1] == '_' || text.at[at - 1] == '-'))
+		at--;
+	*ret_from = at;
+	if (at == 0)
+		return false;
+	before = text.at[at - 1];
+	if (before == ' ')
+		return at > 1 && text.at[at - 2] == ';';
+	return before && strchr("?&#;\\%", before);
+}
+
+bool redact_lead_three(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	(void)text;
+	*ret_from = at - 3;
+	return at - least >= 3;
+}
+
+bool redact_lead_fifty_two(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	(void)text;
+	*ret_from = at - 52;
+	return at - least >= 52;
+}
+
+bool redact_lead_digits(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	size_t begin = at;
+
+	while (begin > least && at - begin < DIGITS_MAX && isdigit(text.at[begin - 1]))
+		begin--;
+	*ret_from = begin;
+	return at - begin >= DIGITS_MIN;
+}
+
+bool redact_lead_mailbox(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	size_t begin = at;
+
+	while (begin > least && at - begin < MAILBOX_MAX && text.at[begin - 1] &&
+	       (isalnum(text.at[begin - 1]) || strchr("._%+-", text.at[begin - 1])))
+		begin--;
+	*ret_from = begin;
+	return begin < at;
+}

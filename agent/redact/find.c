@@ -113,6 +113,7 @@ static int try_anchor(struct finding *finding, const struct scan_anchor *anchor,
 	const struct redact_rule *rule = &redactor->rules.of[anchor->rule];
 	struct redact_place place;
 	size_t from = at, behind;
+	redact_lead_fn *lead;
 	int r;
 
 	if (!(finding->rules >> anchor->rule & 1) || at < finding->covered)
@@ -121,10 +122,10 @@ static int try_anchor(struct finding *finding, const struct scan_anchor *anchor,
 		finding->wanted |= UINT64_C(1) << anchor->rule;
 		return 0;
 	}
-	from -= at - finding->covered < anchor->back ? at - finding->covered : anchor->back;
-	(void)pcre2_set_offset_limit(redactor->context, rule->looks_back ? at : PCRE2_UNSET);
+	lead = rule->builtin->anchors[anchor->which].lead;
+	if (lead && !lead(finding->text, finding->covered, at, &from))
+		return 0;
 	r = match(redactor, rule, finding->text, from, &place, &behind);
-	(void)pcre2_set_offset_limit(redactor->context, PCRE2_UNSET);
 	if (r <= 0 || !is_hit(rule, finding->text, &place))
 		return r < 0 ? r : 0;
 	finding->covered = place.end;

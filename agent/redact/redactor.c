@@ -90,12 +90,12 @@ static uint8_t rarest(struct bytes text)
 
 static int ready_builtin(struct redactor *redactor, uint32_t i)
 {
-	const struct redact_anchor *anchor = redactor->rules.of[i].builtin->anchors;
+	const struct redact_anchor *anchors = redactor->rules.of[i].builtin->anchors;
 	int r = 0;
 
-	for (; r == 0 && anchor->text; anchor++)
-		r = scan_add(&redactor->scan, bytes_of(anchor->text), anchor->mark,
-			     anchor->back, anchor->caseless, (uint8_t)i);
+	for (uint8_t a = 0; r == 0 && anchors[a].text; a++)
+		r = scan_add(&redactor->scan, bytes_of(anchors[a].text), anchors[a].mark,
+			     anchors[a].caseless, (uint8_t)i, a);
 	return r;
 }
 
@@ -105,7 +105,7 @@ static int ready_contains(struct redactor *redactor, uint32_t i)
 
 	if (text.len > SCAN_ANCHOR_BYTES)
 		text.len = SCAN_ANCHOR_BYTES;
-	return scan_add(&redactor->scan, text, rarest(text), 0, false, (uint8_t)i);
+	return scan_add(&redactor->scan, text, rarest(text), false, (uint8_t)i, 0);
 }
 
 /* Only what is used somewhere costs something. */

@@ -36,14 +36,6 @@ static pcre2_code *compile(const char *pattern, uint32_t options, bool *jit, int
 	return code;
 }
 
-static bool looks_back(const struct redact_builtin *builtin)
-{
-	for (const struct redact_anchor *anchor = builtin->anchors; anchor->text; anchor++)
-		if (anchor->back)
-			return true;
-	return false;
-}
-
 static int compile_builtin(struct redact_rules *rules, struct redact_rule *rule)
 {
 	const struct redact_builtin *builtin = rule->builtin;
@@ -53,10 +45,7 @@ static int compile_builtin(struct redact_rules *rules, struct redact_rule *rule)
 
 	/* JIT knows PCRE2_ANCHORED at this time alone. Looking ahead for what a match
 	 * needs (a dot, an @) would cost thousands of bytes at each anchor. */
-	rule->looks_back = looks_back(builtin);
-	if (rule->looks_back)
-		options = PCRE2_USE_OFFSET_LIMIT | PCRE2_NO_START_OPTIMIZE;
-	else if (builtin->anchors[0].text)
+	if (builtin->anchors[0].text)
 		options = PCRE2_ANCHORED | PCRE2_NO_START_OPTIMIZE;
 	rule->pattern = compile(builtin->pattern, options, &rules->jit, &error, &at);
 	return rule->pattern ? 0 : -ENOMEM;

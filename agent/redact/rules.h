@@ -27,12 +27,16 @@ struct redact_place {
 /* Whether it is one after all; may move its borders. */
 typedef bool redact_check_fn(struct bytes text, struct redact_place *place);
 
+/* Of a match that begins in front of its anchor, which is at `at`: where, at or behind
+ * `least`. False: there is none. Cheap, because it is asked at every anchor. */
+typedef bool redact_lead_fn(struct bytes text, size_t least, size_t at, size_t *ret_from);
+
 /* Where a built-in pattern is tried; see scan.h. `text` NULL: no more. */
 struct redact_anchor {
 	const char *text;
 	uint8_t mark;
-	uint8_t back;
 	bool caseless;
+	redact_lead_fn *lead; /* NULL: the match begins with the anchor */
 };
 
 #define REDACT_ANCHORS_MAX 32
@@ -41,7 +45,7 @@ struct redact_builtin {
 	const char *name;
 	bool on;	     /* unless disabled; the others unless enabled */
 	const char *keys;    /* of a rule for whole values */
-	const char *pattern; /* anchored at an anchor; its first group is what goes */
+	const char *pattern; /* tried at anchors alone, if there are; its group is what goes */
 	redact_check_fn *check;
 	struct redact_anchor anchors[REDACT_ANCHORS_MAX];
 };
@@ -54,9 +58,8 @@ struct redact_rule {
 	enum redact_action action;
 	const struct redact_builtin *builtin; /* NULL: of the configuration */
 	bool everywhere;
-	bool top_only;	 /* keys inside of maps do not count */
-	bool keyed;	 /* only values under its keys */
-	bool looks_back; /* its pattern is tried in front of the anchor, too */
+	bool top_only; /* keys inside of maps do not count */
+	bool keyed;    /* only values under its keys */
 	struct globs keys, except;
 	pcre2_code *pattern;
 	struct bytes contains; /* borrowed from the settings' copy; empty: not said */

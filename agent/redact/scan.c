@@ -35,8 +35,8 @@ static void table_add(uint8_t table[256], const struct scan_anchor *anchor, uint
 		table[upper(anchor->text[at])] |= group;
 }
 
-int scan_add(struct scan *scan, struct bytes text, uint8_t mark, uint8_t back, bool caseless,
-	     uint8_t rule)
+int scan_add(struct scan *scan, struct bytes text, uint8_t mark, bool caseless, uint8_t rule,
+	     uint8_t which)
 {
 	struct scan_anchor *anchor = &scan->anchors[scan->count];
 	uint8_t *head = &scan->shorts;
@@ -47,9 +47,9 @@ int scan_add(struct scan *scan, struct bytes text, uint8_t mark, uint8_t back, b
 	*anchor = (struct scan_anchor){
 		.len = (uint8_t)text.len,
 		.mark = mark,
-		.back = back,
 		.caseless = caseless,
 		.rule = rule,
+		.which = which,
 	};
 	for (size_t i = 0; i < text.len; i++)
 		anchor->text[i] = caseless ? lower(text.at[i]) : text.at[i];

@@ -18,10 +18,10 @@ struct scan_anchor {
 	uint8_t text[SCAN_ANCHOR_BYTES]; /* in lower case if `caseless` */
 	uint8_t len;
 	uint8_t mark; /* where in the literal its mark begins */
-	uint8_t back; /* so many bytes of a word before it may belong to the match */
 	bool caseless;
 	uint8_t rule;
-	uint8_t next; /* in its slot: index + 1 */
+	uint8_t which; /* of the rule's anchors */
+	uint8_t next;  /* in its slot: index + 1 */
 };
 
 struct scan {
@@ -34,8 +34,8 @@ struct scan {
 
 /* `text` of 1 to SCAN_ANCHOR_BYTES bytes, `mark` at most its length less 3, or 0.
  * -E2BIG: no room. */
-int scan_add(struct scan *scan, struct bytes text, uint8_t mark, uint8_t back, bool caseless,
-	     uint8_t rule);
+int scan_add(struct scan *scan, struct bytes text, uint8_t mark, bool caseless, uint8_t rule,
+	     uint8_t which);
 
 /* The first place at or behind `from` where a mark may begin; text.len: none. */
 size_t scan_next(const struct scan *scan, struct bytes text, size_t from);

@@ -53,6 +53,9 @@ static void text(struct redactor *redactor, const uint8_t *at, size_t len)
 	struct buf whole = BUF_INIT, out = BUF_INIT;
 	size_t middle = len / 2;
 
+	/* The fuzzer has read it, too, and may put it anywhere. */
+	if (memmem(at, len, CANARY, strlen(CANARY)))
+		return;
 	FUZZ_CHECK(buf_append(&whole, at, middle) == 0 &&
 		   buf_append_text(&whole, SECRET) == 0 &&
 		   buf_append(&whole, at + middle, len - middle) == 0);

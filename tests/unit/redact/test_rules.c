@@ -631,11 +631,21 @@ static void cost_grows_with_the_length_alone(void **state)
 		"://:@",
 		"ya29.",
 		"glpat-a",
+		"@",
+		"a@",
+		"a.b@c.d",
+		"1",
+		"1 ",
+		"4111-",
+		"12345678:AA",
+		"; secret=",
 	};
 	struct redact_settings settings = defaults();
-	struct redactor *redactor = make(&settings);
+	struct redactor *redactor;
 
 	(void)state;
+	settings.enable = (char *)"email, card-number";
+	redactor = make(&settings);
 	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
 		uint64_t once = cost_ns(redactor, pieces[i], 50000);
 		uint64_t often = cost_ns(redactor, pieces[i], 800000);
