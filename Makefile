@@ -378,10 +378,12 @@ python:
 	@ls $(PYTHON_DIST)/*
 
 # The wheel in a new environment of every CPython that is found here, and the tests
-# of the package there; the source distribution built by each.
+# of the package there; the source distribution built by each. PYTHONS: these alone.
+PYTHONS ?=
 python-test: python
+	@deploy/needs.sh build test python
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
-	@python/each_version.py --build $(BUILD) $(PYTHON_DIST)
+	@python/each_version.py --build $(BUILD) $(PYTHON_DIST) $(PYTHONS)
 
 # A span from Python, beside the SDK.
 .PHONY: bench-python
@@ -448,7 +450,7 @@ help:
 	@echo 'make bench     measure, beside LTTng-UST and a limit program'
 	@echo 'make bench-otlp  the same for spans that are passed on, beside the real Collector'
 	@echo 'make python    the wheel and the source distribution, in $(BUILD)/python/dist'
-	@echo 'make python-test  the same, tried with every CPython found here'
+	@echo 'make python-test  the same, tried with every CPython found here; PYTHONS=... these'
 	@echo 'make bench-python  a span from Python, beside the official SDK'
 	@echo 'make fuzz      every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make clean'

@@ -3,9 +3,9 @@
 wheel, installed without a network into a new environment, has the tests of the package
 run with it, and the source distribution is built.
 
-    each_version.py [--build DIR] DIST
+    each_version.py [--build DIR] DIST [PYTHON...]
 
-Found are python3.N in PATH and what pyenv keeps."""
+Found are python3.N in PATH and what pyenv keeps, unless some are named."""
 import argparse
 import os
 import pathlib
@@ -30,11 +30,13 @@ def version_of(python):
     return int(major), int(minor)
 
 
-def interpreters():
+def interpreters(named):
     """One for each version."""
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-    candidates = ["/usr/bin/python3", *sorted(map(str, pyenv.glob("versions/*/bin/python3")))]
-    candidates += filter(None, (shutil.which(f"python3.{minor}") for minor in range(9, 20)))
+    candidates = named or ["/usr/bin/python3", *sorted(map(str, pyenv.glob("versions/*/bin/python3")))]
+    if not named:
+        candidates += filter(None, (shutil.which(f"python3.{minor}")
+                                     for minor in range(9, 20)))
     found = {}
     for python in candidates:
         version = version_of(python) if pathlib.Path(python).exists() else None
@@ -91,9 +93,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default=ROOT / "build", type=pathlib.Path)
     parser.add_argument("dist", type=pathlib.Path)
+    parser.add_argument("python", nargs="*")
     arguments = parser.parse_args()
     failed = []
-    found = interpreters()
+    found = interpreters(arguments.python)
     for (major, minor), python in found.items():
         print(f"{major}.{minor}: {python}", flush=True)
         failed += [f"{major}.{minor} {what}" for what in
