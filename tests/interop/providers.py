@@ -148,7 +148,7 @@ def both_apis_have_one_current_span():
     check(by_name["none/theirs"]["attributes"].keys() == {"by", "by.native"}, "what both said")
     check("by.otel" in by_name["theirs/ours"]["attributes"] and
           by_name["theirs/ours"]["events"], "what was said to the other's span")
-    check(len(found) == 26, f"{sorted(by_name)}")
+    check(len(found) == 28, f"{sorted(by_name)}")
 
 
 class Model(http.server.ThreadingHTTPServer):
@@ -251,7 +251,8 @@ def provider_of_ours(part):
     found = {span["name"]: (span, resource) for span, _, resource
              in archived("spanring", "python_processors.py", part).values()}
     if part == "processors":
-        check(found.keys() == {"seen and renamed", "child"}, f"{sorted(found)}")
+        check(found.keys() == {"seen and renamed", "child", "never ends",
+                               "neither does this one"}, f"{sorted(found)}")
         span, resource = found["child"]
         check(span["attributes"]["marked"] == ("bool", True), f"{span}")
     else:

@@ -2,6 +2,7 @@
 span is called after the one that it must be below."""
 import asyncio
 import contextlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +73,14 @@ with theirs.start_as_current_span("none/theirs") as one:
         thread.start()
         thread.join()
     is_current("theirs again", one)
+    child = os.fork()
+    if child == 0:
+        # Its parent's span is a parent in it, and not its own to write to.
+        trace.get_current_span().set_attribute("by.child", True)
+        with theirs.start_as_current_span("theirs/forked"):
+            ours.start_span("forked/native").end()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
     with spanring.use_span(one):
         is_current("used", one)
         ours.start_span("theirs/used").end()

@@ -40,9 +40,11 @@ def processors():
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import TracerProvider as SdkProvider
     from opentelemetry.sdk.trace.export import (BatchSpanProcessor, ConsoleSpanExporter,
                                                 SimpleSpanProcessor)
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from spanring.otel import SpanProcessor as OurProcessor
 
     class Marks(SpanProcessor):
         """As those that copy baggage do."""
@@ -65,6 +67,13 @@ def processors():
         provider.add_span_processor(BatchSpanProcessor(exporter))
         assert "exported twice" in str(caught.pop().message)
         assert not caught
+        sdk = SdkProvider()
+        sdk.add_span_processor(BatchSpanProcessor(exporter))
+        sdk.add_span_processor(OurProcessor())
+        sdk.get_tracer("t").start_span("never ends")
+        assert "exported twice" in str(caught.pop().message)
+        sdk.get_tracer("t").start_span("neither does this one")
+        assert "one resource" in str(caught.pop().message) and not caught
     provider.processors = ()
     exporter.shutdown()
     provider.add_span_processor(Marks())

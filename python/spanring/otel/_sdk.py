@@ -5,7 +5,14 @@ import spanring
 from opentelemetry.context import Context
 from opentelemetry.sdk import trace as sdk
 
-from . import _current, _provider
+from . import _current, _processors, _provider
+
+
+def _warn_of_neighbours(span: Any) -> None:
+    """Of an exporter beside us, where the SDK lets us see it."""
+    all_of_them = getattr(span, "_span_processor", None)
+    for processor in getattr(all_of_them, "_span_processors", ()):
+        _processors.warn_of_exporter(processor)
 
 
 class SpanProcessor(sdk.SpanProcessor):
@@ -26,6 +33,7 @@ class SpanProcessor(sdk.SpanProcessor):
         if not self._configured:
             _provider.configure(span.resource)
             _current.share()
+            _warn_of_neighbours(span)
             self._configured = True
         scope = span.instrumentation_scope
         key = scope and (scope.name, scope.version, scope.schema_url)
