@@ -124,7 +124,9 @@ class Maker:
     def whole_run(self):
         """Spans by module: the root's module first, the others below it later."""
         trace = self.hex(32)
-        children = [self.call("generate_plan_structure", attributes=self.large(2),
+        step = [("agento.step_type", {"stringValue": "plan"}),
+                ("gen_ai.response.content", {"stringValue": self.text(4_000)})]
+        children = [self.call("generate_plan_structure", attributes=step + self.large(2),
                               status={"code": 1})]
         first = self.span(trace, "", "agento.pipeline", inside=children,
                           attributes=[("user_goal", {"stringValue": "a garden"}),
