@@ -41,7 +41,7 @@ static const struct {
 			      "openinference.span.kind is one of its ten values"},
 	[CHECK_LLM_KIND] = {"llm.kind", "a chat or completion has openinference.span.kind=LLM"},
 	[CHECK_LLM_MODEL] = {"llm.model", "LLM spans have gen_ai.request.model"},
-	[CHECK_LLM_SYSTEM] = {"llm.system", "... gen_ai.system"},
+	[CHECK_LLM_SYSTEM] = {"llm.system", "... gen_ai.system or gen_ai.provider.name"},
 	[CHECK_LLM_TOKENS] = {"llm.tokens",
 			      "... gen_ai.usage.input_tokens, output_tokens unless failed"},
 	[CHECK_RULE_COMPLETE] = {"rule.complete",

@@ -102,8 +102,10 @@ static void check_llm(struct check *check, const struct archive_span *span, json
 			   kind_of(span));
 	if (is_blank(otlp_text(whole, "gen_ai.request.model")))
 		check_fail(check, CHECK_LLM_MODEL, span, "gen_ai.request.model is missing");
-	if (is_blank(otlp_text(whole, "gen_ai.system")))
-		check_fail(check, CHECK_LLM_SYSTEM, span, "gen_ai.system is missing");
+	if (is_blank(otlp_text(whole, "gen_ai.system")) &&
+	    is_blank(otlp_text(whole, "gen_ai.provider.name")))
+		check_fail(check, CHECK_LLM_SYSTEM, span,
+			   "gen_ai.system and gen_ai.provider.name are missing");
 	if (span->status == 2)
 		return; /* a call that failed has no usage */
 	for (size_t i = 0; i < 2; i++)

@@ -78,17 +78,23 @@ static void assert_fails(const char *text, const char *property)
 }
 
 /* GOOD with the first `from` behind `after` replaced. */
-static void assert_change_fails(const char *after, const char *from, const char *to,
-				const char *property)
+static void change(char text[8192], const char *after, const char *from, const char *to)
 {
-	char text[8192];
 	const char *at = strstr(GOOD, after);
 
 	if (at)
 		at = strstr(at, from);
 	if (!at)
 		fail_msg("the good archive has no %s", from);
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - GOOD), GOOD, to, at + strlen(from));
+	snprintf(text, 8192, "%.*s%s%s", (int)(at - GOOD), GOOD, to, at + strlen(from));
+}
+
+static void assert_change_fails(const char *after, const char *from, const char *to,
+				const char *property)
+{
+	char text[8192];
+
+	change(text, after, from, to);
 	assert_fails(text, property);
 }
 
@@ -193,6 +199,19 @@ static void a_failed_call_needs_no_tokens(void **state)
 	free(report);
 }
 
+/* Instrumentations of today write no other. */
+static void the_newer_name_of_a_vendor_is_enough(void **state)
+{
+	char text[8192];
+	char *report;
+
+	(void)state;
+	change(text, "", "gen_ai.system", "gen_ai.provider.name");
+	report = said(bytes_of(text));
+	assert_string_equal(report, "");
+	free(report);
+}
+
 #define WRAPPED(child)                                                                             \
 	"{\"resourceSpans\":[{" RESOURCE("one") "\"scopeSpans\":[{\"spans\":[{" TRACE              \
 	"\"spanId\":\"0000000000000009\",\"name\":\"run\",\"kind\":1," AT("01", "99")              \
@@ -289,6 +308,7 @@ int main(void)
 		cmocka_unit_test(rule_A14_a_goal_that_is_blank_or_missing_is_named),
 		cmocka_unit_test(a_trace_id_of_another_run_is_named),
 		cmocka_unit_test(a_failed_call_needs_no_tokens),
+		cmocka_unit_test(the_newer_name_of_a_vendor_is_enough),
 		cmocka_unit_test(under_the_wrapper_the_earliest_child_is_the_first_module),
 		cmocka_unit_test(the_json_report_says_the_same),
 		cmocka_unit_test(control_sequences_of_the_file_do_not_reach_the_terminal),
