@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "archive/retention_limits.h"
 #include "assemble/kinds.h"
 #include "assemble/limit.h"
 #include "export/options.h"
@@ -76,6 +77,7 @@ struct options {
 	char *archive_roots[OPTIONS_ROOTS_MAX];
 	uint32_t archive_root_count;
 	char *archive_redact; /* as a destination's */
+	struct retention_limits archive_retention;
 
 	bool export_enabled;
 	/* Whether there is the one of export.*: beside a list only when its

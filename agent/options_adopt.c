@@ -19,6 +19,7 @@ static size_t value_size(const struct setting *setting)
 	case TYPE_AUTO_NEVER:
 		return sizeof(bool);
 	case TYPE_COUNT:
+	case TYPE_LIMIT:
 	case TYPE_LEVEL:
 	case TYPE_PROTOCOL:
 	case TYPE_COMPRESSION:

@@ -68,6 +68,8 @@ const char *setting_parse(void *base, const struct setting *setting, const char 
 		return parse_flag(at, text, uring, "auto or never");
 	case TYPE_COUNT:
 		return option_count(text, at) ? NULL : "a whole number from 1 up";
+	case TYPE_LIMIT:
+		return option_limit(text, at) ? NULL : "a whole number, 0 for no limit";
 	case TYPE_SIZE:
 		return option_size(text, at) ? NULL : "a size such as 64MiB or 2GiB";
 	case TYPE_DURATION:

@@ -95,6 +95,7 @@ static void show_value(const struct options *options, const void *base,
 		(void)snprintf(line, size, "%s", *(const bool *)at ? "auto" : "never");
 		break;
 	case TYPE_COUNT:
+	case TYPE_LIMIT:
 		(void)snprintf(line, size, "%u", *(const uint32_t *)at);
 		break;
 	case TYPE_LEVEL:

@@ -9,6 +9,7 @@ enum setting_type {
 	TYPE_SECRET, /* as TEXT; never shown, not taken from the command line */
 	TYPE_BOOL,
 	TYPE_COUNT,	  /* uint32_t, at least 1 */
+	TYPE_LIMIT,	  /* uint32_t, 0: none */
 	TYPE_SIZE,	  /* uint64_t bytes: 64MiB, 2G, 4096 */
 	TYPE_DURATION,	  /* uint64_t ns: 10s, 250ms; a bare number is milliseconds */
 	TYPE_SYNC,	  /* interval | each */

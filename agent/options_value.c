@@ -75,12 +75,22 @@ bool option_duration(const char *text, uint64_t *ret_ns)
 	return parse_units(text, time_units, ret_ns);
 }
 
-bool option_count(const char *text, uint32_t *ret_count)
+bool option_limit(const char *text, uint32_t *ret_limit)
 {
 	uint64_t number;
 
-	if (!parse_units(text, count_units, &number) || number == 0 || number > UINT32_MAX)
+	if (!parse_units(text, count_units, &number) || number > UINT32_MAX)
 		return false;
-	*ret_count = (uint32_t)number;
+	*ret_limit = (uint32_t)number;
+	return true;
+}
+
+bool option_count(const char *text, uint32_t *ret_count)
+{
+	uint32_t number;
+
+	if (!option_limit(text, &number) || number == 0)
+		return false;
+	*ret_count = number;
 	return true;
 }

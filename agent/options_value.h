@@ -11,6 +11,8 @@ bool option_size(const char *text, uint64_t *ret_bytes);
 /* 250ms, 10s, 5m, 1h, 2d; a bare number is milliseconds, as OpenTelemetry's
  * variables have it. */
 bool option_duration(const char *text, uint64_t *ret_ns);
+/* A whole number. */
+bool option_limit(const char *text, uint32_t *ret_limit);
 /* A whole number from 1 up. */
 bool option_count(const char *text, uint32_t *ret_count);
 /* One of `words` (NULL-terminated), case ignored: its index. */

@@ -33,6 +33,10 @@
 #define ARCHIVE_KEYS(X)     \
 	X(archive, enabled) \
 	X(archive, dir) X(archive, idle_timeout) X(archive, min_spans) X(archive, redact)
+#define RETENTION_KEYS(X)       \
+	X(retention, max_age)   \
+	X(retention, max_files) \
+	X(retention, max_size) X(retention, min_free)
 #define DESTINATION_KEYS(X, group)                                     \
 	X(group, protocol)                                             \
 	X(group, endpoint)                                             \
@@ -114,8 +118,13 @@ struct yaml_assemble {
 struct yaml_limits {
 	LIMITS_KEYS(MEMBER)
 };
+/* A group within archive. */
+struct yaml_retention {
+	RETENTION_KEYS(MEMBER)
+};
 struct yaml_archive {
 	ARCHIVE_KEYS(MEMBER)
+	struct yaml_retention retention;
 	char **roots;
 	unsigned roots_count;
 };
@@ -171,8 +180,13 @@ static const cyaml_schema_field_t wal_fields[] = {WAL_KEYS(TEXT_FIELD) CYAML_FIE
 static const cyaml_schema_field_t limits_fields[] = {LIMITS_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t assemble_fields[] = {ASSEMBLE_KEYS(TEXT_FIELD)
 							       CYAML_FIELD_END};
+static const cyaml_schema_field_t retention_fields[] = {RETENTION_KEYS(TEXT_FIELD)
+								 CYAML_FIELD_END};
 static const cyaml_schema_field_t archive_fields[] = {
-	ARCHIVE_KEYS(TEXT_FIELD) CYAML_FIELD_SEQUENCE(
+	ARCHIVE_KEYS(TEXT_FIELD) CYAML_FIELD_MAPPING("retention", CYAML_FLAG_OPTIONAL,
+						     struct yaml_archive, retention,
+						     retention_fields),
+	CYAML_FIELD_SEQUENCE(
 		"roots", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_archive, roots,
 		&root_name, 0, OPTIONS_ROOTS_MAX),
 	CYAML_FIELD_END};
@@ -401,6 +415,12 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 		return r;
 #define VISIT_GROUP(group, keys) keys(VISIT)
 	GROUPS(VISIT_GROUP)
+#define VISIT_RETENTION(group, name)                                 \
+	r = visit_text(visit, arg, "archive.retention." #name,       \
+		       file->archive.retention.name);                \
+	if (r < 0)                                                   \
+		return r;
+	RETENTION_KEYS(VISIT_RETENTION)
 	for (unsigned i = 0; i < file->archive.roots_count; i++) {
 		r = visit(arg, "archive.roots", file->archive.roots[i]);
 		if (r < 0)

@@ -233,6 +233,7 @@ bool news_run_account(void *arg, const uint8_t trace_id[16], struct run_account 
 void news_run_process(void *arg, const uint8_t trace_id[16], const struct process_key *key,
 		      struct process_account *ret_account);
 void news_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans);
+uint64_t news_sent(void *arg);
 bool news_run_awaited(void *arg, const uint8_t trace_id[16]);
 void news_sealed(void *arg, const uint8_t trace_id[16], const char *path, uint64_t spans,
 		 bool complete);

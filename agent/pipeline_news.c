@@ -376,6 +376,19 @@ void news_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans)
 	assemble_run_dropped(p->assemble, trace_id, spans);
 }
 
+uint64_t news_sent(void *arg)
+{
+	const struct pipeline *p = arg;
+	uint64_t number = UINT64_MAX;
+
+	for (uint32_t i = 0; i < p->destination_count; i++) {
+		uint64_t done = destination_done(&p->destinations[i]);
+
+		number = done < number ? done : number;
+	}
+	return number;
+}
+
 bool news_run_awaited(void *arg, const uint8_t trace_id[16])
 {
 	struct pipeline *p = arg;

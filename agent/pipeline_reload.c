@@ -105,6 +105,8 @@ void pipeline_apply(struct pipeline *p, struct pipeline_change *change)
 					   : NULL,
 				   options->archive_root_count,
 				   options->archive_idle_timeout_ns);
+	if (p->archive)
+		archive_set_retention(p->archive, &options->archive_retention);
 	for (uint32_t i = 0; i < p->destination_count; i++)
 		apply_destination(p, i, change);
 	pipeline_change_fini(change);

@@ -199,6 +199,7 @@ static int start_archive(struct pipeline *p)
 		.alone_ns = p->options->archive_idle_timeout_ns,
 		.checkpoint_ns = 1000000000,
 		.open_files_max = OPEN_FILES_MAX,
+		.retention = p->options->archive_retention,
 		.conditions = &p->conditions,
 	};
 	struct archive_ops ops = {
@@ -209,6 +210,7 @@ static int start_archive(struct pipeline *p)
 		.account = news_run_account,
 		.process = news_run_process,
 		.dropped = news_dropped,
+		.sent = news_sent,
 		.log = log_archive,
 		.arg = p,
 	};

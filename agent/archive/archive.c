@@ -74,6 +74,7 @@ int archive_new(struct archive **ret_archive, struct env *env,
 		return -ENOMEM;
 	archive->env = env;
 	archive->options = *options;
+	archive->retention.limits = options->retention;
 	if (archive->options.alone_ns == 0)
 		archive->options.alone_ns = ALONE_NS;
 	archive->ops = *ops;
@@ -111,6 +112,7 @@ void archive_free(struct archive *archive)
 	free(archive->buckets);
 	free(archive->name_buckets);
 	turns_fini(archive);
+	retention_fini(&archive->retention);
 	fates_fini(&archive->fates);
 	spool_files_fini(&archive->files);
 	index_fini(&archive->index);
@@ -122,6 +124,7 @@ int archive_recovered(struct archive *archive)
 {
 	int r = recover_scan(archive);
 
+	archive->retention_number = archive_last_number(archive);
 	/* Reading many runs takes longer than one may stay alone. */
 	archive->started_ns = archive->env->ops->mono_ns(archive->env);
 	for (struct run *run = archive->runs; run; run = run->next)
@@ -165,6 +168,11 @@ void archive_set_filter(struct archive *archive, uint32_t min_spans, const char 
 	archive->options.roots = roots;
 	archive->options.root_count = root_count;
 	archive->options.alone_ns = alone_ns ? alone_ns : ALONE_NS;
+}
+
+void archive_set_retention(struct archive *archive, const struct retention_limits *limits)
+{
+	retention_set(archive, limits);
 }
 
 /* --- runs and spans ----------------------------------------------------- */
@@ -553,6 +561,7 @@ static int work(struct archive *archive, uint64_t now_ns, int *ret_error)
 	/* A checkpoint of many runs may have taken all of that time. */
 	until_ns = archive->env->ops->mono_ns(archive->env) + TURN_NS;
 	n = step_all(archive, until_ns, ret_error);
+	n += retention_step(archive, now_ns);
 	if (*ret_error == 0)
 		n += begin_some(archive, until_ns, ret_error);
 	r = checkpoint_directory(archive, now_ns);
@@ -609,6 +618,8 @@ static bool can_step(const struct run *run)
 
 uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 {
+	uint64_t due_ns, retention_ns;
+
 	if (archive->failing)
 		return archive->retry_due_ns;
 	if (archive->checkpoint_at || archive->cut || may_begin(archive))
@@ -624,9 +635,9 @@ uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns)
 	if (archive->mark < archive->pushed &&
 	    archive->mark_due_ns < archive->checkpoint_due_ns)
 		return archive->mark_due_ns;
-	if (archive->run_count == 0)
-		return UINT64_MAX;
-	return archive->checkpoint_due_ns;
+	due_ns = archive->run_count == 0 ? UINT64_MAX : archive->checkpoint_due_ns;
+	retention_ns = retention_next_due(archive, now_ns);
+	return retention_ns < due_ns ? retention_ns : due_ns;
 }
 
 int archive_carry(struct archive *archive, uint64_t segment)

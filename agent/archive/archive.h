@@ -33,6 +33,7 @@
 #ifndef ARCHIVE_ARCHIVE_H
 #define ARCHIVE_ARCHIVE_H
 
+#include "archive/retention.h"
 #include "base/condition.h"
 #include "base/counter.h"
 #include "base/env.h"
@@ -50,6 +51,7 @@ struct archive_options {
 	 * Sealing early is harmless, because late spans reopen. */
 	uint64_t alone_ns;
 	uint64_t checkpoint_ns;	       /* how often spools are synced and marked, 1 s */
+	struct retention_limits retention;
 	uint32_t open_files_max;       /* spools kept open; others are reopened by name */
 	struct conditions *conditions; /* what is wrong with the disk; NULL: silent */
 };
@@ -87,6 +89,9 @@ struct archive_ops {
 	/* Spans of the run are lost here: they are of its account from now on. NULL: that
 	 * is nobody's business. */
 	void (*dropped)(void *arg, const uint8_t trace_id[16], uint64_t spans);
+	/* Every span up to this number is sent to all destinations, or given up: their
+	 * runs may go when they are old. NULL: there are none. */
+	uint64_t (*sent)(void *arg);
 	void (*log)(void *arg, int priority, const char *line);
 	void *arg;
 };
@@ -104,6 +109,9 @@ struct archive_counters {
 	uint64_t damaged_lines;	     /* of spools: their checksum was wrong */
 	uint64_t restored;	     /* spans of damaged spools that the log still had */
 	uint64_t sealed, reopened, kept_aside;
+	uint64_t retired, retired_bytes; /* files that retention removed */
+	uint64_t retire_failures;
+	uint64_t retire_waiting; /* now: would go, but their runs are open or not sent */
 	uint64_t failures;  /* of the directory or disk */
 	uint64_t open_runs; /* now */
 };
@@ -169,6 +177,8 @@ int archive_carry(struct archive *archive, uint64_t segment);
  * borrowed. */
 void archive_set_filter(struct archive *archive, uint32_t min_spans, const char *const *roots,
 			uint32_t root_count, uint64_t alone_ns);
+
+void archive_set_retention(struct archive *archive, const struct retention_limits *limits);
 
 const struct archive_counters *archive_counters(const struct archive *archive);
 extern const struct counter_table archive_counter_table;

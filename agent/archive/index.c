@@ -11,7 +11,8 @@
 #define INDEX_NAME "archive.index"
 #define INDEX_NEW_NAME ".archive.index.tmp"
 #define SUM_BYTES 9 /* a space and 8 digits */
-#define INDEX_LINE_BYTES (32 + 1 + NAME_MAX_BYTES + 1 + 20 + 1 + 8 + 1 + 8 + SUM_BYTES + 1 + 1)
+#define INDEX_LINE_BYTES \
+	(32 + 1 + NAME_MAX_BYTES + 1 + 20 + 1 + 8 + 1 + 8 + 1 + 20 + SUM_BYTES + 1 + 1)
 #define INDEX_READ_BYTES ((size_t)64 << 10)
 #define INDEX_SPARE_LINES 1024
 
@@ -86,16 +87,21 @@ static void table_clear(struct index *index)
 
 static int line_print(char *line, const struct index_entry *entry)
 {
-	char crc[9] = "-";
+	char crc[9] = "-", number[21] = "-";
 	int n = 0;
 
 	if (entry->crc_known)
 		(void)snprintf(crc, sizeof(crc), "%08" PRIx32, entry->crc);
+	if (entry->number_known)
+		(void)snprintf(number, sizeof(number), "%" PRIu64, entry->number);
 	for (int i = 0; i < 16; i++)
 		n += snprintf(line + n, 3, "%02x", entry->trace_id[i]);
-	n += snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %s %" PRIu64 " %s %s",
+	n += snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %s %" PRIu64 " %s %s %s",
 		      entry->name.text, entry->size, crc,
-		      entry->complete ? "complete" : "partial");
+		      entry->removed	? "removed"
+		      : entry->complete ? "complete"
+					: "partial",
+		      number);
 	return n + snprintf(line + n, INDEX_LINE_BYTES - (size_t)n, " %08" PRIx32 "\n",
 			    crc32c(0, line, (size_t)n));
 }
@@ -126,17 +132,28 @@ static int parse_trace_id(struct index_entry *entry, const char *text)
 	return 0;
 }
 
+/* The sum is the seventh word then, and the sixth otherwise. */
+static bool line_has_number(const char *line)
+{
+	unsigned spaces = 0;
+
+	for (; *line; line++)
+		spaces += *line == ' ';
+	return spaces == 6;
+}
+
 /* `line` ends with NUL. The file is ours, but anybody may have edited it. */
 static int line_parse(struct index_entry *ret_entry, const char *line)
 {
-	char id[33], name[NAME_MAX_BYTES], crc[9], how[9];
+	char id[33], name[NAME_MAX_BYTES], crc[9], how[9], number[21];
 	struct index_entry entry = {0};
 
 	_Static_assert(NAME_MAX_BYTES == 134, "the width in the format below is one less");
 	if (!sum_is_right(line) || strspn(line, "0123456789abcdef") != 32)
 		return -EBADMSG;
-	if (sscanf(line, "%32s %133s %" SCNu64 " %8s %8s", id, name, &entry.size, crc, how) !=
-	    5)
+	/* Where an older version's line has no number stands its sum. */
+	if (sscanf(line, "%32s %133s %" SCNu64 " %8s %8s %20s", id, name, &entry.size, crc, how,
+		   number) != 6)
 		return -EBADMSG;
 	if (!name_is_safe(bytes_of(name)) || parse_trace_id(&entry, id) < 0)
 		return -EBADMSG;
@@ -145,6 +162,9 @@ static int line_parse(struct index_entry *ret_entry, const char *line)
 	if (entry.crc_known && sscanf(crc, "%8" SCNx32, &entry.crc) != 1)
 		return -EBADMSG;
 	entry.complete = strcmp(how, "complete") == 0;
+	entry.removed = strcmp(how, "removed") == 0;
+	entry.number_known =
+		line_has_number(line) && sscanf(number, "%" SCNu64, &entry.number) == 1;
 	*ret_entry = entry;
 	return 0;
 }
@@ -202,9 +222,14 @@ static int find_slot(struct index *index, const uint8_t trace_id[16],
 
 int index_find(struct index *index, const uint8_t trace_id[16], struct index_entry *ret_entry)
 {
+	struct index_entry entry;
 	struct index_slot *slot;
+	int r = find_slot(index, trace_id, &entry, &slot);
 
-	return find_slot(index, trace_id, ret_entry, &slot);
+	if (r <= 0 || entry.removed)
+		return r < 0 ? r : 0;
+	*ret_entry = entry;
+	return 1;
 }
 
 static int remember(struct index *index, const uint8_t trace_id[16], uint64_t place,
@@ -328,24 +353,65 @@ int index_open(struct index *index)
 	return 0;
 }
 
+static int give_slot(const struct index *index, const struct index_slot *slot,
+		     index_entry_fn *each, void *arg)
+{
+	struct index_entry entry;
+	int r;
+
+	r = line_read(index, slot->place >> 1, &entry);
+	if (r == -EBADMSG)
+		return 0; /* damaged: as if it were not there */
+	if (r < 0 || entry.removed)
+		return r;
+	entry.recent = slot->place & 1;
+	entry.place = slot->place >> 1;
+	return each(arg, &entry);
+}
+
 int index_each(const struct index *index, index_entry_fn *each, void *arg)
 {
 	int r = 0;
 
-	for (uint64_t i = 0; index->slots && i <= index->mask && r >= 0; i++) {
-		struct index_entry entry;
-
-		if (!index->slots[i].fingerprint)
-			continue;
-		r = line_read(index, index->slots[i].place >> 1, &entry);
-		if (r == -EBADMSG) {
-			r = 0; /* damaged: as if it were not there */
-		} else if (r >= 0) {
-			entry.recent = index->slots[i].place & 1;
-			r = each(arg, &entry);
-		}
-	}
+	for (uint64_t i = 0; index->slots && i <= index->mask && r >= 0; i++)
+		if (index->slots[i].fingerprint)
+			r = give_slot(index, &index->slots[i], each, arg);
 	return r;
+}
+
+int index_some(const struct index *index, uint64_t *slot, unsigned max, index_entry_fn *each,
+	       void *arg)
+{
+	int r = 0;
+
+	for (; index->slots && *slot <= index->mask && max > 0 && r >= 0; (*slot)++) {
+		if (!index->slots[*slot].fingerprint)
+			continue;
+		r = give_slot(index, &index->slots[*slot], each, arg);
+		max--;
+	}
+	if (r < 0)
+		return r;
+	return index->slots && *slot <= index->mask;
+}
+
+int index_at(struct index *index, uint64_t place, struct index_entry *ret_entry)
+{
+	struct index_entry entry, newest;
+	struct index_slot *slot;
+	int r;
+
+	if (index->fd < 0)
+		return 0;
+	r = line_read(index, place, &entry);
+	if (r == -EBADMSG)
+		return 0;
+	if (r >= 0)
+		r = find_slot(index, entry.trace_id, &newest, &slot);
+	if (r <= 0 || slot->place >> 1 != place || entry.removed)
+		return r < 0 ? r : 0;
+	*ret_entry = entry;
+	return 1;
 }
 
 /* --- compaction --------------------------------------------------------- */

@@ -2,7 +2,11 @@
  * trace. Append-only text, one line per seal, a later line replaces earlier
  * ones:
  *
- *   <trace id, 32 digits> <name> <size> <CRC32C, 8 digits, or -> complete|partial <sum>
+ *   <trace id, 32 digits> <name> <size> <CRC32C, 8 digits, or -> <how> <number> <sum>
+ *
+ * How is complete, partial or, when retention took the file away, removed. The number is
+ * that of its newest span in the log, or - (an older version had none, nor has an index
+ * that was made again).
  *
  * The sum is the CRC32C of what stands before it in the line, 8 digits: a trace id
  * of which a bit was lost would hide its file, and the run would get a second one.
@@ -24,7 +28,11 @@ struct index_entry {
 	uint32_t crc;
 	bool crc_known;
 	bool complete;
-	bool recent; /* put by this process: nothing about it is in doubt */
+	bool removed; /* index_find() does not find it */
+	bool number_known;
+	uint64_t number; /* its newest span */
+	uint64_t place;	 /* of its line, when it was read from there */
+	bool recent;	 /* put by this process: nothing about it is in doubt */
 };
 
 struct index_slot {
@@ -58,6 +66,13 @@ int index_put(struct index *index, const struct index_entry *entry);
 /* Calls `each` for every current line. Its negative return stops it. */
 typedef int index_entry_fn(void *arg, const struct index_entry *entry);
 int index_each(const struct index *index, index_entry_fn *each, void *arg);
+
+/* The same for some of them, from *slot (0 at first) on. 1: there are more, 0: that was
+ * all. What is put meanwhile may be left out, or come twice. */
+int index_some(const struct index *index, uint64_t *slot, unsigned max, index_entry_fn *each,
+	       void *arg);
+/* The line at that place. 1, or 0: it is replaced, or none. -errno. */
+int index_at(struct index *index, uint64_t place, struct index_entry *ret_entry);
 
 /* Writes the index anew when most of its lines were replaced. */
 int index_compact(struct index *index);

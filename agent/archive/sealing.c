@@ -284,6 +284,10 @@ struct index_entry sealing_entry(const struct run *run)
 				    .crc = run->seal.crc,
 				    .crc_known = true,
 				    .complete = run->complete,
+				    .number_known = true,
+				    .number = run->last_number > run->known_number
+						      ? run->last_number
+						      : run->known_number,
 				    /* Sealed before all of an earlier life's spans were
 				     * pushed again: they may still come. */
 				    .recent = !run->doubtful};

@@ -135,6 +135,8 @@ struct archive {
 	struct archive_dir directory;
 	struct spool_files files;
 	struct index index;
+	struct retention retention;
+	uint64_t retention_number; /* of the newest span that an earlier life may have archived */
 	uint64_t started_ns;
 	bool scanned; /* the directory was looked through after the start */
 

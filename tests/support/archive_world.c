@@ -125,6 +125,13 @@ static void on_process(void *arg, const uint8_t trace_id[16], const struct proce
 		(struct process_account){world->ends[key->pid], world->refused[key->pid]};
 }
 
+static uint64_t on_sent(void *arg)
+{
+	const struct archive_world *world = arg;
+
+	return world->sends ? world->sent : UINT64_MAX;
+}
+
 static void on_dropped(void *arg, const uint8_t trace_id[16], uint64_t spans)
 {
 	struct archive_world *world = arg;
@@ -167,6 +174,7 @@ void world_start(struct archive_world *world)
 		.process = on_process,
 		.account = on_account,
 		.dropped = on_dropped,
+		.sent = on_sent,
 		.log = on_log,
 		.arg = world,
 	};

@@ -52,6 +52,8 @@ struct archive_world {
 	bool awaited;	       /* assembly knows of open spans: what ops.awaited answers */
 	struct process_end ends[WORLD_PROCESSES_MAX]; /* by the number of the process */
 	uint64_t refused[WORLD_PROCESSES_MAX];
+	bool sends;    /* there is a destination, which has the spans up to: */
+	uint64_t sent;
 	struct run_account account;
 	bool account_lost;
 	struct buf said;       /* all log lines */
