@@ -11,14 +11,19 @@
 #include <unistd.h>
 
 #include "agent_client.h"
+#include "base/hex.h"
 #include "verbs.h"
 
+#define TEXTS(at) (sizeof(at) / sizeof((at)[0]))
 #define FLUSH_MS 5000
 #define SEALED_MS 15000
 
 struct run {
 	const char *name;
+	bool is_named; /* by --name */
 	const char *goal;
+	const char *run_id;
+	uint8_t trace_id[16]; /* with run_id */
 	const char *archive_dir;
 	const char *context_file;
 	bool no_agent;
@@ -32,16 +37,20 @@ struct run {
 };
 
 static const char help_text[] =
-	"usage: spanring run [--name NAME] [--goal TEXT] [--archive-dir DIR]\n"
+	"usage: spanring run [--name NAME] [--goal TEXT] [--run-id ID] [--archive-dir DIR]\n"
 	"                    [--context-file FILE] [--no-agent] -- COMMAND [ARGUMENT]...\n\n"
 	"Runs COMMAND as one run: opens the root span of a new trace, hands its place on\n"
 	"in TRACEPARENT and in the file trace.context, forwards signals, and ends the root\n"
 	"with the command's exit status or signal. Whatever COMMAND starts joins the run.\n\n"
 	"If no agent serves the ring directory, a private one is started for this run; the\n"
 	"path of the archive it leaves is printed on standard error.\n\n"
-	"  --name NAME          the root span's name, and service.name unless\n"
-	"                       OTEL_SERVICE_NAME is set [the command's name]\n"
+	"  --name NAME          the run's name: of its root span, in the archive's summary, and\n"
+	"                       service.name unless OTEL_SERVICE_NAME is set [the command's\n"
+	"                       name, which the summary leaves out]\n"
 	"  --goal TEXT          what the run is for: the attribute user_goal\n"
+	"  --run-id ID          the run's trace id, 32 hexadecimal digits, where something else\n"
+	"                       has to know it beforehand [a new one]; a run of that id that\n"
+	"                       is archived already is gone on with\n"
 	"  --archive-dir DIR    where a private agent puts the archive [./data]\n"
 	"  --context-file FILE  instead of trace.context; '' for none\n"
 	"  --no-agent           never start one\n\n"
@@ -54,6 +63,32 @@ static int usage(const char *what, const char *argument)
 	return 2;
 }
 
+static int bad_run_id(const char *text)
+{
+	(void)fprintf(stderr,
+		      "spanring run: --run-id %s: a run's id is a trace id, 32 hexadecimal "
+		      "digits that are not all 0; make one of any other name with: printf "
+		      "%%s NAME | md5sum | cut -c1-32\n",
+		      text);
+	return 2;
+}
+
+static bool parse_run_id(struct run *run)
+{
+	static const uint8_t zero[16];
+
+	if (strlen(run->run_id) != 32)
+		return false;
+	for (int i = 0; i < 32; i++) {
+		int digit = hex_digit(run->run_id[i]);
+
+		if (digit < 0)
+			return false;
+		run->trace_id[i / 2] = (uint8_t)(run->trace_id[i / 2] << 4 | digit);
+	}
+	return memcmp(run->trace_id, zero, sizeof zero) != 0;
+}
+
 /* -1: go on; otherwise the exit code. */
 static int parse(struct run *run, int argc, char **argv)
 {
@@ -63,10 +98,12 @@ static int parse(struct run *run, int argc, char **argv)
 	} texts[] = {
 		{"--name", &run->name},
 		{"--goal", &run->goal},
+		{"--run-id", &run->run_id},
 		{"--archive-dir", &run->archive_dir},
 		{"--context-file", &run->context_file},
 	};
-	int i, f;
+	size_t f;
+	int i;
 
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--") == 0) {
@@ -81,9 +118,9 @@ static int parse(struct run *run, int argc, char **argv)
 			run->no_agent = true;
 			continue;
 		}
-		for (f = 0; f < 4 && strcmp(argv[i], texts[f].flag) != 0; f++)
+		for (f = 0; f < TEXTS(texts) && strcmp(argv[i], texts[f].flag) != 0; f++)
 			;
-		if (f == 4)
+		if (f == TEXTS(texts))
 			return usage("unknown argument ", argv[i]);
 		if (i + 1 == argc)
 			return usage("no value behind ", argv[i]);
@@ -92,6 +129,8 @@ static int parse(struct run *run, int argc, char **argv)
 	if (i >= argc)
 		return usage("no command given", "");
 	run->command = argv + i;
+	if (run->run_id && !parse_run_id(run))
+		return bad_run_id(run->run_id);
 	return -1;
 }
 
@@ -150,7 +189,7 @@ static void begin(struct run *run)
 	struct spanring_options options = SPANRING_OPTIONS_INIT;
 	struct spanring_start_options start = SPANRING_START_OPTIONS_INIT;
 	struct spanring_run_options how = SPANRING_RUN_OPTIONS_INIT;
-	struct spanring_attribute command;
+	struct spanring_attribute said[2];
 	struct spanring_context context;
 	int r;
 
@@ -161,9 +200,11 @@ static void begin(struct run *run)
 	if (r < 0 && r != -ECANCELED && !(run->no_agent && r == -ENOENT))
 		(void)fprintf(stderr, "spanring run: not traced: %s\n", strerror(-r));
 	/* Arguments may hold secrets; the program's name is enough. */
-	command = spanring_string("spanring.run.command", base_name(run->command[0]));
-	start.attributes = &command;
-	start.attribute_count = 1;
+	said[0] = spanring_string("spanring.run.command", base_name(run->command[0]));
+	said[1] = spanring_string("spanring.run.name", run->name);
+	start.attributes = said;
+	start.attribute_count = run->is_named ? 2 : 1;
+	start.trace_id = run->run_id ? run->trace_id : NULL;
 	how.start = &start;
 	how.goal = run->goal;
 	how.context_file = run->context_file;
@@ -297,6 +338,7 @@ int run_main(int argc, char **argv)
 		return r;
 	if (!run.context_file)
 		run.context_file = getenv("SPANRING_CONTEXT_FILE") ?: "trace.context";
+	run.is_named = run.name;
 	if (!run.name)
 		run.name = base_name(run.command[0]);
 	ensure_agent(&run);
