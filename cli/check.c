@@ -330,7 +330,8 @@ int check_main(int argc, char **argv)
 		return code;
 	for (int i = 1; i <= files; i++) {
 		ok &= check_path(argv[i], &options, &out);
-		(void)fwrite(out.at, 1, out.len, stdout);
+		if (out.len) /* with --quiet there may be nothing */
+			(void)fwrite(out.at, 1, out.len, stdout);
 		buf_reset(&out);
 	}
 	buf_fini(&out);
