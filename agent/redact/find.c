@@ -269,18 +269,19 @@ static struct redact_key learn(struct redactor *redactor, struct bytes key)
 	return learned;
 }
 
-static uint32_t hash_of(uint32_t hash, struct bytes text)
+static uint32_t hash_of(uint64_t hash, struct bytes text)
 {
-	uint32_t word;
+	uint64_t word = 0;
 
-	for (; text.len >= 4; text.at += 4, text.len -= 4) {
-		memcpy(&word, text.at, 4);
-		hash = (hash ^ word) * 0x9e3779b1u;
-		hash ^= hash >> 15;
+	for (; text.len >= 8; text.at += 8, text.len -= 8) {
+		memcpy(&word, text.at, 8);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
 	}
-	for (; text.len; text.at++, text.len--)
-		hash = (hash ^ *text.at) * 0x9e3779b1u;
-	return hash ^ hash >> 13;
+	word = 0;
+	memcpy(&word, text.at, text.len);
+	hash = (hash ^ word ^ text.len << 56) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(hash >> 32);
 }
 
 /* A process says the same few keys all the time. */

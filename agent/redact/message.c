@@ -103,7 +103,8 @@ static bool pair_stays(struct redactor *redactor, const struct redact_scope *out
 		bool stays;
 
 		if (piece.wire == PB_BYTES && piece.number == KEY_VALUE_KEY)
-			stays = !redact_key_changes(redactor, piece.bytes);
+			stays = (piece.bytes.at == key.at && !scope.key_found) ||
+				!redact_key_changes(redactor, piece.bytes);
 		else if (piece.wire == PB_BYTES && piece.number == KEY_VALUE_VALUE)
 			stays = any_stays(redactor, &scope, piece.bytes, depth);
 		else

@@ -110,7 +110,7 @@ static bool entries_stay(struct redactor *redactor, const struct redact_scope *o
 	while (record_entry_next(&at, end, &entry) > 0) {
 		struct redact_scope scope = scope_in(redactor, outer, in, &entry);
 
-		if (in == WIRE_MAP && redact_key_changes(redactor, key_of_entry(&entry)))
+		if (scope.key_found && redact_key_changes(redactor, key_of_entry(&entry)))
 			return false;
 		if (!value_stays(redactor, &scope, &entry))
 			return false;
@@ -123,7 +123,9 @@ static bool attribute_stays(struct redactor *redactor, const struct record_entry
 	struct bytes key = key_of_entry(entry);
 	struct redact_scope scope = redact_scope_of(redactor, key);
 
-	return !redact_key_changes(redactor, key) && value_stays(redactor, &scope, entry);
+	if (scope.key_found && redact_key_changes(redactor, key))
+		return false;
+	return value_stays(redactor, &scope, entry);
 }
 
 static bool attributes_stay(struct redactor *redactor, struct record_text entries)

@@ -203,6 +203,7 @@ int redactor_new(struct redactor **ret, const struct redact_settings *settings,
 	*ret_fault = (struct redact_fault){"redact", "out of memory"};
 	if (!redactor)
 		return -ENOMEM;
+	scan_init(&redactor->scan);
 	r = fill(redactor, settings, ret_fault);
 	if (r < 0)
 		redactor_free(redactor);

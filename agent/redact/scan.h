@@ -1,7 +1,8 @@
 /* One pass over a text for the literals that secrets begin with or stand behind
  * ("sk-", "AIza", "bearer", "://"). Text without any of them, which is nearly all
- * of it, costs about a nanosecond a byte, however many literals there are: each
- * position is tried with three loads for all of them together. */
+ * of it, costs the same however many literals there are: each place is tried for
+ * all of them together by three tables, and where the processor can, sixteen places
+ * at once by the tables' halves, which let a few more pass. */
 #ifndef REDACT_SCAN_H
 #define REDACT_SCAN_H
 
@@ -25,12 +26,17 @@ struct scan_anchor {
 };
 
 struct scan {
-	uint8_t first[256], second[256], third[256]; /* by byte: groups of marks */
-	uint8_t slots[SCAN_SLOTS];		     /* by the mark's hash: index + 1 */
+	uint8_t tables[SCAN_MARK][256];			 /* by byte of a mark: its groups */
+	uint8_t low[SCAN_MARK][16], high[SCAN_MARK][16]; /* by half of a byte */
+	uint8_t slots[SCAN_SLOTS];			 /* by the mark's hash: index + 1 */
 	uint8_t shorts; /* marks of fewer than 3 bytes: index + 1 */
 	struct scan_anchor anchors[SCAN_ANCHORS_MAX];
 	uint32_t count;
+	bool vector; /* sixteen at once */
 };
+
+/* Empty, with `vector` as this processor has it. */
+void scan_init(struct scan *scan);
 
 /* `text` of 1 to SCAN_ANCHOR_BYTES bytes, `mark` at most its length less 3, or 0.
  * -E2BIG: no room. */

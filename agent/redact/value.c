@@ -11,7 +11,7 @@ struct redact_scope redact_scope_of(struct redactor *redactor, struct bytes key)
 	if (key.len == 0)
 		return redact_scope_plain(redactor);
 	return (struct redact_scope){known->whole & redactor->active,
-				     known->parts & redactor->active};
+				     known->parts & redactor->active, known->found};
 }
 
 /* What looks into a value under a key looks into all of it. */

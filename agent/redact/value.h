@@ -4,16 +4,17 @@
 
 #include "redact/redactor.h"
 
-/* A value that lies under no key, or under one that says nothing. */
+/* The rules for a value, as its key says. */
 struct redact_scope {
-	uint64_t whole; /* the rules that take it whole */
-	uint64_t parts; /* those that look into it */
+	uint64_t whole; /* that take it whole */
+	uint64_t parts; /* that look into it */
+	bool key_found; /* in the key itself there may be something */
 };
 
 /* The scope of texts without a key. */
 static inline struct redact_scope redact_scope_plain(const struct redactor *redactor)
 {
-	return (struct redact_scope){0, redactor_plain(redactor)};
+	return (struct redact_scope){0, redactor_plain(redactor), false};
 }
 
 /* Of an attribute. */
@@ -24,7 +25,7 @@ struct redact_scope redact_scope_inside(struct redactor *redactor,
 /* Of an element of an array. */
 static inline struct redact_scope redact_scope_element(const struct redact_scope *outer)
 {
-	return (struct redact_scope){0, outer->parts};
+	return (struct redact_scope){0, outer->parts, false};
 }
 
 /* Whether something is found in the key itself, which redactor_write_key() writes. */
