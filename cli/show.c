@@ -146,9 +146,9 @@ static int write_out(struct show *show, int r)
 		return 1;
 	}
 	/* A reader that has seen enough (`| head`) is no failure of ours. */
-	if (fwrite(show->out.at, 1, show->out.len, stdout) != show->out.len && errno != EPIPE)
-		return 1;
-	return fflush(stdout) != 0 && errno != EPIPE;
+	if (show->out.len)
+		(void)fwrite(show->out.at, 1, show->out.len, stdout);
+	return (fflush(stdout) != 0 || ferror(stdout)) && errno != EPIPE;
 }
 
 static int show_file(const struct options *options, const char *path, const char *trace_id)

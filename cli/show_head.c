@@ -13,7 +13,7 @@ void show_flush(struct show *show)
 {
 	if (!show->to || show->out.len < FLUSH_BYTES)
 		return;
-	(void)fwrite(show->out.at, 1, show->out.len, show->to); /* print() asks at the end */
+	(void)fwrite(show->out.at, 1, show->out.len, show->to); /* who prints asks */
 	buf_reset(&show->out);
 }
 
