@@ -212,6 +212,21 @@ def python_instrumentations_as_on_the_sdk():
         check(logged[0][1] == logged[1][1] != logged[2][1], f"{provider}: {lines}")
 
 
+@combination(())
+def python_service_as_on_the_sdk():
+    """FastAPI's and httpx's: a SERVER below each CLIENT, and what went wrong in one."""
+    from support import check, free_port
+    port = str(free_port())
+    found = {}
+    for provider in ("sdk", "spanring"):
+        found[provider] = plain_numbered(archived(provider, "python_service.py", port))
+        for span in found[provider].values():
+            span["attributes"].pop("net.peer.port", None)  # another for each connection
+    compare(found["sdk"], found["spanring"])
+    span = found["spanring"]["GET /fails"]
+    check(span["kind"] == 2 and span["status"][0] == 2 and span["parent"] == "GET 3", f"{span}")
+
+
 def as_installed(directory):
     """What an installation of the wheel leaves beside the package: its entry points."""
     project = tomllib.loads((peers.HERE.parents[1] / "python/pyproject.toml").read_text())
