@@ -106,7 +106,7 @@ void scan_init(struct scan *scan)
 #endif
 }
 
-static inline bool passes(const struct scan *scan, const uint8_t *at)
+static inline uint8_t passes(const struct scan *scan, const uint8_t *at)
 {
 	return scan->tables[0][at[0]] & scan->tables[1][at[1]] & scan->tables[2][at[2]];
 }
