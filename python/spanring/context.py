@@ -32,7 +32,7 @@ class _Carried:
         self._function = function
         self._context = contextvars.copy_context()
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
         # A copy of its own: a context cannot be entered twice at a time.
         return self._context.copy().run(self._function, *arguments, **named)
 
@@ -50,7 +50,7 @@ class _Arrived:
                  options: Optional[Dict[str, Any]]) -> None:
         self._function, self._headers, self._options = function, headers, options
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, /, *arguments: Any, **named: Any) -> Any:
         with received(self._headers):
             return self._function(*arguments, **named)
 
@@ -96,7 +96,7 @@ def received(carrier: Mapping[str, object]) -> Iterator[Optional[SpanContext]]:
 _plain_submit = concurrent.futures.ThreadPoolExecutor.submit
 
 
-def _run_under(span: _native.Span, header: Optional[str], function: Callable[..., Any],
+def _run_under(span: _native.Span, header: Optional[str], function: Callable[..., Any], /,
                *arguments: Any, **named: Any) -> Any:
     with _native.use_span(span, record_exception=False, set_status_on_exception=False):
         with baggage.attached(header):
