@@ -143,6 +143,18 @@ PyObject *current_start(uint32_t scope, PyObject *const *arguments, Py_ssize_t c
 	return (PyObject *)self;
 }
 
+/* The span behind one of spanring.otel's, which has it as `native`; or NULL. */
+static PyObject *span_behind(PyObject *object)
+{
+	PyObject *native = PyObject_GetAttrString(object, "native");
+
+	if (native && span_check(native))
+		return native;
+	Py_XDECREF(native);
+	PyErr_Clear();
+	return NULL;
+}
+
 /* A Span as it is, anything else as a place that is not ours to write to. */
 static struct span_object *span_for(PyObject *object)
 {
@@ -152,6 +164,9 @@ static struct span_object *span_for(PyObject *object)
 
 	if (span_check(object))
 		return (struct span_object *)Py_NewRef(object);
+	span = (struct span_object *)span_behind(object);
+	if (span)
+		return span;
 	r = place_from(object, &context);
 	if (r < 0)
 		return NULL;

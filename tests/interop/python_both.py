@@ -83,6 +83,7 @@ with theirs.start_as_current_span("none/theirs") as one:
     assert os.waitpid(child, 0)[1] == 0
     with spanring.use_span(one):
         is_current("used", one)
+        spanring.current_span().set_attribute("by.used", True)
         ours.start_span("theirs/used").end()
 
 # A place that came from elsewhere, made current by either.

@@ -1,7 +1,7 @@
 """The rest of what spanring.otel.TracerProvider has: processors of the SDK, a warning of
 exporters, arguments that it does not take, use without the SDK.
 
-    python_processors.py processors|api-alone|not-sampled|differences"""
+    python_processors.py processors|api-alone|not-sampled|differences|sink"""
 import json
 import sys
 import warnings
@@ -146,5 +146,15 @@ def differences():
         span.add_link(None)
 
 
-{"processors": processors, "api-alone": api_alone, "not-sampled": not_sampled,
+def sink():
+    """Without an agent: a unit test of who uses OpenTelemetry's API."""
+    import spanring.testing
+    with spanring.testing.sink("unit test") as seen:
+        tracer = TracerProvider().get_tracer("t")
+        with tracer.start_as_current_span("call") as span:
+            span.set_attribute("a", 1)
+        assert seen.find("call").attributes == {"a": 1}
+
+
+{"processors": processors, "sink": sink, "api-alone": api_alone, "not-sampled": not_sampled,
  "differences": differences}[sys.argv[1]]()

@@ -16,6 +16,12 @@ Resource and its span processors can be used, and `spanring.otel.SpanProcessor` 
 processor for its own provider: a smaller step, which keeps less."""
 from typing import Any
 
+try:
+    import opentelemetry.trace  # noqa: F401
+except ImportError as error:
+    raise ImportError("spanring.otel is for programs that use OpenTelemetry's API, which is not "
+                      "installed: pip install opentelemetry-api") from error
+
 from ._provider import Tracer, TracerProvider
 from ._span import Span
 

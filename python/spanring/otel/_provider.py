@@ -172,7 +172,8 @@ def configure(resource: Any) -> Any:
                   if not name.startswith("telemetry.sdk.")}
     before = options_given()
     if before is None:
-        spanring.configure(attributes.get("service.name"), resource=attributes,
+        service = attributes.get("service.name")
+        spanring.configure(service if isinstance(service, str) else None, resource=attributes,
                            schema_url=getattr(resource, "schema_url", None) or None)
     elif attributes and before["resource"] != attributes:
         warnings.warn("spanring.otel.TracerProvider: the resource is not taken: spanring was "

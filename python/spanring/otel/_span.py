@@ -80,7 +80,10 @@ class Span(trace.Span):
     def set_attribute(self, key: str, value: Any) -> None:
         self.native.set_attribute(key, value)
         if self._attributes is not None:
-            self._attributes[key] = value
+            try:
+                self._attributes[key] = value
+            except TypeError:
+                pass  # a key that is none
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         self.native.set_attributes(attributes)
