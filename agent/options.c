@@ -562,7 +562,8 @@ static void free_text(char *text)
 
 static void free_setting(void *base, const struct setting *setting)
 {
-	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET)
+	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET ||
+	    setting->type == TYPE_NAME)
 		free_text(*(char **)((char *)base + setting->offset));
 }
 

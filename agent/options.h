@@ -76,6 +76,7 @@ struct options {
 	uint32_t archive_min_spans;
 	char *archive_roots[OPTIONS_ROOTS_MAX];
 	uint32_t archive_root_count;
+	char *archive_name; /* checked; NULL: the default */
 	char *archive_redact; /* as a destination's */
 	struct retention_limits archive_retention;
 
@@ -116,6 +117,7 @@ struct options {
 	/* Every span of the log is archived, whatever the log says of archives: they
 	 * are not there. Set by `spanring recover`. */
 	bool archive_anew;
+	bool archive_any_name; /* of files: another machine's template */
 	/* The rings are copies whose owner says nothing of their process. */
 	bool owners_lost;
 

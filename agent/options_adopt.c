@@ -12,6 +12,7 @@ static size_t value_size(const struct setting *setting)
 {
 	switch (setting->type) {
 	case TYPE_TEXT:
+	case TYPE_NAME:
 	case TYPE_SECRET:
 		return sizeof(char *);
 	case TYPE_BOOL:
@@ -57,7 +58,8 @@ static bool same(const void *a, const void *b, const struct setting *setting)
 
 	if (setting->type == TYPE_LIST)
 		return same_roots(a, b);
-	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET)
+	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET ||
+	    setting->type == TYPE_NAME)
 		return same_text(*(char *const *)left, *(char *const *)right);
 	return memcmp(left, right, value_size(setting)) == 0;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "archive/name_template.h"
 #include "options_table.h"
 #include "options_value.h"
 
@@ -49,6 +50,14 @@ static const char *parse_root(struct options *options, const char *text)
 	return setting_text(&options->archive_roots[options->archive_root_count++], text);
 }
 
+static const char *parse_name(void *at, const char *text)
+{
+	static char reason[NAME_REASON_BYTES]; /* read before the next value is */
+	const char *wrong = name_template_check(text, reason);
+
+	return wrong ? wrong : setting_text(at, text);
+}
+
 const char *setting_parse(void *base, const struct setting *setting, const char *text)
 {
 	static const char *const truth[] = {"false", "true", "no", "yes", "off", "on", NULL};
@@ -60,6 +69,8 @@ const char *setting_parse(void *base, const struct setting *setting, const char 
 	case TYPE_TEXT:
 	case TYPE_SECRET:
 		return setting_text(at, text);
+	case TYPE_NAME:
+		return parse_name(at, text);
 	case TYPE_BOOL:
 		return parse_flag(at, text, truth, "true or false");
 	case TYPE_SYNC:

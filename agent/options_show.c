@@ -80,6 +80,7 @@ static void show_value(const struct options *options, const void *base,
 
 	switch (setting->type) {
 	case TYPE_TEXT:
+	case TYPE_NAME:
 		(void)snprintf(line, size, "%s", *(char *const *)at ?: "");
 		break;
 	case TYPE_SECRET:

@@ -16,6 +16,7 @@ enum setting_type {
 	TYPE_AUTO_NEVER,  /* auto | never */
 	TYPE_LEVEL,	  /* error | warning | info | debug */
 	TYPE_LIST,	  /* archive.roots */
+	TYPE_NAME,	  /* archive.name */
 	TYPE_PROTOCOL,	  /* enum export_protocol, by its word */
 	TYPE_COMPRESSION, /* enum compression, by its word; auto is COMPRESSIONS */
 	TYPE_ACTION,	  /* enum redact_action, by its word */

@@ -32,7 +32,9 @@
 	X(limits, run_spans) X(limits, user_runs) X(limits, user_runs_per_second)
 #define ARCHIVE_KEYS(X)     \
 	X(archive, enabled) \
-	X(archive, dir) X(archive, idle_timeout) X(archive, min_spans) X(archive, redact)
+	X(archive, dir)     \
+	X(archive, name)    \
+	X(archive, idle_timeout) X(archive, min_spans) X(archive, redact)
 #define RETENTION_KEYS(X)       \
 	X(retention, max_age)   \
 	X(retention, max_files) \

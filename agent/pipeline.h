@@ -216,7 +216,7 @@ int news_ring_state(void *arg, uint32_t ring, struct bytes state, uint64_t *ret_
 		    uint64_t *ret_segment);
 int news_finished(void *arg, struct finished_span *span, const uint8_t instance[16],
 		  const uint8_t span_id[8], uint64_t *ret_number);
-int news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+int news_run_seen(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 		  uint64_t first_wall_ns, uint32_t user);
 void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete);
 int news_span_state(void *arg, const uint8_t instance[16], const uint8_t span_id[8],

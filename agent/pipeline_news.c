@@ -275,17 +275,33 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 	return 0;
 }
 
-int news_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+/* It may stand in the file's name. */
+static int redact_word(struct pipeline *p, struct bytes word, struct buf *out)
+{
+	int r = redact_text_for_sink(&p->redact, &p->archive_redact, word, &word);
+
+	return r < 0 ? r : buf_append(out, word.at, word.len);
+}
+
+int news_run_seen(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 		  uint64_t first_wall_ns, uint32_t user)
 {
+	struct buf service = BUF_INIT, name = BUF_INIT;
 	struct pipeline *p = arg;
+	int r;
 
 	if (!p->archive)
 		return 0;
-	/* It names the file. */
-	if (redact_text_for_sink(&p->redact, &p->archive_redact, service, &service) < 0)
-		return -ENOMEM;
-	return archive_run_seen(p->archive, trace_id, service, first_wall_ns, user);
+	r = redact_word(p, words->service, &service);
+	if (r == 0)
+		r = redact_word(p, words->name, &name);
+	if (r == 0)
+		r = archive_run_seen(p->archive, trace_id,
+				     &(struct run_words){buf_bytes(&service), buf_bytes(&name)},
+				     first_wall_ns, user);
+	buf_fini(&service);
+	buf_fini(&name);
+	return r;
 }
 
 void news_run_over(void *arg, const uint8_t trace_id[16], uint64_t last_number, bool complete)

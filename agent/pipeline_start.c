@@ -192,6 +192,8 @@ static int start_archive(struct pipeline *p)
 {
 	struct archive_options options = {
 		.dir = p->options->archive_dir,
+		.name = p->options->archive_name,
+		.any_name = p->options->archive_any_name,
 		.state_dir = p->options->state_dir,
 		.min_spans = p->options->archive_min_spans,
 		.roots = (const char *const *)p->options->archive_roots,

@@ -29,7 +29,8 @@ static enum entry_kind kind_of(const char *name)
 		return ENTRY_RING;
 	if (segment_name_parse(name, "", &number))
 		return ENTRY_SEGMENT;
-	switch (name_kind(name, &run)) {
+	/* Whatever template that machine had. */
+	switch (name_kind(name, "{name}", &run)) {
 	case NAME_SEALED:
 	case NAME_SPOOL:
 		return ENTRY_ARCHIVE;

@@ -226,6 +226,7 @@ static int archive_copies(struct recovery_report *report, struct env *env, const
 	r = load_options(&options, work, report->out);
 	if (r < 0)
 		return r;
+	options.archive_any_name = true;
 	options.archive_anew = !*report->evidence->archive_dir;
 	options.owners_lost = report->evidence->owners_lost;
 	r = pipeline_init(&pipeline, env, &options);

@@ -108,7 +108,7 @@ int recovery_report_read(struct recovery_report *report)
 	if (!dir)
 		return -errno;
 	while (r == 0 && (entry = readdir(dir)))
-		if (name_kind(entry->d_name, &name) == NAME_SEALED &&
+		if (name_kind(entry->d_name, "{name}", &name) == NAME_SEALED &&
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    !evidence_is_taken(report->evidence, entry->d_name, st.st_ino))
 			r = add_run(report, entry->d_name);

@@ -177,8 +177,8 @@ void archive_set_retention(struct archive *archive, const struct retention_limit
 
 /* --- runs and spans ----------------------------------------------------- */
 
-int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns, uint32_t user)
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
+		     const struct run_words *words, uint64_t first_wall_ns, uint32_t user)
 {
 	struct index_entry entry;
 	struct run *run;
@@ -198,7 +198,7 @@ int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct
 		if (user != USER_UNKNOWN)
 			turns_own(run, user);
 	}
-	run_make_name(run, service, first_wall_ns);
+	run_make_name(run, words, first_wall_ns);
 	return 0;
 }
 
@@ -206,6 +206,7 @@ int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct
 static int find_or_make_run(struct archive *archive, const struct finished_span *span,
 			    const struct span_facts *facts, struct run **ret_run)
 {
+	struct run_words words = {resource_service(span->resource), facts->name};
 	struct run *run = run_find(archive, span->trace_id);
 	uint64_t now_ns;
 	int r;
@@ -220,7 +221,7 @@ static int find_or_make_run(struct archive *archive, const struct finished_span 
 			run->alone_due_ns = now_ns + archive->options.alone_ns;
 	}
 	if (!run->name.text[0])
-		run_make_name(run, resource_service(span->resource), facts->start_ns);
+		run_make_name(run, &words, facts->start_ns);
 	*ret_run = run;
 	return 0;
 }

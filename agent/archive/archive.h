@@ -39,9 +39,12 @@
 #include "base/env.h"
 #include "base/finished_span.h"
 #include "base/process.h"
+#include "base/run_words.h"
 
 struct archive_options {
 	const char *dir;	  /* created 0750 with its parents */
+	const char *name;	  /* name_template.h; NULL: its default */
+	bool any_name;		  /* files of any template are this archive's */
 	const char *state_dir;	  /* the index of runs: trace id, name, size, CRC */
 	uint32_t min_spans;	  /* runs with fewer get no file; 1 */
 	const char *const *roots; /* names of root spans that get a file; NULL all */
@@ -146,8 +149,8 @@ uint64_t archive_first_number(const struct archive *archive);
 
 /* Fixes the run's name, and whose it is: users (or USER_UNKNOWN) take turns in having
  * their runs sealed. Known runs keep their name. */
-int archive_run_seen(struct archive *archive, const uint8_t trace_id[16], struct bytes service,
-		     uint64_t first_wall_ns, uint32_t user);
+int archive_run_seen(struct archive *archive, const uint8_t trace_id[16],
+		     const struct run_words *words, uint64_t first_wall_ns, uint32_t user);
 /* Spans in number order. 0, or -ENOBUFS: the disk does not take it now. */
 int archive_push(struct archive *archive, const struct finished_span *span);
 /* A spool lost spans that the log may still have: runs that lack some wait, not

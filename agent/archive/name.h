@@ -1,6 +1,6 @@
 /* Names in the archive's directory. A run's file is
- * `<service>_run_<YYYYmmddTHHMMSSffffff>.otlp.json`, in UTC; everything else
- * that belongs to it is that name with an addition:
+ * `<service>_run_<YYYYmmddTHHMMSSffffff>.otlp.json`, in UTC, or what archive.name says
+ * (name_template.h); everything else that belongs to it is that name with an addition:
  *
  *   <name>.partial       the spool of an open run
  *   <name>.kept-<n>      a file under this name that was not ours to replace
@@ -30,14 +30,12 @@ struct name {
 /* The service's name as it stands in a file's name. */
 void name_service(char ret_text[NAME_SERVICE_MAX + 1], struct bytes service);
 
-/* With `trace_id` not NULL, the id stands behind the time: for a taken name. */
-void name_make(struct name *ret_name, struct bytes service, uint64_t wall_ns,
-	       const uint8_t trace_id[16]);
-
 void name_spool(char ret_text[NAME_FULL_BYTES], const struct name *name);
 void name_temporary(char ret_text[NAME_FULL_BYTES], const struct name *name);
 void name_spool_temporary(char ret_text[NAME_FULL_BYTES], const struct name *name);
 void name_kept(char ret_text[NAME_FULL_BYTES], const struct name *name, unsigned n);
+
+bool name_byte_is_safe(uint8_t c);
 
 /* Whether a directory entry is a sealed file, a spool (then `ret_name` is the
  * run's name) or a leftover of an interrupted seal. */
@@ -47,7 +45,9 @@ enum name_kind {
 	NAME_SPOOL = 2,
 	NAME_TEMPORARY = 3,
 };
-enum name_kind name_kind(const char *entry, struct name *ret_name);
+/* Names of the default template are known whatever `template` says: they may be from
+ * before. */
+enum name_kind name_kind(const char *entry, const char *template, struct name *ret_name);
 
 /* One path component that cannot be mistaken for another: for names that come
  * back from a file. */

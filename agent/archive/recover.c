@@ -80,6 +80,7 @@ struct names {
 };
 
 struct listing {
+	const char *template;
 	struct names spools, sealed, hidden;
 };
 
@@ -104,7 +105,7 @@ static int take_name(void *arg, const char *entry)
 	struct listing *listing = arg;
 	struct name name;
 
-	switch (name_kind(entry, &name)) {
+	switch (name_kind(entry, listing->template, &name)) {
 	case NAME_SEALED:
 		return names_add(&listing->sealed, &name);
 	case NAME_SPOOL:
@@ -299,7 +300,8 @@ static int scan(struct archive *archive, struct listing *listing)
 
 int recover_scan(struct archive *archive)
 {
-	struct listing listing = {0};
+	struct listing listing = {
+		.template = archive->options.any_name ? "{name}" : archive->options.name};
 	int r;
 
 	r = archive->directory.fd < 0 ? archive_dir_open(&archive->directory) : 0;

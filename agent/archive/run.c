@@ -1,3 +1,4 @@
+#include "archive/name_template.h"
 #include "archive/stage.h"
 
 #include <errno.h>
@@ -249,11 +250,12 @@ int run_change_name(struct run *run)
 	return 0;
 }
 
-void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns)
+void run_make_name(struct run *run, const struct run_words *words, uint64_t wall_ns)
 {
+	struct name_parts parts = {*words, wall_ns, run->trace_id};
 	struct name name;
 
-	name_make(&name, service, wall_ns, NULL);
+	name_make(&name, run->archive->options.name, &parts);
 	run_set_name(run, &name);
 	if (name_in_use(run))
 		(void)run_change_name(run);

@@ -190,7 +190,7 @@ struct run *run_find(struct archive *archive, const uint8_t trace_id[16]);
 int run_new(struct run **ret_run, struct archive *archive, const uint8_t trace_id[16]);
 void run_free(struct run *run);
 void run_set_name(struct run *run, const struct name *name);
-void run_make_name(struct run *run, struct bytes service, uint64_t wall_ns);
+void run_make_name(struct run *run, const struct run_words *words, uint64_t wall_ns);
 /* Takes another name than the one that is taken. */
 int run_change_name(struct run *run);
 /* Ready to take spans: name settled, spool there, sealed file read back. */

@@ -59,8 +59,8 @@
  *                      first if there is one
  *   STATE of a ring    span id zero; struct source_state (recover.c), then
  *                      RESOURCE, SCOPE and PROCESS_END records
- *   RUN                struct trace_run_state (trace_run.c), the service, struct
- *                      run_ledger
+ *   RUN                struct trace_run_state (trace_run.c), the service, the name of
+ *                      its first span, struct run_ledger
  *   LEDGER             struct assemble_ledger
  *   PROCESS            struct process_state (process.c)
  *
@@ -83,6 +83,7 @@
 #include "base/finished_span.h"
 #include "base/log_place.h"
 #include "base/process.h"
+#include "base/run_words.h"
 #include "base/slice.h"
 
 struct assemble_ops {
@@ -93,7 +94,7 @@ struct assemble_ops {
 			const uint8_t span_id[8], uint64_t *ret_number);
 	/* A run was seen for the first time (first START or first span). `user`: who
 	 * began it, or USER_UNKNOWN. -ENOMEM: say it again. */
-	int (*run_seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
+	int (*run_seen)(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 			uint64_t first_wall_ns, uint32_t user);
 	/* Nothing of the run is open: seal it once span `last_number` is read.
 	 * `complete`: its end was said explicitly. */

@@ -72,16 +72,18 @@ static uint64_t start_mono_ns(const struct assemble *a, const struct open_span *
 }
 
 /* At last without a name: its file can do without. */
-static void introduce(struct assemble *a, struct open_span *span)
+static void introduce(struct assemble *a, struct open_span *span, const uint8_t *start)
 {
-	struct bytes service = source_service(span->source);
+	struct record_text name = record_get_start(start).name;
+	struct run_words words = {source_service(span->source), {name.at, name.length}};
 	uint64_t wall_ns = start_wall_ns(a, span);
 
 	span->run->begun_mono_ns = start_mono_ns(a, span, wall_ns);
-	if (trace_run_introduce(span->run, service, wall_ns) < 0 &&
+	if (trace_run_introduce(span->run, &words, wall_ns) < 0 &&
 	    !(reserve_spend(&a->reserve) &&
-	      trace_run_introduce(span->run, service, wall_ns) == 0))
-		(void)trace_run_introduce(span->run, (struct bytes){NULL, 0}, wall_ns);
+	      trace_run_introduce(span->run, &words, wall_ns) == 0))
+		(void)trace_run_introduce(span->run, &(struct run_words){{NULL, 0}, {NULL, 0}},
+					  wall_ns);
 }
 
 int begin_span(struct assemble *a, struct open_span *span, const uint8_t *start)
@@ -102,7 +104,7 @@ int begin_span(struct assemble *a, struct open_span *span, const uint8_t *start)
 	if (run->user == USER_UNKNOWN)
 		run->user = source_user(source);
 	if (!run->first_wall_ns)
-		introduce(a, span);
+		introduce(a, span, start);
 	list_append(&a->ages, &span->ages);
 	a->counters.open++;
 	holder_open(&source->holds, 1);

@@ -12,6 +12,7 @@
 #define KEY_VALUE_KEY 1
 #define KEY_VALUE_VALUE 2
 #define ANY_VALUE_STRING 1
+#define SPAN_NAME 5
 #define SPAN_START_TIME 7
 
 static struct bytes field_bytes(struct bytes message, uint32_t number)
@@ -57,7 +58,9 @@ void received_introduce(struct trace_run *run, const struct finished_span *span)
 	if (run->first_wall_ns)
 		return;
 	/* Without memory the archive names it by the span itself. */
-	(void)trace_run_introduce(run, service_of(span->resource),
+	(void)trace_run_introduce(run,
+				  &(struct run_words){service_of(span->resource),
+						      field_bytes(span->span, SPAN_NAME)},
 				  start_wall_ns_of(span->span));
 }
 

@@ -3,14 +3,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* The payload of a RUN frame behind its key; the service's name follows. */
+/* The payload of a RUN frame behind its key; the service's name and the first span's
+ * follow. */
 struct trace_run_state {
 	uint64_t boot;
 	int64_t offset_ns;
 	uint64_t first_wall_ns;
 	uint64_t last_number;
 	uint32_t flags;
-	uint32_t service_length;
+	uint16_t service_length;
+	uint16_t name_length; /* 0 in older frames */
 };
 _Static_assert(sizeof(struct trace_run_state) == 40, "RUN");
 
@@ -40,6 +42,7 @@ void trace_run_table_init(struct trace_run_table *table, const struct trace_run_
 static void trace_run_free(struct trace_run *run)
 {
 	free(run->service);
+	free(run->name);
 	free(run);
 }
 
@@ -138,16 +141,31 @@ void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_n
 	run->offset_ns = offset_ns;
 }
 
-int trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns)
+static void forget_words(struct trace_run *run)
 {
-	size_t len = service.len < RUN_SERVICE_MAX ? service.len : RUN_SERVICE_MAX;
+	free(run->service);
+	free(run->name);
+	run->service = run->name = NULL;
+}
 
+/* Up to a NUL; an empty one stays NULL. -ENOMEM. */
+static int keep_word(char **ret_word, struct bytes word, size_t most)
+{
+	if (word.len == 0)
+		return 0;
+	*ret_word = strndup((const char *)word.at, word.len < most ? word.len : most);
+	return *ret_word ? 0 : -ENOMEM;
+}
+
+int trace_run_introduce(struct trace_run *run, const struct run_words *words,
+			uint64_t first_wall_ns)
+{
 	if (run->first_wall_ns)
 		return 0;
-	if (len) {
-		run->service = strndup((const char *)service.at, len);
-		if (!run->service)
-			return -ENOMEM;
+	if (keep_word(&run->service, words->service, RUN_SERVICE_MAX) < 0 ||
+	    keep_word(&run->name, words->name, RUN_NAME_MAX) < 0) {
+		forget_words(run);
+		return -ENOMEM;
 	}
 	run->first_wall_ns = first_wall_ns ? first_wall_ns : 1;
 	return 0;
@@ -221,7 +239,8 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 		.first_wall_ns = run->first_wall_ns,
 		.last_number = run->last_number,
 		.flags = run->flags & RUN_STATE_FLAGS,
-		.service_length = run->service ? (uint32_t)strlen(run->service) : 0,
+		.service_length = run->service ? (uint16_t)strlen(run->service) : 0,
+		.name_length = run->name ? (uint16_t)strlen(run->name) : 0,
 	};
 	uint64_t segment;
 	int r;
@@ -229,6 +248,7 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 	buf_reset(&table->scratch);
 	(void)buf_append(&table->scratch, &state, sizeof state); /* asked below */
 	(void)buf_append(&table->scratch, run->service, state.service_length);
+	(void)buf_append(&table->scratch, run->name, state.name_length);
 	(void)buf_append(&table->scratch, &run->ledger, sizeof run->ledger);
 	if (buf_failed(&table->scratch))
 		return -ENOMEM;
@@ -242,8 +262,7 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
 		list_move(&table->saved, &run->saved);
 	if (run->flags & RUN_OVER) {
 		/* Its file has a name by now. */
-		free(run->service);
-		run->service = NULL;
+		forget_words(run);
 	}
 	return 0;
 }
@@ -252,10 +271,9 @@ static int trace_run_save(struct trace_run_table *table, struct trace_run *run)
  * nothing to be known by: the next START introduces it. */
 static bool trace_run_say_seen(struct trace_run_table *table, struct trace_run *run)
 {
-	struct bytes service = {(const uint8_t *)run->service,
-				run->service ? strlen(run->service) : 0};
+	struct run_words words = {bytes_of(run->service ?: ""), bytes_of(run->name ?: "")};
 
-	if (!run->first_wall_ns || table->ops.seen(table->ops.arg, run->trace_id, service,
+	if (!run->first_wall_ns || table->ops.seen(table->ops.arg, run->trace_id, &words,
 						   run->first_wall_ns, run->user) < 0)
 		return false;
 	run->flags &= ~(uint32_t)RUN_UNSEEN;
@@ -482,14 +500,18 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 		      struct bytes state, uint64_t segment, uint64_t now_ns)
 {
 	struct trace_run_state saved;
+	struct run_words words;
 	struct trace_run *run;
 
 	if (state.len < sizeof saved)
 		return -EBADMSG;
 	memcpy(&saved, state.at, sizeof saved);
-	if (saved.service_length > RUN_SERVICE_MAX ||
-	    saved.service_length > state.len - sizeof saved)
+	state = (struct bytes){state.at + sizeof saved, state.len - sizeof saved};
+	if (saved.service_length > RUN_SERVICE_MAX || saved.name_length > RUN_NAME_MAX ||
+	    (size_t)saved.service_length + saved.name_length > state.len)
 		return -EBADMSG;
+	words.service = (struct bytes){state.at, saved.service_length};
+	words.name = (struct bytes){state.at + saved.service_length, saved.name_length};
 	run = trace_run_get(table, trace_id, now_ns);
 	if (!run)
 		return -ENOMEM;
@@ -497,18 +519,14 @@ int trace_run_recover(struct trace_run_table *table, const uint8_t trace_id[16],
 	run->boot = saved.boot;
 	run->offset_ns = saved.offset_ns;
 	run->first_wall_ns = 0;
-	free(run->service);
-	run->service = NULL;
-	if (saved.first_wall_ns &&
-	    trace_run_introduce(run,
-				(struct bytes){state.at + sizeof saved, saved.service_length},
-				saved.first_wall_ns) < 0)
+	forget_words(run);
+	if (saved.first_wall_ns && trace_run_introduce(run, &words, saved.first_wall_ns) < 0)
 		return -ENOMEM;
 	if (saved.last_number > run->last_number)
 		run->last_number = saved.last_number;
 	run->segment = segment;
-	state = (struct bytes){state.at + sizeof saved + saved.service_length,
-			       state.len - sizeof saved - saved.service_length};
+	state = (struct bytes){words.name.at + words.name.len,
+			       state.len - words.service.len - words.name.len};
 	/* Over with spans open cannot be: their STARTs came before it. */
 	run->flags = (saved.flags & RUN_STATE_FLAGS) | RUN_UNSEEN;
 	if (recover_ledger(run, state))

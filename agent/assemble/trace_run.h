@@ -19,6 +19,7 @@
 /* Quiet runs waiting for their timeout; more of them are said over at once. */
 #define RUNS_QUIET_MAX 65536u
 #define RUN_SERVICE_MAX 255u
+#define RUN_NAME_MAX 255u
 /* So long a run whose end was said waits for processes that wrote of it and may just be
  * dying: its file says how they ended. */
 #define RUN_ENDING_NS UINT64_C(1000000000)
@@ -42,6 +43,7 @@ struct trace_run {
 	uint64_t begun_mono_ns; /* its first START; 0: not known, of an earlier life */
 	uint64_t segment;	/* of its RUN frame; 0 none yet */
 	char *service;		/* until the run is over */
+	char *name;		/* the same, of its first span; NULL: none */
 	uint32_t user;		/* who began it, or USER_UNKNOWN; the log does not say */
 	uint32_t writers;	/* living processes whose latest span is of this run */
 	uint32_t open;		/* spans, those waiting for ops.finished included */
@@ -54,7 +56,7 @@ struct trace_run {
 
 /* What the table says up the stream; see assemble_ops. */
 struct trace_run_ops {
-	int (*seen)(void *arg, const uint8_t trace_id[16], struct bytes service,
+	int (*seen)(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 		    uint64_t first_wall_ns, uint32_t user);
 	void (*over)(void *arg, const uint8_t trace_id[16], uint64_t last_number,
 		     bool complete);
@@ -96,7 +98,8 @@ void trace_run_fix_offset(struct trace_run *run, uint64_t boot, int64_t offset_n
 
 /* Who began the run and when, the first time only. -ENOMEM: it has neither yet, and
  * nobody hears of it. */
-int trace_run_introduce(struct trace_run *run, struct bytes service, uint64_t first_wall_ns);
+int trace_run_introduce(struct trace_run *run, const struct run_words *words,
+			uint64_t first_wall_ns);
 
 void trace_run_span_opened(struct trace_run_table *table, struct trace_run *run,
 			   uint64_t now_ns);

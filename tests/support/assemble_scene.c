@@ -150,7 +150,7 @@ static struct scene_run *run_of(struct scene *scene, const uint8_t trace_id[16])
 	return &scene->runs[scene->run_count++];
 }
 
-static int op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+static int op_run_seen(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 		       uint64_t first_wall_ns, uint32_t user)
 {
 	struct scene *scene = arg;
@@ -161,8 +161,8 @@ static int op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes servi
 	run->seen++;
 	run->first_wall_ns = first_wall_ns;
 	run->user = user;
-	(void)snprintf(run->service, sizeof run->service, "%.*s", (int)service.len,
-		       (const char *)service.at);
+	(void)snprintf(run->service, sizeof run->service, "%.*s", (int)words->service.len,
+		       (const char *)words->service.at);
 	return 0;
 }
 

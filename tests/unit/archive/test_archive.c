@@ -496,10 +496,10 @@ static void a_run_keeps_the_name_it_was_first_seen_with(void **state)
 
 	(void)state;
 	world_start(&world);
-	assert_int_equal(archive_run_seen(world.archive, trace_id, bytes_of("../a b\xc3\xa4"),
+	assert_int_equal(archive_run_seen(world.archive, trace_id, &(struct run_words){.service = bytes_of("../a b\xc3\xa4")},
 					  START, USER_UNKNOWN),
 			 0);
-	assert_int_equal(archive_run_seen(world.archive, trace_id, bytes_of("other"), START,
+	assert_int_equal(archive_run_seen(world.archive, trace_id, &(struct run_words){.service = bytes_of("other")}, START,
 					  USER_UNKNOWN),
 			 0);
 	world_add(&world, &(struct span_recipe){.trace = 1, .id = 1, .start_ns = START + 1000000});

@@ -62,7 +62,7 @@ static uint32_t ask(uint32_t user)
 	/* Its trace id, in the span and beside it, is made one of a kind. */
 	memcpy(span->trace_id, &run, sizeof run);
 	memcpy(added->bytes.at + (span->span.at - added->bytes.at) + 2, &run, sizeof run);
-	assert_int_equal(archive_run_seen(world.archive, span->trace_id, bytes_of("demo"),
+	assert_int_equal(archive_run_seen(world.archive, span->trace_id, &(struct run_words){.service = bytes_of("demo")},
 					  START + run * 1000, user),
 			 0);
 	assert_int_equal(archive_push(world.archive, span), 0);
@@ -154,7 +154,7 @@ static void a_run_takes_its_place_when_its_user_is_known(void **state)
 	turns(3);
 	memcpy(trace_id, world.spans[run].span.trace_id, 16);
 	assert_int_equal(
-		archive_run_seen(world.archive, trace_id, bytes_of("demo"), START, 1000), 0);
+		archive_run_seen(world.archive, trace_id, &(struct run_words){.service = bytes_of("demo")}, START, 1000), 0);
 	assert_true(world_work(&world, 500));
 	assert_int_equal(sealed, 501);
 	assert_true(place[run] <= 5 * ARCHIVE_SEAL_FILES_MAX);

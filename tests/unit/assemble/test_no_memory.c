@@ -97,7 +97,7 @@ static int op_finished(void *arg, struct finished_span *span, const uint8_t inst
 	return 0;
 }
 
-static int op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes service,
+static int op_run_seen(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 		       uint64_t first_wall_ns, uint32_t user)
 {
 	(void)arg, (void)trace_id, (void)user;
@@ -105,8 +105,8 @@ static int op_run_seen(void *arg, const uint8_t trace_id[16], struct bytes servi
 		return world.seen_error;
 	world.seen++;
 	world.first_wall_ns = first_wall_ns;
-	(void)snprintf(world.service, sizeof world.service, "%.*s", (int)service.len,
-		       (const char *)service.at);
+	(void)snprintf(world.service, sizeof world.service, "%.*s", (int)words->service.len,
+		       (const char *)words->service.at);
 	return 0;
 }
 

@@ -362,12 +362,12 @@ static int keep_state(void *arg, const uint8_t trace_id[16], struct bytes state,
 	return buf_append(&saved_state, state.at, state.len);
 }
 
-static int seen_nothing(void *arg, const uint8_t trace_id[16], struct bytes service,
+static int seen_nothing(void *arg, const uint8_t trace_id[16], const struct run_words *words,
 			uint64_t first_wall_ns, uint32_t user)
 {
 	(void)arg;
 	(void)trace_id;
-	(void)service;
+	(void)words;
 	(void)first_wall_ns;
 	(void)user;
 	return 0;
@@ -389,7 +389,7 @@ static void save_one_that_is_over(struct trace_run_table *table)
 	struct trace_run *run = trace_run_get(table, trace_id, 0);
 
 	assert_non_null(run);
-	assert_int_equal(trace_run_introduce(run, bytes_of("server"), 1), 0);
+	assert_int_equal(trace_run_introduce(run, &(struct run_words){.service = bytes_of("server")}, 1), 0);
 	trace_run_end(table, run, 0);
 	(void)trace_run_table_tick(table, 1);
 	(void)trace_run_table_tick(table, 2);
