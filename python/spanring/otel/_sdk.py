@@ -48,8 +48,12 @@ class SpanProcessor(sdk.SpanProcessor):
         if not place.trace_flags.sampled:
             return
         attributes = dict(span.attributes or {})
+        above = span.parent
         native = self._tracer(span).start_span(
-            span.name, parent=span.parent, root=span.parent is None, place=place,
+            # The SDK has decided; the library's own sampler goes by its parent's flag.
+            span.name, parent=above and spanring.SpanContext(
+                above.trace_id, above.span_id, place.trace_flags, place.trace_state.to_header(),
+                above.is_remote), root=above is None, place=place,
             kind=span.kind.value + 1, attributes=attributes, links=span.links,
             start_time=span.start_time)
         self._open[place.span_id] = native, span.name, attributes, len(span.links)
