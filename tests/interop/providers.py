@@ -261,6 +261,17 @@ def provider_of_ours_by_environment_alone():
         check(done.stdout.decode().split("-")[1] == span["trace"], f"{done.stdout}")
 
 
+@combination(*((provider, choice) for provider in ("spanring", "processor")
+               for choice in ("ratio", "always", "parent", "marks", "ids")))
+def python_choices_as_on_the_sdk(provider, choice):
+    """Samplers and generators of ids are the program's own."""
+    from support import check
+    expected, found = (archived(one, "python_choices.py", choice) for one in ("sdk", provider))
+    if choice == "ids":
+        check(expected.keys() == found.keys(), f"{found.keys()}")
+    compare(plain(expected), plain(found))
+
+
 @combination(("processors",), ("api-alone",))
 def provider_of_ours(part):
     from support import check

@@ -39,11 +39,10 @@ def api_alone():
 def processors():
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import SpanLimits, SpanProcessor
     from opentelemetry.sdk.trace import TracerProvider as SdkProvider
     from opentelemetry.sdk.trace.export import (BatchSpanProcessor, ConsoleSpanExporter,
                                                 SimpleSpanProcessor)
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     from spanring.otel import SpanProcessor as OurProcessor
 
     class Marks(SpanProcessor):
@@ -56,7 +55,7 @@ def processors():
             ended.append(span)
 
     ended, lines = [], []
-    refused(lambda: TracerProvider(sampler=ALWAYS_ON), "sampler", "OTEL_TRACES_SAMPLER")
+    refused(lambda: TracerProvider(span_limits=SpanLimits()), "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT")
     refused(lambda: TracerProvider(wrong=1), "wrong")
     provider = TracerProvider(resource=Resource.create({"service.name": "processors"}))
     with warnings.catch_warnings(record=True) as caught:

@@ -7,37 +7,37 @@ from opentelemetry import trace
 RESOURCE = {"service.name": "interop program", "interop.answer": 42, "interop.texts": ["a", "b"]}
 
 
-def sdk(resource):
+def sdk(resource, **more):
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    return sdk_with(resource, BatchSpanProcessor(OTLPSpanExporter()))
+    return sdk_with(resource, BatchSpanProcessor(OTLPSpanExporter()), **more)
 
 
-def sdk_with(resource, processor):
+def sdk_with(resource, processor, **more):
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
-    provider = TracerProvider(resource=Resource.create(resource))
+    provider = TracerProvider(resource=Resource.create(resource), **more)
     provider.add_span_processor(processor)
     return provider
 
 
-def processor(resource):
+def processor(resource, **more):
     from spanring.otel import SpanProcessor
-    return sdk_with(resource, SpanProcessor())
+    return sdk_with(resource, SpanProcessor(), **more)
 
 
-def spanring(resource):
+def spanring(resource, **more):
     from opentelemetry.sdk.resources import Resource
     from spanring.otel import TracerProvider
-    return TracerProvider(resource=Resource.create(resource))
+    return TracerProvider(resource=Resource.create(resource), **more)
 
 
 def begin():
     return begin_with(RESOURCE)
 
 
-def begin_with(resource):
+def begin_with(resource, **more):
     provider = {"sdk": sdk, "processor": processor,
-                "spanring": spanring}[os.environ["INTEROP_PROVIDER"]](resource)
+                "spanring": spanring}[os.environ["INTEROP_PROVIDER"]](resource, **more)
     trace.set_tracer_provider(provider)
     return provider

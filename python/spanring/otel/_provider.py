@@ -13,15 +13,8 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from .._configure import options_given
 from . import _current, _processors
+from ._choices import Choices
 from ._span import Span, copied, place_of
-
-_NOT_TAKEN = {
-    "sampler": "OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG say what is sampled",
-    "id_generator": "ids are made by spanring",
-    "span_limits": "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its like say the limits",
-    "active_span_processor": "add_span_processor() takes processors",
-}
-
 
 class TracerProvider(trace.TracerProvider):
     """What OpenTelemetry's API is given: trace.set_tracer_provider(TracerProvider()).
@@ -29,20 +22,26 @@ class TracerProvider(trace.TracerProvider):
     `resource` is a Resource of OpenTelemetry's SDK or a dict of attributes. Without one it
     is made of OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES and what is found out about the
     process. It is the process's: only the first provider, and nothing that configured
-    spanring before, can say it."""
+    spanring before, can say it.
 
-    def __init__(self, *, resource: Any = None, shutdown_on_exit: bool = True,
-                 **others: Any) -> None:
-        for name, value in others.items():
-            if name not in _NOT_TAKEN:
-                raise TypeError(f"TracerProvider() got an unexpected argument '{name}'")
-            if value is not None:
-                raise TypeError(f"spanring.otel.TracerProvider() takes no {name}: "
-                                f"{_NOT_TAKEN[name]}")
-        del shutdown_on_exit  # nothing is lost at exit
+    `sampler` and `id_generator` are the SDK's. Without them OTEL_TRACES_SAMPLER counts, and
+    ids are made by the library, which is much faster; with a sampler both must say yes.
+    Limits of spans are those of OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its like."""
+
+    def __init__(self, sampler: Any = None, resource: Any = None, shutdown_on_exit: bool = True,
+                 active_span_processor: Any = None, id_generator: Any = None,
+                 span_limits: Any = None, *, meter_provider: Any = None) -> None:
+        if span_limits is not None:
+            raise TypeError("spanring.otel.TracerProvider() takes no span_limits: "
+                            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT and its like say them")
+        del shutdown_on_exit, meter_provider  # nothing is lost at exit; no metrics are made
+        self.sampler, self.id_generator = sampler, id_generator
+        self.choices = Choices(sampler, id_generator) if sampler or id_generator else None
         self.processors: Tuple[Any, ...] = ()
         self.resource = configure(resource)
         _current.share()
+        if active_span_processor is not None:
+            self.add_span_processor(active_span_processor)
 
     def get_tracer(self, instrumenting_module_name: str,
                    instrumenting_library_version: Optional[str] = None,
@@ -103,7 +102,13 @@ class Tracer(trace.Tracer):
                    set_status_on_exception: bool = True) -> trace.Span:
         parent = trace.get_current_span(context)
         given: Any  # a native span, or a place
-        if type(parent) is Span:  # an abstract base class makes isinstance() dear
+        place = None
+        if self.provider.choices:
+            chosen = self.provider.choices.choose(context, parent, name, kind, attributes, links)
+            if not chosen.recorded:
+                return trace.NonRecordingSpan(chosen.place)
+            place, given, attributes = chosen.place, chosen.parent, chosen.attributes
+        elif type(parent) is Span:  # an abstract base class makes isinstance() dear
             given = parent.native
         else:
             given = place_of(parent)
@@ -112,7 +117,7 @@ class Tracer(trace.Tracer):
             links=[link for link in links if _is_link(link)] if links else None,
             start_time=start_time,
             # A context that was given and names no span asks for a root.
-            root=given is None and context is not None)
+            root=given is None and (context is not None or place is not None), place=place)
         span = Span(native)
         if not native.is_recording():
             # It still stands for its parent, or for the trace that it would have begun.
