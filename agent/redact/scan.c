@@ -121,8 +121,11 @@ static inline bool may_begin(const struct scan *scan, const uint8_t *at)
 static size_t next_by_byte(const struct scan *scan, const uint8_t *at, size_t i, size_t end)
 {
 	for (; i + 4 <= end; i += 4) {
-		if (!(passes(scan, at + i) | passes(scan, at + i + 1) |
-		      passes(scan, at + i + 2) | passes(scan, at + i + 3)))
+		unsigned passed = 0; /* four looks and one branch */
+
+		for (size_t k = i; k < i + 4; k++)
+			passed |= passes(scan, at + k);
+		if (!passed)
 			continue;
 		for (size_t k = i; k < i + 4; k++)
 			if (may_begin(scan, at + k))

@@ -312,7 +312,7 @@ static void C5_every_status_with_and_without_retry_info(void **state)
 	static const int64_t delays[] = {0, 3600, -5, INT64_MIN, INT64_MAX};
 	struct buf info = BUF_INIT;
 	unsigned long before = cases;
-	char text[8];
+	char text[12];
 
 	(void)state;
 	for (int status = 0; status <= 17; status++) {
@@ -392,7 +392,7 @@ static void C6_partial_success_is_counted_and_never_sent_again(void **state)
 
 static void C7_answers_that_are_none_are_mapped_and_bounded(void **state)
 {
-	static const struct bytes html = {(const uint8_t *)"<html>no</html>", 15};
+	static const uint8_t html[] = "<html>no</html>";
 	static const struct {
 		struct grpc_peer_reply reply;
 		enum fate fate;
@@ -403,20 +403,24 @@ static void C7_answers_that_are_none_are_mapped_and_bounded(void **state)
 		{{.headers = {GRPC, "grpc-status", "14"}, .trailers = {"grpc-status", "0"}},
 		 SENT_AT_ONCE},
 		{{.headers = {GRPC}, .open = true}, SENT_AGAIN},
-		{{.headers = {":status", "404", "content-type", "text/html"}, .body = html},
+		{{.headers = {":status", "404", "content-type", "text/html"},
+		  .body = {html, sizeof(html) - 1}},
 		 REFUSED},
-		{{.headers = {":status", "500", "content-type", "text/html"}, .body = html},
+		{{.headers = {":status", "500", "content-type", "text/html"},
+		  .body = {html, sizeof(html) - 1}},
 		 REFUSED},
-		{{.headers = {":status", "301", "location", "http://elsewhere/"}, .body = html},
+		{{.headers = {":status", "301", "location", "http://elsewhere/"},
+		  .body = {html, sizeof(html) - 1}},
 		 REFUSED},
-		{{.headers = {":status", "401"}, .body = html}, REFUSED},
-		{{.headers = {":status", "403"}, .body = html}, REFUSED},
-		{{.headers = {":status", "400"}, .body = html}, REFUSED},
-		{{.headers = {":status", "429"}, .body = html}, SENT_AGAIN},
-		{{.headers = {":status", "502"}, .body = html}, SENT_AGAIN},
-		{{.headers = {":status", "503"}, .body = html}, SENT_AGAIN},
-		{{.headers = {":status", "504"}, .body = html}, SENT_AGAIN},
-		{{.headers = {":status", "200", "content-type", "text/html"}, .body = html},
+		{{.headers = {":status", "401"}, .body = {html, sizeof(html) - 1}}, REFUSED},
+		{{.headers = {":status", "403"}, .body = {html, sizeof(html) - 1}}, REFUSED},
+		{{.headers = {":status", "400"}, .body = {html, sizeof(html) - 1}}, REFUSED},
+		{{.headers = {":status", "429"}, .body = {html, sizeof(html) - 1}}, SENT_AGAIN},
+		{{.headers = {":status", "502"}, .body = {html, sizeof(html) - 1}}, SENT_AGAIN},
+		{{.headers = {":status", "503"}, .body = {html, sizeof(html) - 1}}, SENT_AGAIN},
+		{{.headers = {":status", "504"}, .body = {html, sizeof(html) - 1}}, SENT_AGAIN},
+		{{.headers = {":status", "200", "content-type", "text/html"},
+		  .body = {html, sizeof(html) - 1}},
 		 REFUSED},
 		{{.headers = {GRPC},
 		  .body = {(const uint8_t *)"\1\0\0\0\1x", 6},

@@ -99,13 +99,12 @@ static void anthropic_counts_cached_tokens_apart(void **state)
 static void events_of_a_stream_add_up(void **state)
 {
 	static const char *const anthropic[] = {
-		"{\"type\": \"message_start\", \"message\": {\"id\": \"msg_1\", \"content\": "
-		"[], "
-		"\"usage\": {\"input_tokens\": 25, \"cache_read_input_tokens\": 5, "
-		"\"output_tokens\": 1}}}",
+		("{\"type\": \"message_start\", \"message\": {\"id\": \"msg_1\", "
+		 "\"content\": [], \"usage\": {\"input_tokens\": 25, "
+		 "\"cache_read_input_tokens\": 5, \"output_tokens\": 1}}}"),
 		"{\"type\": \"content_block_delta\", \"delta\": {\"text\": \"Hello\"}}",
-		"{\"type\": \"message_delta\", \"delta\": {\"stop_reason\": \"end_turn\"}, "
-		"\"usage\": {\"output_tokens\": 15}}",
+		("{\"type\": \"message_delta\", \"delta\": {\"stop_reason\": \"end_turn\"}, "
+		 "\"usage\": {\"output_tokens\": 15}}"),
 	};
 	struct spanring_usage usage = SPANRING_USAGE_INIT;
 
