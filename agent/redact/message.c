@@ -413,9 +413,11 @@ static int write_field(struct redactor *redactor, struct buf *out,
 	struct bytes none = {NULL, 0};
 	int r;
 
+	if (piece->wire != PB_BYTES) /* a known field, too: it has no bytes to look at */
+		return buf_append(out, begin, (size_t)(end - begin));
 	say_place(redactor, place, type, field ? field->name : "(unknown)",
 		  field && field->descriptor == KEY_VALUE ? key_of(piece->bytes) : none);
-	if (!field || piece->wire != PB_BYTES)
+	if (!field)
 		return write_raw(redactor, out, piece, begin, end);
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_STRING:

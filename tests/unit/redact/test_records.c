@@ -296,6 +296,29 @@ static void a_received_span_loses_its_secrets_alone(void **state)
 	redact_fini(&redact);
 }
 
+/* To readers it is a field nobody knows. Found by the fuzzer. */
+static void an_attribute_of_another_wire_type_is_left_alone(void **state)
+{
+	struct redact_settings settings = defaults();
+	struct redact redact = make(&settings);
+	Opentelemetry__Proto__Trace__V1__Span *span;
+	struct sent sent;
+
+	(void)state;
+	make_sent(&sent, SECRET);
+	pack(&sent);
+	memcpy(sent.packed + sent.finished.span.len, "\x48\x05", 2);
+	sent.finished.span.len += 2;
+	assert_int_equal(redact_span(&redact, &sent.finished), 0);
+	assert_memory_equal(sent.finished.span.at + sent.finished.span.len - 2, "\x48\x05", 2);
+	span = opentelemetry__proto__trace__v1__span__unpack(NULL, sent.finished.span.len - 2,
+							     sent.finished.span.at);
+	assert_non_null(span);
+	assert_string_equal(span->name, MASK);
+	done_with(span);
+	redact_fini(&redact);
+}
+
 static void what_is_dropped_of_a_received_span_is_counted_there(void **state)
 {
 	struct redact_settings settings = defaults();
@@ -445,6 +468,7 @@ int main(void)
 		cmocka_unit_test(keys_with_different_secrets_stay_different),
 		cmocka_unit_test(a_received_span_without_secrets_keeps_its_bytes),
 		cmocka_unit_test(a_received_span_loses_its_secrets_alone),
+		cmocka_unit_test(an_attribute_of_another_wire_type_is_left_alone),
 		cmocka_unit_test(what_is_dropped_of_a_received_span_is_counted_there),
 		cmocka_unit_test(hashes_are_the_same_from_rings_and_from_senders),
 		cmocka_unit_test(numbers_are_looked_at_as_their_digits),
