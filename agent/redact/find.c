@@ -4,6 +4,8 @@
 
 #include "redact/redactor.h"
 
+#define HITS_KEPT 16384
+
 static const char mask_begin[] = "[redacted:";
 
 static bool is_masked(struct bytes text, size_t at)
@@ -217,13 +219,23 @@ static void merge(struct redactor *redactor)
 	redactor->hit_count = kept + 1;
 }
 
+static void forget_hits(struct redactor *redactor)
+{
+	redactor->hit_count = 0;
+	if (redactor->hit_cap <= HITS_KEPT)
+		return;
+	free(redactor->hits);
+	redactor->hits = NULL;
+	redactor->hit_cap = 0;
+}
+
 enum redact_verdict redactor_find(struct redactor *redactor, uint64_t rules, struct bytes text)
 {
 	struct finding finding = {
 		.redactor = redactor, .rules = rules & redactor->active, .text = text};
 	int r = 0;
 
-	redactor->hit_count = 0;
+	forget_hits(redactor);
 	redactor->reason = REDACT_UNDECIDED;
 	if (text.len == 0 || !finding.rules)
 		return REDACT_STAYS;

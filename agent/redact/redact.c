@@ -10,6 +10,9 @@
 #include "redact/value.h"
 #include "wire/record.h"
 
+/* One huge value does not keep its memory for good. */
+#define OUT_KEPT_BYTES ((size_t)4 << 20)
+
 int redact_init(struct redact *redact, const struct redact_settings *settings,
 		struct redact_fault *ret_fault)
 {
@@ -89,7 +92,7 @@ int redact_push(struct redact *redact, struct slice *slices, uint32_t n)
 	if (!redact->redactor)
 		return 0;
 	redactor_forgotten(redact->redactor);
-	buf_reset(&redact->out);
+	buf_keep(&redact->out, OUT_KEPT_BYTES);
 	r = push_slices(redact, slices, n);
 	if (r < 0)
 		return -ENOMEM;
@@ -164,7 +167,7 @@ static void parts_of(struct part parts[PARTS], struct finished_span *span)
 
 static int change_parts(struct redactor *redactor, struct buf *out, struct part parts[PARTS])
 {
-	buf_reset(out);
+	buf_keep(out, OUT_KEPT_BYTES);
 	for (int i = 0; i < PARTS; i++) {
 		struct part *part = &parts[i];
 		int r = 0;
