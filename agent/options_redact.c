@@ -137,6 +137,17 @@ bool options_redact_same(const struct options *a, const struct options *b)
 	return true;
 }
 
+void options_redact_exchange(struct options *a, struct options *b)
+{
+	struct redact_settings said = a->redact;
+	char *archive = a->archive_redact;
+
+	a->redact = b->redact;
+	b->redact = said;
+	a->archive_redact = b->archive_redact;
+	b->archive_redact = archive;
+}
+
 void options_redact_show(const struct options *options,
 			 void (*put_line)(const char *key, const char *value,
 					  void (*put)(void *, const char *), void *arg),

@@ -13,6 +13,8 @@ int options_redact_set(struct options *options, uint32_t i, const char *member,
 /* 0; -EINVAL: *ret_fault says which setting is wrong and why; -ENOMEM. */
 int options_redact_check(const struct options *options, struct redact_fault *ret_fault);
 
+/* What is said of redaction, of the archive's too, changes places. */
+void options_redact_exchange(struct options *a, struct options *b);
 bool options_redact_same(const struct options *a, const struct options *b);
 void options_redact_show(const struct options *options,
 			 void (*put_line)(const char *key, const char *value,

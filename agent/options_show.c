@@ -62,6 +62,11 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "    kinds:\n"
 	    "      - kind: client\n"
 	    "        attribute: gen_ai.request.model\n\n");
+	put(arg, "Rules of redaction of your own are a list, too; see docs/privacy.md:\n\n"
+		 "    redact:\n"
+		 "      rules:\n"
+		 "        - name: customer\n"
+		 "          pattern: 'CUST-[0-9]{6}'\n\n");
 	for (size_t i = 0; i < settings_count; i++)
 		help_setting(&settings[i], put, arg);
 	put(arg,

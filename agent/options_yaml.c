@@ -39,22 +39,23 @@
 	X(retention, max_age)   \
 	X(retention, max_files) \
 	X(retention, max_size) X(retention, min_free)
-#define DESTINATION_KEYS(X, group)                                     \
-	X(group, protocol)                                             \
-	X(group, endpoint)                                             \
-	X(group, headers)                                              \
-	X(group, headers_file)                                         \
-	X(group, compression)                                          \
-	X(group, insecure)                                             \
-	X(group, certificate)                                          \
-	X(group, client_certificate)                                   \
-	X(group, client_key)                                           \
-	X(group, timeout)                                              \
-	X(group, batch_spans)                                          \
-	X(group, batch_bytes)                                          \
-	X(group, delay)                                                \
-	X(group, streams) X(group, request_max) X(group, response_max) \
-		X(group, isolate_rejected) X(group, redact)
+#define DESTINATION_KEYS(X, group)                                              \
+	X(group, protocol)                                                      \
+	X(group, endpoint)                                                      \
+	X(group, headers)                                                       \
+	X(group, headers_file)                                                  \
+	X(group, compression)                                                   \
+	X(group, insecure)                                                      \
+	X(group, certificate)                                                   \
+	X(group, client_certificate)                                            \
+	X(group, client_key)                                                    \
+	X(group, timeout)                                                       \
+	X(group, batch_spans)                                                   \
+	X(group, batch_bytes)                                                   \
+	X(group, delay)                                                         \
+	X(group, streams)                                                       \
+	X(group, request_max) X(group, response_max) X(group, isolate_rejected) \
+		X(group, redact)
 #define EXPORT_KEYS(X) X(export, enabled) DESTINATION_KEYS(X, export)
 #define LISTED_KEYS(X) X(listed, name) DESTINATION_KEYS(X, listed)
 #define RECEIVE_KEYS(X)             \
@@ -183,14 +184,13 @@ static const cyaml_schema_field_t limits_fields[] = {LIMITS_KEYS(TEXT_FIELD) CYA
 static const cyaml_schema_field_t assemble_fields[] = {ASSEMBLE_KEYS(TEXT_FIELD)
 							       CYAML_FIELD_END};
 static const cyaml_schema_field_t retention_fields[] = {RETENTION_KEYS(TEXT_FIELD)
-								 CYAML_FIELD_END};
+								CYAML_FIELD_END};
 static const cyaml_schema_field_t archive_fields[] = {
-	ARCHIVE_KEYS(TEXT_FIELD) CYAML_FIELD_MAPPING("retention", CYAML_FLAG_OPTIONAL,
-						     struct yaml_archive, retention,
-						     retention_fields),
-	CYAML_FIELD_SEQUENCE(
-		"roots", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct yaml_archive, roots,
-		&root_name, 0, OPTIONS_ROOTS_MAX),
+	ARCHIVE_KEYS(TEXT_FIELD)
+		CYAML_FIELD_MAPPING("retention", CYAML_FLAG_OPTIONAL, struct yaml_archive,
+				    retention, retention_fields),
+	CYAML_FIELD_SEQUENCE("roots", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+			     struct yaml_archive, roots, &root_name, 0, OPTIONS_ROOTS_MAX),
 	CYAML_FIELD_END};
 static const cyaml_schema_field_t export_fields[] = {EXPORT_KEYS(TEXT_FIELD) CYAML_FIELD_END};
 static const cyaml_schema_field_t listed_fields[] = {LISTED_KEYS(TEXT_FIELD) CYAML_FIELD_END};
@@ -417,10 +417,9 @@ static int visit_file(const struct yaml_file *file, options_visit_fn *visit, voi
 		return r;
 #define VISIT_GROUP(group, keys) keys(VISIT)
 	GROUPS(VISIT_GROUP)
-#define VISIT_RETENTION(group, name)                                 \
-	r = visit_text(visit, arg, "archive.retention." #name,       \
-		       file->archive.retention.name);                \
-	if (r < 0)                                                   \
+#define VISIT_RETENTION(group, name)                                                          \
+	r = visit_text(visit, arg, "archive.retention." #name, file->archive.retention.name); \
+	if (r < 0)                                                                            \
 		return r;
 	RETENTION_KEYS(VISIT_RETENTION)
 	for (unsigned i = 0; i < file->archive.roots_count; i++) {

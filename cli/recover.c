@@ -13,6 +13,7 @@
 #include "base/env_linux.h"
 #include "base/log.h"
 #include "options.h"
+#include "options_redact.h"
 #include "pipeline.h"
 #include "recover_report.h"
 #include "verbs.h"
@@ -21,15 +22,18 @@
 
 static const char help_text[] =
 	"usage: spanring recover [DIR] [--out DIR] [--json]\n"
-	"                        [--ring-dir DIR] [--state-dir DIR] [--archive-dir DIR]\n\n"
+	"                        [--ring-dir DIR] [--state-dir DIR] [--archive-dir DIR]\n"
+	"                        [--config FILE]\n\n"
 	"Turns what a dead agent or machine left into archives, without an agent, and says\n"
 	"what of it is certain and what is not.\n\n"
 	"DIR is a ring directory, a state directory, or one that holds both (as `ring` and\n"
 	"`state`); or name them one by one. The archive directory is needed only for spans\n"
 	"that have left the log already: with it, its open runs (.partial) are completed and\n"
 	"its sealed files taken over; without it, every span of the log gets into a file.\n\n"
-	"  --out DIR   where the archives go, new or empty; ./recovered\n"
-	"  --json      the report as one JSON object\n\n"
+	"  --out DIR      where the archives go, new or empty; ./recovered\n"
+	"  --json         the report as one JSON object\n"
+	"  --config FILE  the agent's configuration: its rules of redaction hold for what the\n"
+	"                 rings hold; else the built-in ones do\n\n"
 	"Nothing in DIR is changed: everything works on copies, which need as much room in\n"
 	"--out for as long as it takes. While an agent serves the directory, or a process\n"
 	"still writes, nothing is done: start spanringd instead, it recovers by itself.\n\n"
@@ -227,6 +231,8 @@ static int archive_copies(struct recovery_report *report, struct env *env, const
 	if (r < 0)
 		return r;
 	options.archive_any_name = true;
+	if (report->rules)
+		options_redact_exchange(&options, report->rules);
 	options.archive_anew = !*report->evidence->archive_dir;
 	options.owners_lost = report->evidence->owners_lost;
 	r = pipeline_init(&pipeline, env, &options);
@@ -275,9 +281,10 @@ static int recover_into(struct recovery_report *report, struct evidence *evidenc
 	return r;
 }
 
-static int recover(struct evidence *evidence, const char *out, bool as_json)
+static int recover(struct evidence *evidence, const char *out, struct options *rules,
+		   bool as_json)
 {
-	struct recovery_report report = {.evidence = evidence, .out = out};
+	struct recovery_report report = {.evidence = evidence, .out = out, .rules = rules};
 	char reason[EVIDENCE_REASON_BYTES] = "";
 	struct env *env;
 	int r, code;
@@ -313,7 +320,7 @@ static int recover(struct evidence *evidence, const char *out, bool as_json)
 /* ---- arguments ------------------------------------------------------------------------ */
 
 struct arguments {
-	const char *dir, *out, *ring_dir, *state_dir, *archive_dir;
+	const char *dir, *out, *ring_dir, *state_dir, *archive_dir, *config;
 	bool as_json, help;
 };
 
@@ -333,6 +340,8 @@ static const char **named(struct arguments *arguments, const char *word)
 		return &arguments->state_dir;
 	if (strcmp(word, "--archive-dir") == 0)
 		return &arguments->archive_dir;
+	if (strcmp(word, "--config") == 0)
+		return &arguments->config;
 	return NULL;
 }
 
@@ -348,7 +357,7 @@ static int parse(struct arguments *arguments, int argc, char **argv)
 		else if (value && i + 1 < argc)
 			*value = argv[++i];
 		else if (value)
-			return usage("a directory is missing behind", argv[i]);
+			return usage("something is missing behind", argv[i]);
 		else if (argv[i][0] == '-' || arguments->dir)
 			return usage("not understood:", argv[i]);
 		else
@@ -368,11 +377,20 @@ static void put_path(char ret_path[PATH_MAX], const char *dir, const char *below
 		(void)snprintf(ret_path, PATH_MAX, "%s%s", dir, below);
 }
 
+/* 0, or the exit status. */
+static int load_rules(struct options *rules, const char *config)
+{
+	const char *arguments[] = {"spanringd", "--config", config, NULL};
+
+	return options_load(rules, 3, (char **)arguments, say_option, NULL);
+}
+
 int recover_main(int argc, char **argv)
 {
 	struct arguments arguments = {.out = "recovered"};
 	char reason[EVIDENCE_REASON_BYTES] = "";
 	static struct evidence evidence;
+	struct options rules = {0};
 	int r;
 
 	r = parse(&arguments, argc, argv);
@@ -381,6 +399,11 @@ int recover_main(int argc, char **argv)
 	if (arguments.help) {
 		(void)fputs(help_text, stdout);
 		return 0;
+	}
+	r = arguments.config ? load_rules(&rules, arguments.config) : 0;
+	if (r) {
+		options_fini(&rules);
+		return r;
 	}
 	put_path(evidence.ring_dir, arguments.ring_dir, "");
 	put_path(evidence.wal_dir, arguments.state_dir, "/wal");
@@ -392,7 +415,9 @@ int recover_main(int argc, char **argv)
 	(void)sigaction(SIGINT, &(struct sigaction){.sa_handler = on_signal}, NULL);
 	(void)sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
 	(void)umask(0027);
-	r = recover(&evidence, arguments.out, arguments.as_json);
+	r = recover(&evidence, arguments.out, arguments.config ? &rules : NULL,
+		    arguments.as_json);
+	options_fini(&rules);
 	evidence_fini(&evidence);
 	return r;
 }

@@ -6,6 +6,8 @@
 
 #include "evidence.h"
 
+struct options;
+
 struct recovered_run {
 	char *file; /* its name in the output directory */
 	char trace_id[33];
@@ -23,8 +25,9 @@ struct recovered_run {
 struct recovery_report {
 	const struct evidence *evidence;
 	const char *out;
-	json_t *status; /* the pipeline's, when it was done */
-	json_t *notes;	/* array of {level, stage, text}: what it had to say */
+	struct options *rules; /* whose redaction holds; NULL: the built-in one */
+	json_t *status;	       /* the pipeline's, when it was done */
+	json_t *notes;	       /* array of {level, stage, text}: what it had to say */
 	struct recovered_run *runs;
 	size_t run_count, run_cap;
 	bool finished; /* everything was drained, logged and archived */
