@@ -310,6 +310,7 @@ def provider_of_ours_differs_where_its_page_says():
         TRACEPARENT="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").values()}
     joins, apart = found["joins"], found["stays apart"]
     check(joins["parent"] == "b7ad6b7169203331" and not apart["parent"], "TRACEPARENT")
+    check(not found["begins"]["parent"] and not found["begins natively"]["parent"], f"{found}")
     check(list(joins["attributes"]) == [f"key {number}" for number in range(128)] and
           joins["dropped"] == [2, 0, 0], f"{len(joins['attributes'])} {joins['dropped']}")
     check(apart["attributes"] == {"some": ("int", 1)}, f"{apart}")

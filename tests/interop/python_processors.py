@@ -12,6 +12,7 @@ if sys.argv[1] == "api-alone":
 from opentelemetry import context as context_api  # noqa: E402
 from opentelemetry import propagate, trace  # noqa: E402
 from opentelemetry.trace import SpanKind, StatusCode  # noqa: E402
+import spanring  # noqa: E402
 from spanring.otel import TracerProvider  # noqa: E402
 
 
@@ -136,6 +137,10 @@ def differences():
     with tracer.start_as_current_span("stays apart", context_api.Context()) as span:
         span.set_attribute("none", None)
         span.set_attribute("some", 1)
+    # A request that brings no trace begins one, by either API.
+    with spanring.context.received({}):
+        tracer.start_span("begins").end()
+        spanring.get_tracer("t").start_span("begins natively").end()
     # What makes no sense raises nothing.
     with tracer.start_as_current_span("nonsense", kind=None, attributes=5) as span:
         span.set_attributes(7)

@@ -7,6 +7,8 @@ import spanring
 from opentelemetry import trace
 from opentelemetry.context import Context
 
+from ._span import NONE
+
 
 class RandomIds:
     """Python's generator of random numbers begins anew in a forked child."""
@@ -31,7 +33,7 @@ def _above(context: Optional[Context], parent: trace.Span) -> trace.SpanContext:
     """The parent's place; without one, and without a context that asks for a root, the
     place that this process was started in."""
     place = parent.get_span_context()
-    if place.is_valid or context is not None:
+    if place.is_valid or context is not None or parent is NONE:
         return place
     found = spanring.current_span().get_span_context()
     inherited = found if found.is_valid else spanring.context_from_environment()

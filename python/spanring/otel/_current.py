@@ -11,7 +11,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 
 from .. import _native
-from ._span import Span, place_of
+from ._span import NONE, Span, place_of
 
 _own = _native.current_variable
 
@@ -21,6 +21,8 @@ def _get() -> Any:
     span = trace.get_current_span()
     if type(span) is Span:
         return span.native
+    if span is NONE:
+        return _native.INVALID_SPAN
     return place_of(span) or _own.get()
 
 

@@ -14,7 +14,7 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 from .._configure import options_given
 from . import _current, _processors
 from ._choices import Choices
-from ._span import Span, copied, place_of
+from ._span import NONE, Span, copied, place_of
 
 class TracerProvider(trace.TracerProvider):
     """What OpenTelemetry's API is given: trace.set_tracer_provider(TracerProvider()).
@@ -117,7 +117,8 @@ class Tracer(trace.Tracer):
             links=[link for link in links if _is_link(link)] if links else None,
             start_time=start_time,
             # A context that was given and names no span asks for a root.
-            root=given is None and (context is not None or place is not None), place=place)
+            root=given is None and (context is not None or place is not None
+                                    or parent is NONE), place=place)
         span = Span(native)
         if not native.is_recording():
             # It still stands for its parent, or for the trace that it would have begun.

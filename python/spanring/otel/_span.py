@@ -11,6 +11,11 @@ from .. import _native
 from .._exceptions import describe
 
 
+# What OpenTelemetry's context holds where our own API has made the span current that is
+# none: what is started below it begins a trace.
+NONE = trace.NonRecordingSpan(trace.INVALID_SPAN_CONTEXT)
+
+
 def context_of(native: _native.Span) -> trace.SpanContext:
     """The place of a native span, as OpenTelemetry says it."""
     place = native.get_span_context()
@@ -65,6 +70,8 @@ class Span(trace.Span):
         """For a span of the native API, or for the place of one that is not ours."""
         if native.is_recording():
             return cls(native)
+        if native is _native.INVALID_SPAN:
+            return NONE
         return trace.NonRecordingSpan(context_of(native))
 
     # ---- the API ---------------------------------------------------------------------
