@@ -242,3 +242,16 @@ void pipeline_stop(struct pipeline *p, uint64_t deadline_ns)
 	stop_syncing(p, until);
 	stop_report(p);
 }
+
+bool pipeline_all_archived(const struct pipeline *p)
+{
+	const struct archive_counters *archive;
+
+	if (pipeline_in_use(p) || assemble_counters(p->assemble)->open > 0)
+		return false;
+	if (!p->archive)
+		return true;
+	archive = archive_counters(p->archive);
+	return archive_mark(p->archive) >= wal_last_span_number(p->wal) &&
+	       archive->waiting == 0;
+}

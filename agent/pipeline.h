@@ -189,6 +189,10 @@ void pipeline_stop(struct pipeline *pipeline, uint64_t deadline_ns);
 /* Whether a traced process lives, or something of a dead one is not done. */
 bool pipeline_in_use(const struct pipeline *pipeline);
 
+/* After pipeline_stop(): whether rings and log hold nothing that is not in a file, or
+ * in a counter that says why. */
+bool pipeline_all_archived(const struct pipeline *pipeline);
+
 /* The state of everything as one JSON object: what `spanring status` shows. */
 int pipeline_status(struct pipeline *pipeline, struct buf *out);
 /* The same numbers in the Prometheus text format. */

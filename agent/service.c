@@ -1,12 +1,14 @@
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "base/env_linux.h"
 #include "base/log.h"
@@ -45,6 +47,25 @@ static void on_stop(void *arg, unsigned stops)
 	service->pipeline.leave_now = stops > 1;
 }
 
+/* Whoever reads the output of a private agent's starter to its end must not wait for
+ * the agent, too, when that stays for others. */
+static void leave_output(void)
+{
+	static pid_t starter;
+	int nowhere;
+
+	if (!starter)
+		starter = getppid();
+	if (starter == getppid())
+		return;
+	nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; nowhere >= 0 && fd <= STDERR_FILENO; fd++)
+		(void)dup2(nowhere, fd);
+	if (nowhere > STDERR_FILENO)
+		close(nowhere);
+	starter = getppid();
+}
+
 /* A private agent leaves when every process that ever used it is gone: killing
  * the one that started it must not leave an agent behind. */
 static bool abandoned(const struct pipeline *pipeline, uint64_t now_ns)
@@ -53,6 +74,7 @@ static bool abandoned(const struct pipeline *pipeline, uint64_t now_ns)
 
 	if (!pipeline->options->private_dir)
 		return false;
+	leave_output();
 	if (pipeline_in_use(pipeline) || unused_since_ns == 0)
 		unused_since_ns = now_ns;
 	return now_ns - unused_since_ns > PRIVATE_LINGER_NS;
@@ -132,6 +154,22 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return 0;
 }
 
+/* What a private agent has is nowhere else until it is archived. */
+static void remove_private(const struct pipeline *pipeline)
+{
+	const struct options *options = pipeline->options;
+
+	if (!options->private_dir)
+		return;
+	if (pipeline_all_archived(pipeline))
+		(void)nftw(options->private_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	else
+		log_line(LOG_ERR, "pipeline",
+			 "not all is archived: the rest is kept in %s; to have it: spanring "
+			 "recover %s --archive-dir %s, then remove it",
+			 options->private_dir, options->private_dir, options->archive_dir);
+}
+
 /* Signals wait from here on: one that comes while the log is read must not end
  * an agent that would have obeyed it a moment later. */
 static int run(struct service *service)
@@ -144,8 +182,10 @@ static int run(struct service *service)
 		return r;
 	}
 	r = pipeline_init(&service->pipeline, service->env, service->options);
-	if (r == 0)
+	if (r == 0) {
 		serve(service);
+		remove_private(&service->pipeline);
+	}
 	pipeline_fini(&service->pipeline);
 	signals_close(&service->signals);
 	return r;
@@ -184,7 +224,5 @@ int service_run(struct options *options, int argc, char **argv)
 	}
 	r = run(&service);
 	env_linux_free(service.env);
-	if (options->private_dir && r == 0)
-		(void)nftw(options->private_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	return r < 0 ? 1 : 0;
 }

@@ -189,7 +189,8 @@ int private_agent_start(struct private_agent *ret_agent,
 	return 0;
 }
 
-/* A question to a status: 1 yes, and then `ret_path` is what it was about. */
+/* A question to a status: 1 yes, and then `ret_path` is what it was about; 0 not yet;
+ * -1 it will hardly be. */
 typedef int status_question(json_t *status, const char *argument, char ret_path[PATH_MAX]);
 
 static int ask_until(const struct private_agent *agent, status_question *question,
@@ -215,6 +216,18 @@ static json_t *newest_files(json_t *status)
 	return json_object_get(json_object_get(status, "archive"), "newest");
 }
 
+static bool has_condition(json_t *status, const char *name)
+{
+	json_t *condition;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "conditions"), i, condition)
+		if (strcmp(json_string_value(json_object_get(condition, "name")) ?: "", name) ==
+		    0)
+			return true;
+	return false;
+}
+
 static int is_sealed(json_t *status, const char *trace_id, char ret_path[PATH_MAX])
 {
 	json_t *run;
@@ -229,7 +242,14 @@ static int is_sealed(json_t *status, const char *trace_id, char ret_path[PATH_MA
 		(void)snprintf(ret_path, PATH_MAX, "%s", path);
 		return 1;
 	}
-	return 0;
+	return has_condition(status, "archive_failing") ? -1 : 0;
+}
+
+static int is_unused(json_t *status, const char *unused, char ret_path[PATH_MAX])
+{
+	(void)unused;
+	(void)ret_path;
+	return json_array_size(json_object_get(status, "rings")) == 0;
 }
 
 static json_int_t member(json_t *status, const char *part, const char *key)
@@ -255,7 +275,32 @@ static int is_idle(json_t *status, const char *unused, char ret_path[PATH_MAX])
 int private_agent_wait_sealed(const struct private_agent *agent, const char *trace_id_hex,
 			      uint32_t timeout_ms, char ret_path[PATH_MAX])
 {
-	return ask_until(agent, is_sealed, trace_id_hex, timeout_ms, ret_path);
+	return ask_until(agent, is_sealed, trace_id_hex, timeout_ms, ret_path) > 0;
+}
+
+int private_agent_wait_unused(const struct private_agent *agent, uint32_t timeout_ms)
+{
+	char unused[PATH_MAX];
+
+	return ask_until(agent, is_unused, NULL, timeout_ms, unused);
+}
+
+void private_agent_others(const struct private_agent *agent, const char *trace_id_hex,
+			  private_agent_file *file)
+{
+	json_t *status, *run;
+	size_t i;
+
+	if (agent_status(agent->ring_dir, &status) < 0)
+		return;
+	json_array_foreach (newest_files(status), i, run) {
+		const char *id = json_string_value(json_object_get(run, "trace_id"));
+		const char *path = json_string_value(json_object_get(run, "path"));
+
+		if (id && path && strcmp(id, trace_id_hex) != 0)
+			file(path);
+	}
+	json_decref(status);
 }
 
 int private_agent_wait_idle(const struct private_agent *agent, uint32_t timeout_ms,

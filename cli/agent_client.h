@@ -2,7 +2,8 @@
  *
  * A private agent serves one directory that nobody else uses, archives into a
  * directory of the caller's choice, leaves by itself once no process uses it
- * any more, and removes its directory: killing its starter loses nothing. */
+ * any more, and removes its directory, unless something in there could not be
+ * archived: killing its starter loses nothing. */
 #ifndef CLI_AGENT_CLIENT_H
 #define CLI_AGENT_CLIENT_H
 
@@ -41,12 +42,20 @@ int private_agent_start(struct private_agent *ret_agent,
 int private_agent_wait_sealed(const struct private_agent *agent, const char *trace_id_hex,
 			      uint32_t timeout_ms, char ret_path[PATH_MAX]);
 
+/* Waits until no process is traced. 1: none is; 0: not in time. */
+int private_agent_wait_unused(const struct private_agent *agent, uint32_t timeout_ms);
+
+/* Tells `file` of the newest archives that are of other runs than this. */
+typedef void private_agent_file(const char *path);
+void private_agent_others(const struct private_agent *agent, const char *trace_id_hex,
+			  private_agent_file *file);
+
 /* Waits until no process is traced, no span open and every run sealed.
  * 1: `ret_path` is the newest file; 0: not in time. */
 int private_agent_wait_idle(const struct private_agent *agent, uint32_t timeout_ms,
 			    char ret_path[PATH_MAX]);
 
-/* Stops it; its directory goes with it. */
+/* Stops it; its directory goes with it, unless the agent says why not. */
 void private_agent_stop(struct private_agent *agent);
 
 #endif

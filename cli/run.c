@@ -17,6 +17,7 @@
 #define TEXTS(at) (sizeof(at) / sizeof((at)[0]))
 #define FLUSH_MS 5000
 #define SEALED_MS 15000
+#define UNUSED_MS 2000
 
 struct run {
 	const char *name;
@@ -41,16 +42,18 @@ static const char help_text[] =
 	"                    [--context-file FILE] [--no-agent] -- COMMAND [ARGUMENT]...\n\n"
 	"Runs COMMAND as one run: opens the root span of a new trace, hands its place on\n"
 	"in TRACEPARENT and in the file trace.context, forwards signals, and ends the root\n"
-	"with the command's exit status or signal. Whatever COMMAND starts joins the run.\n\n"
+	"with the command's exit status or signal. What COMMAND starts is below that span,\n"
+	"but for a program that begins a run itself and does not ask to join this one.\n\n"
 	"If no agent serves the ring directory, a private one is started for this run; the\n"
-	"path of the archive it leaves is printed on standard error.\n\n"
-	"  --name NAME          the run's name: of its root span, in the archive's summary, and\n"
-	"                       service.name unless OTEL_SERVICE_NAME is set [the command's\n"
-	"                       name, which the summary leaves out]\n"
+	"path of the archive it leaves is printed on standard error. It stays as long as a\n"
+	"traced process of the run does.\n\n"
+	"  --name NAME          the run's name: of its root span, in the summary of its file,\n"
+	"                       and service.name unless OTEL_SERVICE_NAME is set [the\n"
+	"                       command's name, which the summary leaves out]\n"
 	"  --goal TEXT          what the run is for: the attribute user_goal\n"
-	"  --run-id ID          the run's trace id, 32 hexadecimal digits, where something else\n"
-	"                       has to know it beforehand [a new one]; a run of that id that\n"
-	"                       is archived already is gone on with\n"
+	"  --run-id ID          the run's trace id, 32 hexadecimal digits, where others have\n"
+	"                       to know it beforehand [a new one]; a run of that id that is\n"
+	"                       archived already is gone on with\n"
 	"  --archive-dir DIR    where a private agent puts the archive [./data]\n"
 	"  --context-file FILE  instead of trace.context; '' for none\n"
 	"  --no-agent           never start one\n\n"
@@ -293,22 +296,32 @@ static void end(struct run *run)
 		(void)spanring_flush(FLUSH_MS);
 }
 
+static void say_other(const char *path)
+{
+	(void)fprintf(stderr, "spanring: archived %s, a run of its own\n", path);
+}
+
+/* A process that lives on is still traced: its agent then stays as long as it does. */
 static void finish_agent(struct run *run)
 {
 	char path[PATH_MAX], trace_id[SPANRING_TRACE_ID_SIZE];
+	bool is_sealed;
 
 	if (!run->has_agent)
 		return;
 	spanring_trace_id_hex(&run->root, trace_id);
-	if (private_agent_wait_sealed(&run->agent, trace_id, SEALED_MS, path))
+	is_sealed = private_agent_wait_sealed(&run->agent, trace_id, SEALED_MS, path);
+	(void)spanring_shutdown();
+	if (is_sealed)
 		(void)fprintf(stderr, "spanring: archived %s\n", path);
+	private_agent_others(&run->agent, trace_id, say_other);
+	if (private_agent_wait_unused(&run->agent, UNUSED_MS))
+		private_agent_stop(&run->agent);
 	else
 		(void)fprintf(stderr,
-			      "spanring: the run is not sealed yet (a process of it may be "
-			      "alive); look into %s\n",
+			      "spanring: processes that the command started go on; what they "
+			      "say is archived in %s until they end\n",
 			      run->archive_dir);
-	(void)spanring_shutdown();
-	private_agent_stop(&run->agent);
 }
 
 /* Ends as the command did, so that whoever waits for us sees the same. */
