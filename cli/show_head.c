@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "run_facts.h"
 #include "run_sums.h"
@@ -121,7 +122,7 @@ static void put_fact(struct show *show, enum terminal_style style, const char *t
 }
 
 /* A file has them in its first resource; they are of its one trace. */
-static void put_facts(struct show *show, const struct archive_trace *trace)
+static void put_facts(struct show *show, const struct archive_trace *trace, const char *service)
 {
 	const struct archive_file *file = show->file;
 	struct run_facts facts;
@@ -132,7 +133,7 @@ static void put_facts(struct show *show, const struct archive_trace *trace)
 	run_facts_read(&facts, file->modules[0].resource);
 	if (!facts.present)
 		return;
-	if (*facts.name) {
+	if (*facts.name && strcmp(facts.name, service) != 0) {
 		(void)buf_append_text(&text, facts.name);
 		put_fact(show, STYLE_PLAIN, "name: ", &text);
 	}
@@ -172,7 +173,7 @@ static void put_head(struct show *show, const struct archive_trace *trace,
 	(void)buf_printf(out, ", %s\n", duration);
 	put_counts(show, trace, sums, usage);
 	(void)buf_append_text(out, "\n");
-	put_facts(show, trace);
+	put_facts(show, trace, sums->service);
 }
 
 static int put_trace(struct show *show, const struct archive_trace *trace)

@@ -371,7 +371,8 @@ static void find_columns(struct tree *tree)
 		tree->extra_columns = extra;
 		return;
 	}
-	tree->extra_columns = columns < 72 ? 0 : smaller(extra, with_model ? 32 : 14);
+	tree->extra_columns =
+		columns < 72 ? 0 : smaller(extra, with_model ? columns * 3 / 10 : 14);
 	fixed = GAP + DURATION_COLUMNS + GAP +
 		(tree->extra_columns ? tree->extra_columns + GAP : 0);
 	if (columns < fixed + NAME_COLUMNS_MIN + BAR_COLUMNS_MIN) {

@@ -141,7 +141,7 @@ static void every_process_is_shown_with_its_owner_where_attributes_are(void **st
 static void a_terminal_gets_lines_that_fit(void **state)
 {
 	(void)state;
-	for (unsigned columns = 40; columns < 140; columns++) {
+	for (unsigned columns = 40; columns < 240; columns++) {
 		struct terminal terminal = {
 			.tty = true, .unicode = columns % 2, .columns = columns};
 		char *text = shown(RUN, terminal);
@@ -151,6 +151,41 @@ static void a_terminal_gets_lines_that_fit(void **state)
 				fail_msg("%u columns: %s", columns, line);
 		free(text);
 	}
+}
+
+#define LONG_MODEL "claude-3-5-sonnet-20240620-v2:0"
+#define LONG_CALL                                                                                  \
+	",\"attributes\":[" TEXT("gen_ai.request.model", LONG_MODEL) ","                           \
+	INT("gen_ai.usage.input_tokens", "14000") "]"
+
+static void a_wide_terminal_has_room_for_a_models_whole_name(void **state)
+{
+	char *text = shown(LINE("one", SPAN("1", "", "call", "00", "01", LONG_CALL)),
+			   (struct terminal){.tty = true, .columns = 200});
+	char *tree = strstr(text, "\ncall");
+
+	(void)state;
+	*strchr(tree + 1, '\n') = '\0';
+	assert_non_null(strstr(tree, LONG_MODEL));
+	free(text);
+}
+
+#define SUMMARISED(name)                                                                           \
+	"{\"resourceSpans\":[{\"resource\":{\"attributes\":[" TEXT("service.name", "demo") ","       \
+	"{\"key\":\"spanring.run.complete\",\"value\":{\"boolValue\":true}},"                      \
+	TEXT("spanring.run.name", name) "]},\"scopeSpans\":[{\"scope\":{},\"spans\":["               \
+	SPAN("1", "", "call", "00", "01", "") "]}]}]}\n"
+
+static void the_name_of_a_run_is_said_where_it_is_not_its_services(void **state)
+{
+	char *text = shown(SUMMARISED("nightly"), (struct terminal){.columns = 0});
+
+	(void)state;
+	assert_non_null(strstr(text, "name: nightly"));
+	free(text);
+	text = shown(SUMMARISED("demo"), (struct terminal){.columns = 0});
+	assert_null(strstr(text, "name: demo"));
+	free(text);
 }
 
 static void the_shape_has_nothing_that_differs_from_run_to_run(void **state)
@@ -382,6 +417,8 @@ int main(void)
 		cmocka_unit_test(a_pipe_gets_plain_uncut_text),
 		cmocka_unit_test(every_process_is_shown_with_its_owner_where_attributes_are),
 		cmocka_unit_test(a_terminal_gets_lines_that_fit),
+		cmocka_unit_test(a_wide_terminal_has_room_for_a_models_whole_name),
+		cmocka_unit_test(the_name_of_a_run_is_said_where_it_is_not_its_services),
 		cmocka_unit_test(the_shape_has_nothing_that_differs_from_run_to_run),
 		cmocka_unit_test(colours_come_only_when_allowed),
 		cmocka_unit_test(orphans_and_several_roots_are_shown_and_counted),
