@@ -88,6 +88,9 @@ static void run_object(void *arg, const struct run_view *run)
 	json_number(w, "dropped_invalid", run->ledger.dropped_invalid);
 	json_number(w, "lost_in_log", run->ledger.lost_in_log);
 	json_number(w, "archived", run->ledger.archived);
+	json_number(w, "dropped_starts", run->ledger.dropped_starts);
+	json_number(w, "dropped_records", run->ledger.dropped_records);
+	json_number(w, "dropped_archive", run->ledger.dropped_archive);
 	json_truth(w, "over", run->over);
 	json_truth(w, "complete", run->complete);
 	json_close(w, '}');

@@ -324,6 +324,19 @@ static void print_ledgers(json_t *status)
 	}
 }
 
+static void print_losses(json_t *run)
+{
+	uint64_t spans = number(run, "dropped_starts") + number(run, "dropped_archive") +
+			 number(run, "dropped_invalid") + number(run, "lost_in_log");
+	uint64_t records = number(run, "dropped_records");
+
+	if (spans)
+		printf("  %" PRIu64 " spans dropped", spans);
+	if (records)
+		printf("  %" PRIu64 " records dropped", records);
+	printf("\n");
+}
+
 /* The newest runs, with what is not the same as ever. */
 static void print_runs(json_t *status)
 {
@@ -336,12 +349,13 @@ static void print_runs(json_t *status)
 	json_array_foreach (runs, i, run) {
 		if (i == RUNS_SHOWN)
 			break;
-		printf("  %s  %10" PRIu64 "  %10" PRIu64 "  %10" PRIu64 "  %6" PRIu64 "%s\n",
+		printf("  %s  %10" PRIu64 "  %10" PRIu64 "  %10" PRIu64 "  %6" PRIu64 "%s",
 		       text(run, "trace_id"),
 		       number(run, "started") + number(run, "received") +
 			       number(run, "found_again"),
 		       number(run, "finished"), number(run, "archived"), number(run, "open"),
 		       json_is_true(json_object_get(run, "over")) ? "  over" : "");
+		print_losses(run);
 	}
 }
 

@@ -152,8 +152,8 @@ static const char *check_pieces(const char *text, char *ret_reason)
 		if (piece.kind == PIECE_WRONG) {
 			(void)snprintf(
 				ret_reason, NAME_REASON_BYTES,
-				"made of {service}, {name}, {trace_id}, {time}, %%Y %%m %%d "
-				"%%j %%H %%M %%S %%f and plain text: not of '%.12s'",
+				"a name of {service}, {name}, {trace_id}, {time}, %%Y %%m %%d "
+				"%%j %%H %%M %%S %%f and plain text, not of '%.12s'",
 				text);
 			return ret_reason;
 		}
@@ -184,7 +184,7 @@ const char *name_template_check(const char *text, char ret_reason[NAME_REASON_BY
 	}
 	if (size.fixed + size.texts * TEXT_LEAST > NAME_STEM_MAX) {
 		(void)snprintf(ret_reason, NAME_REASON_BYTES,
-			       "shorter: it makes names of up to %zu bytes, of which there may "
+			       "a shorter one: it makes names of up to %zu bytes, of which there may "
 			       "be %u",
 			       size.fixed + size.texts * TEXT_LEAST, NAME_STEM_MAX);
 		return ret_reason;
