@@ -110,11 +110,13 @@ static PyObject *library_state(PyObject *module, PyObject *unused)
 	(void)unused;
 	(void)spanring_state(&report);
 	return Py_BuildValue(
-		"{s:O,s:i,s:s,s:i,s:O,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:K,s:K,s:K,"
+		"{s:O,s:i,s:s,s:i,s:O,s:N,s:N,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:K,s:K,s:K,"
 		"s:K}",
 		"on", report.on ? Py_True : Py_False, "reason", (int)report.reason, "text",
 		spanring_reason_text(report.reason), "error", report.error, "agent",
-		report.agent ? Py_True : Py_False, "path", report.path, "message", last_message,
+		report.agent ? Py_True : Py_False, "path",
+		PyUnicode_DecodeFSDefault(report.path), "message",
+		PyUnicode_DecodeUTF8(last_message, (Py_ssize_t)strlen(last_message), "replace"),
 		"refused_ring_full", report.refused_ring_full, "refused_too_large",
 		report.refused_too_large, "refused_no_memory", report.refused_no_memory,
 		"refused_reentrant", report.refused_reentrant, "refused_inherited",

@@ -105,9 +105,13 @@ struct values {
 void values_init(struct values *values);
 void values_release(struct values *values);
 
-/* All of these: 0, or -1 with an exception that is no `Exception`. */
+/* All of these: 0, or -1 with an exception that is no `Exception`. The mapping may be NULL
+ * or None: nothing. values_add_all() borrows from it where its values are simple, so none of
+ * the caller's code may run before the library has them: it comes last. values_add_copy()
+ * may come earlier. */
 int values_add(struct values *values, PyObject *key, PyObject *value);
-int values_add_all(struct values *values, PyObject *mapping); /* NULL, None: nothing */
+int values_add_all(struct values *values, PyObject *mapping);
+int values_add_copy(struct values *values, PyObject *mapping);
 
 /* The UTF-8 of a text, or of what str() makes of something else. On failure the
  * empty text, counted. */
@@ -165,6 +169,7 @@ struct links {
 	struct spanring_context *contexts;
 	size_t count;
 };
+/* `values` are for the links alone. */
 int links_from(struct links *ret_links, struct values *values, PyObject *sequence);
 void links_release(struct links *links);
 
@@ -210,13 +215,15 @@ struct start {
 	struct spanring_context remote;
 	struct spanring_context place; /* the ids it is to have */
 	struct values values;
+	struct values link_values;
 	struct links links;
 	int is_remote;
 };
 
-/* `arguments` by start_parameter, NULL where not given. 0, or -1 with an exception; in
- * either case start_release() follows. */
-int start_prepare(struct start *start, PyObject *const *arguments);
+/* `arguments` by start_parameter, NULL where not given. It comes last, as values_add_all()
+ * has it, unless it is to copy the attributes. 0, or -1 with an exception; in either case
+ * start_release() follows. */
+int start_prepare(struct start *start, PyObject *const *arguments, bool copies);
 void start_release(struct start *start);
 
 /* While nothing is recorded a context that came from elsewhere is passed on. */

@@ -120,10 +120,10 @@ static int add_link_attributes(struct spanring_link *link, struct values *values
 {
 	size_t first = values->count;
 
-	if (values_add_all(values, attributes) < 0)
+	if (values_add_copy(values, attributes) < 0)
 		return -1;
 	link->attribute_count = values->count - first;
-	/* An index for now: the attributes may still move. */
+	/* Where they are is said when all are there: they may still move. */
 	link->attributes = NULL;
 	return 0;
 }
@@ -154,8 +154,10 @@ static int add_link(struct links *links, struct values *values, PyObject *object
 }
 
 /* The links' attributes lie behind each other, the last ones last. */
-static void place_attributes(struct links *links, struct values *values, size_t first)
+static void place_attributes(struct links *links, const struct values *values)
 {
+	size_t first = 0;
+
 	for (size_t i = 0; i < links->count; i++) {
 		links->links[i].attributes = values->attributes + first;
 		first += links->links[i].attribute_count;
@@ -164,8 +166,8 @@ static void place_attributes(struct links *links, struct values *values, size_t 
 
 int links_from(struct links *ret_links, struct values *values, PyObject *sequence)
 {
-	size_t first = values->count, count;
 	PyObject *tuple;
+	size_t count;
 	int r = 0;
 
 	memset(ret_links, 0, sizeof *ret_links);
@@ -184,7 +186,7 @@ int links_from(struct links *ret_links, struct values *values, PyObject *sequenc
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = add_link(ret_links, values, PyTuple_GetItem(tuple, (Py_ssize_t)i));
 	Py_DECREF(tuple);
-	place_attributes(ret_links, values, first);
+	place_attributes(ret_links, values);
 	return r;
 }
 

@@ -28,6 +28,12 @@ static const char *c_text(PyObject *text)
 	return at;
 }
 
+/* What came from elsewhere may be no UTF-8. */
+static PyObject *foreign_text(const char *text, size_t length)
+{
+	return PyUnicode_DecodeUTF8(text, (Py_ssize_t)length, "replace");
+}
+
 /* ---- which span ----------------------------------------------------------------- */
 
 /* The span that is passed on: the one given, else the current one, else none, which
@@ -141,7 +147,8 @@ static PyObject *propagate_extract(PyObject *module, PyObject *headers)
 		place = place_new(&context);
 	else
 		place = Py_NewRef(Py_None);
-	return place ? Py_BuildValue("(Ns)", place, baggage.text) : NULL;
+	return place ? Py_BuildValue("(NN)", place, foreign_text(baggage.text, baggage.length))
+		     : NULL;
 }
 
 /* ---- contexts as texts and files ------------------------------------------------ */
@@ -244,9 +251,10 @@ static PyObject *propagate_baggage_members(PyObject *module, PyObject *header)
 		if (spanring_baggage_decode(member.value, member.value_length, value,
 					    sizeof value) < 0)
 			continue;
-		entry = Py_BuildValue("(s#ss#)", member.name, (Py_ssize_t)member.name_length,
-				      value, member.metadata ? member.metadata : "",
-				      (Py_ssize_t)member.metadata_length);
+		entry = Py_BuildValue("(NNN)", foreign_text(member.name, member.name_length),
+				      foreign_text(value, strlen(value)),
+				      foreign_text(member.metadata ? member.metadata : "",
+						   member.metadata_length));
 		if (!entry || PyList_Append(list, entry) < 0)
 			Py_CLEAR(list);
 		Py_XDECREF(entry);
@@ -273,7 +281,7 @@ static PyObject *propagate_baggage_set(PyObject *module, PyObject *const *argume
 		return NULL;
 	if (!name || !value || spanring_baggage_set(&baggage, name, value, metadata) < 0)
 		Py_RETURN_NONE;
-	return PyUnicode_FromString(baggage.text);
+	return foreign_text(baggage.text, baggage.length);
 }
 
 static PyObject *propagate_baggage_remove(PyObject *module, PyObject *arguments)
@@ -287,7 +295,7 @@ static PyObject *propagate_baggage_remove(PyObject *module, PyObject *arguments)
 	    read_baggage(header, &baggage) < 0)
 		return NULL;
 	(void)spanring_baggage_remove(&baggage, name); /* -ENOENT: it is as wished */
-	return PyUnicode_FromString(baggage.text);
+	return foreign_text(baggage.text, baggage.length);
 }
 
 /* What this process was started with. */
@@ -295,7 +303,8 @@ static PyObject *propagate_baggage_inherited(PyObject *module, PyObject *unused)
 {
 	(void)module;
 	(void)unused;
-	return PyUnicode_FromString(spanring_baggage_current()->text);
+	return foreign_text(spanring_baggage_current()->text,
+			    spanring_baggage_current()->length);
 }
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))

@@ -25,7 +25,7 @@ static int begin(struct span_object *self, PyObject *const *given)
 	struct start start;
 	struct values texts;
 	const char *name;
-	int r = start_prepare(&start, given + 1 + RUN_PARAMETERS);
+	int r = start_prepare(&start, given + 1 + RUN_PARAMETERS, true);
 
 	values_init(&texts);
 	if (r == 0)

@@ -120,20 +120,21 @@ static PyObject *span_add_event(PyObject *self, PyObject *const *arguments, Py_s
 	struct values values;
 	PyObject *given[3];
 	struct text name;
+	uint64_t time;
 	int r;
 
 	if (signature_bind(&add_event_signature, arguments, count, names, given) < 0)
 		return NULL;
 	if (!handle(self)->epoch)
 		Py_RETURN_NONE;
+	time = argument_time(given[2]);
 	values_init(&values);
 	r = values_text(&values, given[0], &name);
 	if (r == 0)
 		r = values_add_all(&values, given[1]);
 	if (r == 0)
-		(void)spanring_span_event(handle(self), name.at, name.length,
-					  argument_time(given[2]), values.attributes,
-					  values.count);
+		(void)spanring_span_event(handle(self), name.at, name.length, time,
+					  values.attributes, values.count);
 	values_release(&values);
 	return r < 0 ? NULL : Py_NewRef(Py_None);
 }

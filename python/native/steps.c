@@ -6,7 +6,7 @@ int step_prepare(struct step *step, PyObject *const *arguments)
 {
 	step->span = span_new();
 	values_init(&step->texts);
-	return start_prepare(&step->start, arguments) < 0 || !step->span ? -1 : 0;
+	return start_prepare(&step->start, arguments, true) < 0 || !step->span ? -1 : 0;
 }
 
 PyObject *step_finish(struct step *step, int r)

@@ -89,41 +89,50 @@ static int take_place(struct start *start, PyObject *given)
 	return r < 0 ? -1 : 0;
 }
 
-int start_prepare(struct start *start, PyObject *const *arguments)
+/* What may run code of the caller's comes first. */
+static int take_attributes(struct start *start, PyObject *const *arguments, bool copies)
 {
 	struct spanring_start_options *options = &start->options;
+
+	if (take_place(start, arguments[START_PLACE]) < 0)
+		return -1;
+	options->kind = kind_of(arguments[START_KIND]);
+	options->time_unix_ns = argument_time(arguments[START_TIME]);
+	if (arguments[START_LINKS] &&
+	    links_from(&start->links, &start->link_values, arguments[START_LINKS]) < 0)
+		return -1;
+	options->links = start->links.links;
+	options->link_count = start->links.count;
+	if ((copies ? values_add_copy : values_add_all)(&start->values,
+							arguments[START_ATTRIBUTES]) < 0)
+		return -1;
+	options->attributes = start->values.attributes;
+	options->attribute_count = start->values.count;
+	return 0;
+}
+
+int start_prepare(struct start *start, PyObject *const *arguments, bool copies)
+{
 	int root;
 
-	memset(options, 0, sizeof *options);
-	options->size = sizeof *options;
+	memset(&start->options, 0, sizeof start->options);
+	start->options.size = sizeof start->options;
 	start->current = NULL;
 	start->is_remote = 0;
 	memset(&start->links, 0, sizeof start->links);
 	values_init(&start->values);
+	values_init(&start->link_values);
 	root = argument_flag(arguments[START_ROOT], 0);
 	if (root < 0 || take_parent(start, arguments[START_PARENT]) < 0)
 		return -1;
-	options->root |= root > 0;
-	if (!spanring_tracing)
-		return 0;
-	if (take_place(start, arguments[START_PLACE]) < 0 ||
-	    values_add_all(&start->values, arguments[START_ATTRIBUTES]) < 0)
-		return -1;
-	options->attribute_count = start->values.count;
-	if (arguments[START_LINKS] &&
-	    links_from(&start->links, &start->values, arguments[START_LINKS]) < 0)
-		return -1;
-	options->attributes = start->values.attributes;
-	options->links = start->links.links;
-	options->link_count = start->links.count;
-	options->kind = kind_of(arguments[START_KIND]);
-	options->time_unix_ns = argument_time(arguments[START_TIME]);
-	return 0;
+	start->options.root |= root > 0;
+	return spanring_tracing ? take_attributes(start, arguments, copies) : 0;
 }
 
 void start_release(struct start *start)
 {
 	links_release(&start->links);
+	values_release(&start->link_values);
 	values_release(&start->values);
 	Py_XDECREF(start->current);
 }
@@ -139,40 +148,38 @@ void start_stand_in(const struct start *start, struct span_object *span)
 	}
 }
 
-/* The name's text must not move what the attributes borrow: it has a place of its own. */
-static int start_named(struct span_object *self, uint32_t scope, PyObject *name,
-		       struct start *start)
+static int start_named(struct span_object *self, uint32_t scope, const struct text *name,
+		       PyObject *const *arguments)
 {
-	struct values values;
-	struct text text;
-	int r;
+	struct start start;
+	int r = start_prepare(&start, arguments, false);
 
-	values_init(&values);
-	r = values_text(&values, name, &text);
-	if (r == 0) {
-		start->options.scope = scope;
+	if (r == 0 && spanring_tracing) {
+		start.options.scope = scope;
 		/* What is refused is counted by the library, and the span stands for
 		 * its parent. */
-		(void)spanring_span_start(&self->span, text.at, text.length, &start->options);
+		(void)spanring_span_start(&self->span, name->at, name->length, &start.options);
+	} else if (r == 0) {
+		start_stand_in(&start, self);
 	}
-	values_release(&values);
+	start_release(&start);
 	return r;
 }
 
 PyObject *tracer_start(uint32_t scope, PyObject *name, PyObject *const *arguments)
 {
 	struct span_object *self = span_new();
-	struct start start;
+	struct values values;
+	struct text text;
 	int r;
 
 	if (!self)
 		return NULL;
-	r = start_prepare(&start, arguments);
-	if (r == 0 && spanring_tracing)
-		r = start_named(self, scope, name, &start);
-	else if (r == 0)
-		start_stand_in(&start, self);
-	start_release(&start);
+	values_init(&values);
+	r = values_text(&values, name, &text);
+	if (r == 0)
+		r = start_named(self, scope, &text, arguments);
+	values_release(&values);
 	if (r < 0)
 		Py_CLEAR(self);
 	return (PyObject *)self;

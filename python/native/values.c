@@ -509,20 +509,13 @@ static int add_copy(struct values *values, PyObject *copy)
 	return 0;
 }
 
-int values_add_all(struct values *values, PyObject *mapping)
+int values_add_copy(struct values *values, PyObject *mapping)
 {
-	size_t before = values->count;
 	PyObject *copy;
 
 	if (!mapping || mapping == Py_None)
 		return 0;
-	if (PyDict_Check(mapping)) {
-		if (add_simple(values, mapping) == 0)
-			return 0;
-		values->count = before;
-		return add_copy(values, PyDict_Copy(mapping));
-	}
-	copy = dict_of(mapping);
+	copy = PyDict_Check(mapping) ? PyDict_Copy(mapping) : dict_of(mapping);
 	if (copy)
 		return add_copy(values, copy);
 	if (swallow() < 0)
@@ -530,4 +523,16 @@ int values_add_all(struct values *values, PyObject *mapping)
 	value_counters.dropped++;
 	values_warn(TROUBLE_ARGUMENT, "attributes are no mapping and were dropped", mapping);
 	return 0;
+}
+
+int values_add_all(struct values *values, PyObject *mapping)
+{
+	size_t before = values->count;
+
+	if (mapping && PyDict_Check(mapping)) {
+		if (add_simple(values, mapping) == 0)
+			return 0;
+		values->count = before;
+	}
+	return values_add_copy(values, mapping);
 }
