@@ -276,9 +276,10 @@ int news_finished(void *arg, struct finished_span *span, const uint8_t instance[
 }
 
 /* It may stand in the file's name. */
-static int redact_word(struct pipeline *p, struct bytes word, struct buf *out)
+static int redact_word(struct pipeline *p, const char *key, struct bytes word, struct buf *out)
 {
-	int r = redact_text_for_sink(&p->redact, &p->archive_redact, word, &word);
+	int r = redact_text_for_sink(&p->redact, &p->archive_redact, bytes_of(key), word,
+				     &word);
 
 	return r < 0 ? r : buf_append(out, word.at, word.len);
 }
@@ -292,9 +293,9 @@ int news_run_seen(void *arg, const uint8_t trace_id[16], const struct run_words 
 
 	if (!p->archive)
 		return 0;
-	r = redact_word(p, words->service, &service);
+	r = redact_word(p, "service.name", words->service, &service);
 	if (r == 0)
-		r = redact_word(p, words->name, &name);
+		r = redact_word(p, "spanring.run.name", words->name, &name);
 	if (r == 0)
 		r = archive_run_seen(p->archive, trace_id,
 				     &(struct run_words){buf_bytes(&service), buf_bytes(&name)},

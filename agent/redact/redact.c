@@ -281,8 +281,18 @@ int redact_for_sink(struct redact *redact, struct redact_sink *sink, struct fini
 	return r;
 }
 
-int redact_text_for_sink(struct redact *redact, struct redact_sink *sink, struct bytes text,
-			 struct bytes *ret_text)
+static int change_value(struct redactor *redactor, struct buf *out, struct bytes key,
+			struct bytes text)
+{
+	struct redact_scope scope = redact_scope_of(redactor, key);
+	int whole = redact_taken_whole(redactor, &scope, REDACT_IS_TEXT, text);
+
+	return whole >= 0 ? redact_write_gone(redactor, out, (uint32_t)whole, text)
+			  : redact_write_text(redactor, out, &scope, text);
+}
+
+int redact_text_for_sink(struct redact *redact, struct redact_sink *sink, struct bytes key,
+			 struct bytes text, struct bytes *ret_text)
 {
 	struct redactor *redactor = redact->redactor;
 	int r;
@@ -293,11 +303,11 @@ int redact_text_for_sink(struct redact *redact, struct redact_sink *sink, struct
 	redactor_forgotten(redactor);
 	redactor->active = sink->rules;
 	buf_reset(&sink->out);
-	r = change_text(redactor, &sink->out, text);
+	r = change_value(redactor, &sink->out, key, text);
 	redactor->active = redactor->everywhere;
-	if (r > 0)
-		*ret_text = buf_bytes(&sink->out);
 	redactor_forgotten(redactor); /* the spans count it */
+	if (r >= 0)
+		*ret_text = buf_bytes(&sink->out);
 	return r < 0 ? r : 0;
 }
 

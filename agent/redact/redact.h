@@ -66,9 +66,10 @@ void redact_taken(struct redact *redact);
 /* Makes the span what this sink gets, until the next call for it. Counts. -ENOMEM. */
 int redact_for_sink(struct redact *redact, struct redact_sink *sink,
 		    struct finished_span *span);
-/* Likewise of a text without a key; in *ret_text, until the next call. -ENOMEM. */
-int redact_text_for_sink(struct redact *redact, struct redact_sink *sink, struct bytes text,
-			 struct bytes *ret_text);
+/* Likewise of the text of an attribute, which goes elsewhere, too; in *ret_text, until
+ * the next call. Does not count. -ENOMEM. */
+int redact_text_for_sink(struct redact *redact, struct redact_sink *sink, struct bytes key,
+			 struct bytes text, struct bytes *ret_text);
 
 /* The rules, by their number from 0: name and hits. False: no more. Those that are
  * not used anywhere are passed over by `used`. */
