@@ -25,6 +25,8 @@
 /* The end of a parameter's name. */
 #define NAME(text) {text, 0, true, redact_lead_name}
 #define BEHIND(text, lead) {text, 0, false, lead}
+/* The end of a JSON member's name; in JSON that is in a string, too. */
+#define MEMBER(end) {end "\"", 0, true, redact_lead_member}, {end "\\", 0, true, redact_lead_member}
 
 /* Names of attributes (and of what is in maps) whose value is a secret. */
 #define SECRET_KEYS \
@@ -121,6 +123,15 @@ const struct redact_builtin redact_builtins[] = {
 	 NULL,
 	 {NAME("ey="), NAME("en="), NAME("et="), NAME("rd="), NAME("wd="), NAME("se="),
 	  NAME("ig="), NAME("re="), NAME("th="), NAME("al=")}},
+	{"json-secret", true, NULL,
+	 "(?i:" WORD "{0,32}?(?:password|passwd|passphrase|api[_-]?key|secret|secret[_-]?key"
+	 "|private[_-]?key|access[_-]?token|refresh[_-]?token|auth[_-]?token|session[_-]?token"
+	 "|authorization))"
+	 "(?:\"\\s*+:\\s*+\"" NO_PLACEHOLDER "((?:[^\"\\\\]++|\\\\.)++)"
+	 "|\\\\{1,7}+\"\\s*+:\\s*+\\\\{1,7}+\"" NO_PLACEHOLDER "((?:[^\"\\\\]++|\\\\(?!\\\\{0,7}+\"))++))",
+	 NULL,
+	 {MEMBER("rd"), MEMBER("wd"), MEMBER("se"), MEMBER("ey"), MEMBER("et"), MEMBER("en"),
+	  MEMBER("on")}},
 	{"email", false, NULL,
 	 "(?<![A-Za-z0-9._%+-])([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\\.[A-Za-z0-9-]{1,63}){1,8})",
 	 NULL, {BEHIND("@", redact_lead_mailbox)}},

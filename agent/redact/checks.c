@@ -157,23 +157,35 @@ bool redact_is_card(struct bytes text, struct redact_place *place)
 #define DIGITS_MAX 12
 #define MAILBOX_MAX 64
 
-/* ?name= &name= #name= ;name= &amp;name= \u0026name= %26name=, and "; name=". Of an
- * escape the last letters look like the name's first. */
-bool redact_lead_name(struct bytes text, size_t least, size_t at, size_t *ret_from)
+static size_t name_begin(struct bytes text, size_t least, size_t at)
 {
 	size_t stop = at - least < NAME_BYTES_MAX ? least : at - NAME_BYTES_MAX;
-	uint8_t before;
 
 	while (at > stop &&
 	       (isalnum(text.at[at - 1]) || text.at[at - 1] == '_' || text.at[at - 1] == '-'))
 		at--;
-	*ret_from = at;
+	return at;
+}
+
+/* ?name= &name= #name= ;name= &amp;name= \u0026name= %26name=, and "; name=". Of an
+ * escape the last letters look like the name's first. */
+bool redact_lead_name(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	uint8_t before;
+
+	at = *ret_from = name_begin(text, least, at);
 	if (at == 0)
 		return false;
 	before = text.at[at - 1];
 	if (before == ' ')
 		return at > 1 && text.at[at - 2] == ';';
 	return before && strchr("?&#;\\%", before);
+}
+
+bool redact_lead_member(struct bytes text, size_t least, size_t at, size_t *ret_from)
+{
+	at = *ret_from = name_begin(text, least, at);
+	return at > 0 && text.at[at - 1] == '"';
 }
 
 bool redact_lead_three(struct bytes text, size_t least, size_t at, size_t *ret_from)

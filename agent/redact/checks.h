@@ -21,6 +21,8 @@ bool redact_is_card(struct bytes text, struct redact_place *place);
 
 /* A parameter's name, if what is in front of it begins a parameter. */
 bool redact_lead_name(struct bytes text, size_t least, size_t at, size_t *ret_from);
+/* A JSON member's name, if it is in quotes. */
+bool redact_lead_member(struct bytes text, size_t least, size_t at, size_t *ret_from);
 /* So many bytes, of whatever kind. */
 bool redact_lead_three(struct bytes text, size_t least, size_t at, size_t *ret_from);
 bool redact_lead_fifty_two(struct bytes text, size_t least, size_t at, size_t *ret_from);

@@ -205,6 +205,26 @@ static void forms_of_credentials_are_found(void **state)
 	EXPECT_ALL(samples);
 }
 
+static void members_of_json_in_a_text_are_found(void **state)
+{
+	static const struct sample samples[] = {
+		{"{\"user\": \"x\", \"password\": \"hunter2\"}",
+		 "{\"user\": \"x\", \"password\": \"[redacted:json-secret]\"}"},
+		{"{\"api_key\":\"a\\\"b\",\"n\":1}",
+		 "{\"api_key\":\"[redacted:json-secret]\",\"n\":1}"},
+		{"\"{\\\"dbPassword\\\" : \\\"hun\\\\nter2\\\", \\\"n\\\":1}\"",
+		 "\"{\\\"dbPassword\\\" : \\\"[redacted:json-secret]\\\", \\\"n\\\":1}\""},
+		{"{\\\\\\\"client_secret\\\\\\\":\\\\\\\"abc\\\\\\\"}",
+		 "{\\\\\\\"client_secret\\\\\\\":\\\\\\\"[redacted:json-secret]\\\\\\\"}"},
+		{"{\"Authorization\": \"Basic abc\"}",
+		 "{\"Authorization\": \"[redacted:json-secret]\"}"},
+		{"{\"password\": \"cut off", "{\"password\": \"[redacted:json-secret]"},
+	};
+
+	(void)state;
+	EXPECT_ALL(samples);
+}
+
 static void secrets_are_found_behind_escapes_and_in_the_middle(void **state)
 {
 	static const struct sample samples[] = {
@@ -241,6 +261,10 @@ static void ordinary_text_stays(void **state)
 		"basic understanding of bearer tokens and Basic authentication",
 		"the bearer authentication-mechanism-of-choice",
 		"sorted(items, key=lambda item: item.name)",
+		"{\"password\": {\"type\": \"string\"}, \"secret\": true, \"api_key\": \"\"}",
+		"{\"max_token\": \"x\", \"token\": \"the\", \"key\": \"value\", \"password\": "
+		"\"${DB}\"}",
+		"the \"secret\" of \"password\" and \"authorization\"",
 		"api_key=os.environ['OPENAI_API_KEY']",
 		"password=password",
 		"see https://example.com:8080/path@v2?q=1",
@@ -631,6 +655,12 @@ static void cost_grows_with_the_length_alone(void **state)
 		"://:@",
 		"ya29.",
 		"glpat-a",
+		"\"password\":",
+		"\"password\":\"",
+		"\"password\":\"\\",
+		"\\\"password\\\":\\\"",
+		"\\",
+		"\"secret\" ",
 		"@",
 		"a@",
 		"a.b@c.d",
@@ -666,6 +696,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_of_vendors_are_found),
 		cmocka_unit_test(forms_of_credentials_are_found),
+		cmocka_unit_test(members_of_json_in_a_text_are_found),
 		cmocka_unit_test(secrets_are_found_behind_escapes_and_in_the_middle),
 		cmocka_unit_test(ordinary_text_stays),
 		cmocka_unit_test(what_is_redacted_stays_as_it_is),
