@@ -338,6 +338,34 @@ static void gaps_of_hours_and_new_agents_change_nothing(void **state)
 	buf_fini(&often);
 }
 
+/* A day later, in one life: whoever reads sees the old file or the new one. */
+static void a_late_span_replaces_the_file_in_one_step(void **state)
+{
+	struct buf old, now;
+	bool replaced = false;
+
+	(void)state;
+	add_three(1, 1);
+	seal_run(true);
+	old = world_read(&world, NAME);
+	file_env_advance(&world.env, 25 * HOUR_NS);
+	add_three(2, 2);
+	world_seal(&world, 1, world.span_count, true);
+	for (unsigned i = 0; i < 40; i++) {
+		world_turn(&world);
+		now = world_read(&world, NAME); /* it is there at any time */
+		if (!bytes_equal(buf_bytes(&old), buf_bytes(&now))) {
+			assert_int_equal(number("spans"), 2);
+			replaced = true;
+		} else {
+			assert_false(replaced);
+		}
+		buf_fini(&now);
+	}
+	assert_true(replaced);
+	buf_fini(&old);
+}
+
 static void what_a_file_said_of_drops_and_endings_is_not_forgotten(void **state)
 {
 	(void)state;
@@ -469,6 +497,7 @@ int main(void)
 		TEST(the_newest_family_of_names_counts_and_more_than_fits_is_the_most_that_does),
 		TEST(parents_that_bite_their_tail_end),
 		TEST(gaps_of_hours_and_new_agents_change_nothing),
+		TEST(a_late_span_replaces_the_file_in_one_step),
 		TEST(what_a_file_said_of_drops_and_endings_is_not_forgotten),
 		TEST(no_resource_keeps_a_summary_of_its_own),
 		TEST(a_file_without_a_summary_is_reopened_as_what_it_is),
