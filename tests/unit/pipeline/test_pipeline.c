@@ -320,6 +320,41 @@ static void a_segment_waits_for_whoever_has_not_read_it(void **state)
 	everything_is_there(world);
 }
 
+/* A power loss can take spans and leave what was noted of them behind. */
+static bool life_that_notes_what_is_lost(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct destination *destination = &pipeline->destinations[0];
+	struct destination_ledger ledger = {0};
+	struct bytes payload = {(const uint8_t *)&ledger, sizeof ledger};
+	uint8_t key[16];
+
+	turns(world, pipeline, 40);
+	ledger.number = ledger.sent = wal_last_span_number(pipeline->wal) + 50;
+	destination_key(destination, key);
+	MUST(pipeline_add_keyed(pipeline, WAL_LEDGER, key, (const uint8_t *)"export\0", payload,
+				&(uint64_t){0}, &(struct wal_location){0}) == 0);
+	return wal_commit(pipeline->wal) == 0;
+}
+
+static bool life_behind_what_is_lost(struct sim_world *world, struct pipeline *pipeline)
+{
+	const struct destination *destination = &pipeline->destinations[0];
+
+	MUST(destination->ledger.number > 50);
+	MUST(wal_last_span_number(pipeline->wal) == destination->ledger.number);
+	return sim_life_finish(world, pipeline);
+}
+
+static void no_number_that_a_destination_had_is_given_again(void **state)
+{
+	struct sim_world *world = sim_world_new(&short_plot, &small_log);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_that_notes_what_is_lost), SIM_LIVED);
+	assert_int_equal(sim_world_live(world, life_behind_what_is_lost), SIM_LIVED);
+	sim_world_free(world);
+}
+
 /* ---- a damaged log -------------------------------------------------------------- */
 
 static bool ring_was_closed;
@@ -384,6 +419,7 @@ int main(void)
 		cmocka_unit_test(what_is_needed_is_carried_out_of_segments_that_go),
 		cmocka_unit_test(a_spool_is_missed_although_its_runs_segment_has_gone),
 		cmocka_unit_test(a_segment_waits_for_whoever_has_not_read_it),
+		cmocka_unit_test(no_number_that_a_destination_had_is_given_again),
 		cmocka_unit_test(a_span_ends_although_the_log_lost_its_ring),
 	};
 
