@@ -212,14 +212,15 @@ static void stop_syncing(struct pipeline *p, uint64_t deadline_ns)
 
 static void stop_report(const struct pipeline *p)
 {
-	uint64_t last = wal_last_span_number(p->wal), done = last;
+	uint64_t last = wal_last_span_number(p->wal), unsent = 0;
 
 	for (uint32_t i = 0; i < p->destination_count; i++)
-		done = earlier(done, destination_done(&p->destinations[i]));
+		if (destination_unsent(&p->destinations[i], last) > unsent)
+			unsent = destination_unsent(&p->destinations[i], last);
 	log_line(LOG_NOTICE, "pipeline",
 		 "stopped: spans logged %llu, not yet sent %llu, open %llu (kept in the log), "
 		 "archived %llu, runs sealed %llu",
-		 (unsigned long long)last, (unsigned long long)(last - done),
+		 (unsigned long long)last, (unsigned long long)unsent,
 		 (unsigned long long)assemble_counters(p->assemble)->open,
 		 (unsigned long long)(p->archive ? archive_counters(p->archive)->archived : 0),
 		 (unsigned long long)(p->archive ? archive_counters(p->archive)->sealed : 0));

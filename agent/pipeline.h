@@ -34,8 +34,13 @@ struct destination_ledger {
 	uint64_t dropped_too_large, dropped_backlog, dropped_lost;
 	uint64_t uncounted; /* an agent that kept no ledger was done with them */
 	uint64_t unsettled; /* given up while a request with them was under way */
+	/* What became of the spans behind `ahead_after`, up to `ahead_number`, which
+	 * went beside a backlog (export/lanes.c). 0: there was none. */
+	uint64_t ahead_after, ahead_number;
+	uint64_t ahead_sent, ahead_rejected_partial, ahead_rejected_status;
+	uint64_t ahead_dropped_too_large, ahead_dropped_backlog, ahead_dropped_lost;
 };
-_Static_assert(sizeof(struct destination_ledger) == 72, "LEDGER of a destination");
+_Static_assert(sizeof(struct destination_ledger) == 136, "LEDGER of a destination");
 
 /* The payload of the LEDGER frame "pipeline". */
 struct pipeline_ledger {
@@ -50,7 +55,19 @@ struct ledger_frame {
 	uint32_t len;
 };
 
-/* A destination: its exporter and its place in the log. */
+/* A way from the log to an exporter. */
+struct lane {
+	struct wal_reader *reader;    /* NULL: there is no such lane now */
+	struct redact_sink redact;    /* what the destination does not get */
+	struct finished_span waiting; /* read, not yet taken by the exporter */
+	bool has_waiting;
+	bool waiting_redacted;
+	uint64_t pushed_number; /* of the last span the exporter took */
+	uint64_t until;		/* of its last span; UINT64_MAX: it has no end */
+};
+
+/* A destination: its exporter and its place in the log, or its two: while it is far
+ * behind, live spans go beside its backlog (export/lanes.c). */
 struct destination {
 	char name[OPTIONS_NAME_MAX + 1];
 	bool alone; /* the only one */
@@ -58,15 +75,10 @@ struct destination {
 	struct export_options options;
 	struct headers headers;
 	struct export export;
-	struct wal_reader *reader;
-	struct redact_sink redact;    /* what it does not get */
-	struct finished_span waiting; /* read, not yet taken by the exporter */
-	bool has_waiting;
-	bool waiting_redacted;
+	struct lane live, backlog;
 	bool started;
-	uint64_t read_number;		  /* of the last span the log gave back */
-	uint64_t pushed_number;		  /* of the last span the exporter took */
 	uint64_t marked_number;		  /* in the newest CURSOR frame */
+	uint64_t marked_ahead;		  /* in the LEDGER frame in front of it */
 	uint64_t skipped_number;	  /* spans up to here were given up */
 	uint64_t cursor_segment;	  /* where the newest CURSOR frame lies */
 	struct destination_ledger ledger; /* as the log says it */
@@ -131,6 +143,7 @@ struct pipeline {
 	struct pipeline_ledger ledger;
 	struct ledger_frame ledger_frames[3];
 	uint64_t last_sequence; /* of the newest frame added */
+	uint64_t far_ns;	/* a destination is far behind with spans as old as this */
 	uint64_t cursor_due_ns;
 	uint64_t cursor_interval_ns; /* grows to a second */
 	uint64_t released_segment;
@@ -274,15 +287,32 @@ void destination_recover_cursor(struct destination *destination, uint64_t number
 /* After recovery: the exporter goes on counting from there. */
 void destination_resume(struct destination *destination);
 
+/* pipeline_lanes.c: from the log to one destination. */
+int destination_start_lanes(struct pipeline *pipeline, struct destination *destination);
+void destination_free_lanes(struct destination *destination);
+int destination_feed(struct pipeline *pipeline, struct destination *destination);
+/* The spans up to this number are not read any more. -errno: some still are. */
+int destination_give_up(struct pipeline *pipeline, struct destination *destination,
+			uint64_t number);
+/* Every span up to this number is sent, refused or given up. */
+uint64_t destination_done(const struct destination *destination);
+/* What is done behind that, beside a backlog. */
+struct export_ahead destination_ahead(const struct destination *destination);
+/* How many spans are not done with, of those up to `last`; and not yet pushed. */
+uint64_t destination_unsent(const struct destination *destination, uint64_t last);
+uint64_t destination_unpushed(const struct destination *destination, uint64_t last);
+
 /* pipeline_feed.c: from the log to its readers; cursors; cleaning. */
+void pipeline_reader_failed(struct pipeline *pipeline, const char *who, int error);
 int pipeline_feed(struct pipeline *pipeline);
 void pipeline_mark_cursors(struct pipeline *pipeline, uint64_t now_ns);
 void pipeline_keep_log_small(struct pipeline *pipeline);
-/* Every span up to this number is sent, refused or given up. */
-uint64_t destination_done(const struct destination *destination);
 void destination_key(const struct destination *destination, uint8_t ret_key[16]);
 
 /* pipeline_health.c: how old what waits is. */
+
+/* The age of the first span behind this number; 0: there is none. */
+uint64_t pipeline_age_behind(const struct pipeline *pipeline, uint64_t number);
 
 /* Notes when spans came, and forgets those that everybody has. */
 void pipeline_note_times(struct pipeline *pipeline, uint64_t now_ns);

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "pipeline.h"
 
-/* How many spans a reader gets in one turn, so that the drain's turn comes. */
+/* How many spans the archive gets in one turn, so that the drain's turn comes. */
 #define FEED_SPANS_MAX 4096
 /* The first marks come quickly: an agent that dies again and again within a
  * second still gets on, instead of sending the same spans in each life. */
@@ -18,41 +18,12 @@
 #define CLEAN_ABOVE_BYTES (UINT64_C(4) * WAL_SEGMENT_BYTES)
 
 /* Cleared when every reader has got on. */
-static void reader_failed(struct pipeline *p, const char *who, int error)
+void pipeline_reader_failed(struct pipeline *p, const char *who, int error)
 {
 	condition_raise(&p->conditions, CONDITION_LOG_READ_FAILING,
 			"the log in %s cannot be read for %s: %s; trying again: %s",
 			p->options->state_dir, who, strerror(-error), condition_remedy(error));
 	p->read_failed = true;
-}
-
-static int feed_destination(struct pipeline *p, struct destination *destination)
-{
-	int fed = 0, r;
-
-	while (fed < FEED_SPANS_MAX) {
-		if (!destination->has_waiting) {
-			r = wal_reader_next(destination->reader, &destination->waiting);
-			if (r < 0)
-				reader_failed(p, destination->name, r);
-			if (r <= 0)
-				break;
-			destination->has_waiting = true;
-			destination->waiting_redacted = false;
-			destination->read_number = destination->waiting.number;
-		}
-		if (!destination->waiting_redacted &&
-		    redact_for_sink(&p->redact, &destination->redact, &destination->waiting) <
-			    0)
-			break;
-		destination->waiting_redacted = true;
-		if (export_push(&destination->export, &destination->waiting) < 0)
-			break;
-		destination->pushed_number = destination->waiting.number;
-		destination->has_waiting = false;
-		fed++;
-	}
-	return fed;
 }
 
 static int feed_archive(struct pipeline *p)
@@ -64,7 +35,7 @@ static int feed_archive(struct pipeline *p)
 		if (!p->archive_has_waiting) {
 			r = wal_reader_next(p->archive_reader, &p->archive_waiting);
 			if (r < 0)
-				reader_failed(p, "the archive", r);
+				pipeline_reader_failed(p, "the archive", r);
 			p->archive_behind = r != 0 || wal_reader_holds(p->archive_reader);
 			if (r <= 0)
 				break;
@@ -127,7 +98,7 @@ int pipeline_feed(struct pipeline *p)
 
 	p->read_failed = false;
 	for (uint32_t i = 0; i < p->destination_count; i++)
-		work += feed_destination(p, &p->destinations[i]);
+		work += destination_feed(p, &p->destinations[i]);
 	if (p->archive)
 		work += feed_again(p) + feed_archive(p);
 	if (!p->read_failed)
@@ -136,13 +107,6 @@ int pipeline_feed(struct pipeline *p)
 }
 
 /* ---- cursors --------------------------------------------------------------- */
-
-uint64_t destination_done(const struct destination *destination)
-{
-	uint64_t acked = export_acked(&destination->export);
-
-	return acked > destination->skipped_number ? acked : destination->skipped_number;
-}
 
 /* The name itself, cut to the key's size: names are ours and short. */
 void destination_key(const struct destination *destination, uint8_t ret_key[16])
@@ -169,6 +133,7 @@ static int mark_cursor(struct pipeline *p, struct destination *destination, uint
 	if (r < 0)
 		return r;
 	destination->marked_number = done;
+	destination->marked_ahead = destination_ahead(destination).number;
 	destination->cursor_segment = segment;
 	return 0;
 }
@@ -183,10 +148,12 @@ void pipeline_mark_cursors(struct pipeline *p, uint64_t now_ns)
 	p->cursor_due_ns = now_ns == UINT64_MAX ? 0 : now_ns + p->cursor_interval_ns;
 	(void)pipeline_mark_ledgers(p, false); /* a full log is asked again next time */
 	for (uint32_t i = 0; i < p->destination_count; i++) {
-		uint64_t done = destination_done(&p->destinations[i]);
+		struct destination *destination = &p->destinations[i];
+		uint64_t done = destination_done(destination);
 
-		if (done != p->destinations[i].marked_number)
-			(void)mark_cursor(p, &p->destinations[i], done);
+		if (done != destination->marked_number ||
+		    destination_ahead(destination).number != destination->marked_ahead)
+			(void)mark_cursor(p, destination, done);
 	}
 }
 
@@ -207,7 +174,8 @@ static int carry_cursors(struct pipeline *p, uint64_t segment)
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		struct destination *destination = &p->destinations[i];
 
-		if (destination->cursor_segment > segment || destination->marked_number == 0)
+		if (destination->cursor_segment > segment ||
+		    (destination->marked_number == 0 && destination->marked_ahead == 0))
 			continue;
 		r = mark_cursor(p, destination, destination_done(destination));
 		if (r < 0)
@@ -224,22 +192,12 @@ static void give_up_backlog(struct pipeline *p, const struct wal_oldest *oldest)
 		return;
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		struct destination *destination = &p->destinations[i];
-		struct wal_reader *reader;
 		uint64_t last = oldest->last_span_number;
 
 		if (destination_done(destination) >= last)
 			continue;
-		/* Not where all of it was lost before: that is counted already. */
-		if (destination->pushed_number < last &&
-		    !(destination->has_waiting && destination->waiting.number > last)) {
-			if (wal_reader_new(&reader, p->wal, last) < 0)
-				continue;
-			wal_reader_free(destination->reader);
-			destination->reader = reader;
-			export_give_up(&destination->export, last);
-			destination->has_waiting = false;
-			destination->pushed_number = destination->read_number = last;
-		}
+		if (destination_give_up(p, destination, last) < 0)
+			continue;
 		destination->skipped_number = last;
 		/* At once: the segment goes only when the log says so. */
 		(void)mark_cursor(p, destination, destination_done(destination));

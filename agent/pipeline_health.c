@@ -62,7 +62,7 @@ static uint64_t since(uint64_t now_ns, uint64_t then_ns)
 }
 
 /* Of the first span behind the last that is done with. */
-static uint64_t age_behind(const struct pipeline *p, uint64_t done)
+uint64_t pipeline_age_behind(const struct pipeline *p, uint64_t done)
 {
 	if (done >= wal_last_span_number(p->wal))
 		return 0;
@@ -72,7 +72,7 @@ static uint64_t age_behind(const struct pipeline *p, uint64_t done)
 uint64_t pipeline_oldest_unsent_ns(const struct pipeline *p,
 				   const struct destination *destination)
 {
-	return age_behind(p, destination_done(destination));
+	return pipeline_age_behind(p, destination_done(destination));
 }
 
 void pipeline_ages(const struct pipeline *p, struct age_view *ret_ages)
@@ -84,7 +84,8 @@ void pipeline_ages(const struct pipeline *p, struct age_view *ret_ages)
 		.undrained_ns = since(now_ns, drain_behind_since_ns(p->drain)),
 		.unlogged_ns = failing->raised ? since(now_ns, failing->since_mono_ns) : 0,
 		.unsynced_ns = since(now_ns, wal_unsynced_since_ns(p->wal)),
-		.unarchived_ns = p->archive ? age_behind(p, archive_mark(p->archive)) : 0,
+		.unarchived_ns =
+			p->archive ? pipeline_age_behind(p, archive_mark(p->archive)) : 0,
 		.last_sync_ns = since(now_ns, wal_synced_ns(p->wal)),
 		.last_turn_ns = since(now_ns, p->turned_ns),
 	};

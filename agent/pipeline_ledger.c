@@ -80,21 +80,34 @@ static uint64_t sum_settled(const struct export_outcome *outcome)
 int pipeline_mark_destination(struct pipeline *p, struct destination *destination,
 			      uint64_t done, uint64_t *ret_segment)
 {
-	const struct export_outcome *settled = &destination->export.settled;
+	struct export_outcome settled = *export_settled(&destination->export);
+	struct export_ahead all = export_ahead(&destination->export);
+	struct export_ahead ahead = destination_ahead(destination);
 	struct destination_ledger ledger = {
 		.number = done,
-		.sent = settled->sent,
-		.rejected_partial = settled->rejected_partial,
-		.rejected_status = settled->rejected_status,
-		.dropped_too_large = settled->dropped_too_large,
-		.dropped_backlog = settled->dropped_backlog,
-		.dropped_lost = settled->dropped_lost,
 		.uncounted = destination->ledger.uncounted,
+		.ahead_after = ahead.after,
+		.ahead_number = ahead.number,
+		.ahead_sent = ahead.outcome.sent,
+		.ahead_rejected_partial = ahead.outcome.rejected_partial,
+		.ahead_rejected_status = ahead.outcome.rejected_status,
+		.ahead_dropped_too_large = ahead.outcome.dropped_too_large,
+		.ahead_dropped_backlog = ahead.outcome.dropped_backlog,
+		.ahead_dropped_lost = ahead.outcome.dropped_lost,
 	};
 
+	/* In order by now: `done` is behind it. */
+	if (!ahead.after)
+		export_outcome_add(&settled, &all.outcome);
+	ledger.sent = settled.sent;
+	ledger.rejected_partial = settled.rejected_partial;
+	ledger.rejected_status = settled.rejected_status;
+	ledger.dropped_too_large = settled.dropped_too_large;
+	ledger.dropped_backlog = settled.dropped_backlog;
+	ledger.dropped_lost = settled.dropped_lost;
 	/* Only after giving up can the cursor be ahead of what is settled. */
 	if (done > export_acked(&destination->export))
-		ledger.unsettled = done - sum_settled(settled) - ledger.uncounted;
+		ledger.unsettled = done - sum_settled(&settled) - ledger.uncounted;
 	return add_ledger(p, destination->name, of_export, &ledger, sizeof ledger, ret_segment);
 }
 
@@ -151,6 +164,8 @@ void destination_recover_cursor(struct destination *destination, uint64_t number
 		return;
 	ledger->uncounted += number - ledger->number;
 	ledger->number = number;
+	/* It knew nothing of what was ahead, and has sent it again. */
+	ledger->ahead_after = ledger->ahead_number = 0;
 }
 
 void destination_resume(struct destination *destination)
@@ -166,4 +181,18 @@ void destination_resume(struct destination *destination)
 			      .dropped_backlog = ledger->dropped_backlog,
 			      .dropped_lost = ledger->dropped_lost,
 		      });
+	if (ledger->ahead_after <= ledger->number || ledger->ahead_number < ledger->ahead_after)
+		return;
+	export_resume_ahead(
+		&destination->export,
+		&(struct export_ahead){
+			.after = ledger->ahead_after,
+			.number = ledger->ahead_number,
+			.outcome = {.sent = ledger->ahead_sent,
+				    .rejected_partial = ledger->ahead_rejected_partial,
+				    .rejected_status = ledger->ahead_rejected_status,
+				    .dropped_too_large = ledger->ahead_dropped_too_large,
+				    .dropped_backlog = ledger->ahead_dropped_backlog,
+				    .dropped_lost = ledger->ahead_dropped_lost},
+		});
 }

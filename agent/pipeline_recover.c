@@ -187,8 +187,10 @@ static int recover_entry(void *arg, const struct wal_entry *entry)
 /* Whoever noted a number has had that span. */
 static void keep_numbers(struct pipeline *p)
 {
-	for (uint32_t i = 0; i < p->destination_count; i++)
+	for (uint32_t i = 0; i < p->destination_count; i++) {
 		wal_numbers_behind(p->wal, p->destinations[i].ledger.number);
+		wal_numbers_behind(p->wal, p->destinations[i].ledger.ahead_number);
+	}
 	if (p->archive)
 		wal_numbers_behind(p->wal, archive_last_number(p->archive));
 }

@@ -14,6 +14,7 @@
 #define DRAIN_BATCH_BYTES (UINT64_C(1) << 20)
 #define RUN_FORGET_NS (UINT64_C(86400) * 1000000000)
 #define OPEN_FILES_MAX 256
+#define FAR_NS UINT64_C(10000000000) /* a delay that people who watch notice */
 /* Of spans in batches: two of the largest usual size, each in two forms. */
 #define DESTINATION_MEMORY_MIN ((size_t)8 << 20)
 
@@ -399,7 +400,7 @@ static int start_destination(struct pipeline *p, struct destination *destination
 	destination->alone = p->destination_count == 1;
 	destination->pipeline = p;
 	/* Its names were found good when the settings were read. */
-	r = redact_sink_init(&p->redact, &destination->redact, settings->redact, &unknown);
+	r = redact_sink_init(&p->redact, &destination->live.redact, settings->redact, &unknown);
 	if (r < 0)
 		return r;
 	return destination_options(p, destination, settings, &destination->options,
@@ -435,9 +436,8 @@ static int start_readers(struct pipeline *p)
 			return r;
 		destination->started = true;
 		destination_resume(destination);
-		destination->pushed_number = destination->marked_number;
-		destination->read_number = destination->marked_number;
-		r = wal_reader_new(&destination->reader, p->wal, destination->marked_number);
+		destination->marked_ahead = destination_ahead(destination).number;
+		r = destination_start_lanes(p, destination);
 		if (r < 0)
 			return r;
 	}
@@ -477,6 +477,7 @@ int pipeline_init(struct pipeline *p, struct env *env, const struct options *opt
 	p->env = env;
 	p->options = options;
 	p->started_wall_ns = env->ops->wall_ns(env);
+	p->far_ns = FAR_NS;
 	conditions_init(&p->conditions, env, log_condition, NULL);
 	r = start_redact(p);
 	if (r == 0)
@@ -506,9 +507,8 @@ void pipeline_fini(struct pipeline *p)
 	for (uint32_t i = 0; i < p->destination_count; i++) {
 		if (p->destinations[i].started)
 			export_fini(&p->destinations[i].export);
-		wal_reader_free(p->destinations[i].reader);
+		destination_free_lanes(&p->destinations[i]);
 		headers_fini(&p->destinations[i].headers);
-		redact_sink_fini(&p->destinations[i].redact);
 	}
 	wal_reader_free(p->archive_reader);
 	wal_reader_free(p->again_reader);

@@ -56,10 +56,15 @@ static const struct counter destination_rows[] = {
 	TO_ROW(uncounted, COUNTER_TOTAL, LEDGER_OUT, NULL, "spanring_export_uncounted_spans",
 	       NULL, "Spans an older agent was done with, which kept no ledger."),
 	TO_ROW(unsent, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_unsent_spans", NULL,
-	       "Spans behind the last one that is done with."),
+	       "Spans that the log does not know to be done with."),
 	TO_ROW(oldest_unsent_ns, COUNTER_AGE, LEDGER_NONE, "oldest unsent",
 	       "spanring_export_oldest_unsent", NULL,
 	       "Age of the oldest span that this destination has not taken."),
+	TO_ROW(oldest_live_ns, COUNTER_AGE, LEDGER_NONE, "oldest live",
+	       "spanring_export_oldest_live", NULL,
+	       "The same, leaving out a backlog beside which live spans are sent."),
+	TO_ROW(backlog, COUNTER_NOW, LEDGER_NONE, NULL, "spanring_export_backlog_spans", NULL,
+	       "Of the unsent, those beside which live spans are sent; 0: all go in order."),
 	TO_ROW(rejected, COUNTER_TOTAL, LEDGER_NONE, NULL, NULL, NULL, "All that were."),
 	TO_ROW(connected, COUNTER_TRUTH, LEDGER_NONE, NULL, "spanring_export_connected", NULL,
 	       "1 while the collector is connected."),
@@ -94,16 +99,20 @@ static void look_at_destination(const struct pipeline *p, uint32_t i,
 {
 	const struct destination *destination = &p->destinations[i];
 	const struct export *export = &destination->export;
+	struct export_ahead ahead = destination_ahead(destination);
 	uint64_t last = wal_last_span_number(p->wal);
 
 	view->destinations[i] = (struct destination_view){
 		.finished = last,
-		.unsent = last - destination_done(destination),
-		.waiting = export_waiting(export) + (last - destination->pushed_number),
+		.unsent = destination_unsent(destination, last),
+		.waiting = export_waiting(export) + destination_unpushed(destination, last),
 		.rejected =
 			export->counters.rejected_partial + export->counters.rejected_status,
 		.uncounted = destination->ledger.uncounted,
 		.oldest_unsent_ns = pipeline_oldest_unsent_ns(p, destination),
+		.oldest_live_ns = pipeline_age_behind(
+			p, ahead.after ? ahead.number : destination_done(destination)),
+		.backlog = ahead.after ? ahead.after - destination_done(destination) : 0,
 		.connected = export_connected(export),
 		.in_flight = export->in_flight,
 		.streams = export->streams,

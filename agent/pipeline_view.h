@@ -22,7 +22,7 @@ extern const struct counter_table age_view_table;
 
 struct destination_view {
 	uint64_t finished, unsent, waiting, rejected, uncounted;
-	uint64_t oldest_unsent_ns;
+	uint64_t oldest_unsent_ns, oldest_live_ns, backlog;
 	uint64_t connected, in_flight, streams, in_flight_spans;
 };
 extern const struct counter_table destination_view_table;

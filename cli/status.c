@@ -256,6 +256,9 @@ static void print_export(json_t *status)
 		if (number(one, "unsent"))
 			printf(", unsent %" PRIu64 ", the oldest for %s", number(one, "unsent"),
 			       old);
+		if (number(one, "backlog"))
+			printf("; live spans go beside a backlog of %" PRIu64,
+			       number(one, "backlog"));
 		putchar('\n');
 		numbers_print_others("", &(struct numbers){one, {&export_counter_table}});
 		if (*text(one, "last_error")) {

@@ -44,31 +44,23 @@ static void remember_error(struct export *export, const char *status, const char
 
 /* --- spans that are done with ------------------------------------------------- */
 
-static void outcome_add(struct export_outcome *to, const struct export_outcome *more)
-{
-	to->sent += more->sent;
-	to->rejected_partial += more->rejected_partial;
-	to->rejected_status += more->rejected_status;
-	to->dropped_too_large += more->dropped_too_large;
-	to->dropped_backlog += more->dropped_backlog;
-	to->dropped_lost += more->dropped_lost;
-}
-
 /* Requests end in any order, but a cursor is one number: what became of spans
  * behind an unfinished batch waits there. */
 void export_settle(struct export *export, uint64_t number, const struct export_outcome *outcome)
 {
+	struct export_lane *lane = export_lane(export, number);
 	struct export_batch *before = NULL;
 
 	for (size_t i = 0; i < export->batches_n; i++) {
 		struct export_batch *batch = &export->batches[i];
 
-		if (batch->state == EXPORT_BATCH_FREE || batch->batch.first_number >= number)
+		if (batch->state == EXPORT_BATCH_FREE || batch->batch.first_number >= number ||
+		    export_lane(export, batch->batch.first_number) != lane)
 			continue;
 		if (!before || batch->batch.first_number > before->batch.first_number)
 			before = batch;
 	}
-	outcome_add(before ? &before->behind : &export->settled, outcome);
+	export_outcome_add(before ? &before->behind : &lane->settled, outcome);
 }
 
 /* Its spans are finished with; they are counted here. */
@@ -80,7 +72,7 @@ static void batch_finish(struct export *export, struct export_batch *batch,
 	export->counters.sent += outcome.sent;
 	export->counters.rejected_partial += outcome.rejected_partial;
 	export->counters.rejected_status += outcome.rejected_status;
-	outcome_add(&outcome, &batch->behind);
+	export_outcome_add(&outcome, &batch->behind);
 	batch->behind = (struct export_outcome){0};
 	batch->state = EXPORT_BATCH_FREE;
 	export_settle(export, number, &outcome);
@@ -89,6 +81,7 @@ static void batch_finish(struct export *export, struct export_batch *batch,
 	buf_keep(&batch->wire, BATCH_KEEP);
 	buf_keep(&batch->text, BATCH_KEEP);
 	buf_fini(&batch->part);
+	export_join_if_over(export);
 }
 
 /* How many spans the request under way has. */
@@ -103,7 +96,7 @@ static void asked_over(struct export *export, struct export_batch *batch,
 {
 	bool taken = outcome.sent == asked(batch);
 
-	outcome_add(&batch->isolated, &outcome);
+	export_outcome_add(&batch->isolated, &outcome);
 	if (batch->isolation.on && isolation_next(&batch->isolation, taken)) {
 		batch->formed = false;
 		batch->state = EXPORT_BATCH_WAITING;
@@ -150,6 +143,7 @@ static void batch_accepted(struct export *export, struct export_batch *batch,
 			   export->options.endpoint.authority,
 			   (unsigned long long)export->failures);
 	export->failures = 0;
+	export->accepted_ns = export_now(export);
 	streams_grow(export);
 	squeeze_heard(&export->squeeze, answer->compressions_known);
 	throttle_succeeded(&export->throttle);

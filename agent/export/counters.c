@@ -54,6 +54,9 @@ static const struct counter rows[] = {
 	ROW(park_failures, LEDGER_NONE, "not kept in rejected/",
 	    "spanring_export_park_failures", NULL,
 	    "Refused spans that could not be written there."),
+	ROW(splits, LEDGER_NONE, NULL, "spanring_export_splits", NULL,
+	    "Times that the destination was far behind, and live spans went beside its "
+	    "backlog."),
 	ALIAS(sent, EXPORTED, NULL, EXPORTED_HELP),
 	ALIAS(rejected_partial, EXPORTED, "error_type=\"rejected\"", EXPORTED_HELP),
 	ALIAS(rejected_status, EXPORTED, "error_type=\"status\"", EXPORTED_HELP),

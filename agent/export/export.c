@@ -20,14 +20,6 @@ static uint64_t add_saturated(uint64_t a, uint64_t b)
 
 /* --- batches -------------------------------------------------------------- */
 
-static struct export_batch *batch_free(struct export *export)
-{
-	for (size_t i = 0; i < export->batches_n; i++)
-		if (export->batches[i].state == EXPORT_BATCH_FREE)
-			return &export->batches[i];
-	return NULL;
-}
-
 /* A reload may have changed how many spans a batch holds. */
 static int batch_fit(const struct export *export, struct export_batch *batch)
 {
@@ -44,7 +36,8 @@ static int batch_fit(const struct export *export, struct export_batch *batch)
 	return 0;
 }
 
-static void batch_open(struct export *export, struct export_batch *batch)
+static void batch_open(struct export *export, struct export_lane *lane,
+		       struct export_batch *batch)
 {
 	batch->state = EXPORT_BATCH_FILLING;
 	batch->opened_ns = export_now(export);
@@ -52,20 +45,20 @@ static void batch_open(struct export *export, struct export_batch *batch)
 	batch->formed = false;
 	batch->compression = COMPRESSION_NONE;
 	batch->backoff = BACKOFF_RETRY;
-	export->filling = batch;
+	lane->filling = batch;
 }
 
 /* Out of memory it stays as it is and is sealed by a later tick. */
-static void filling_seal(struct export *export)
+static void filling_seal(struct export *export, struct export_lane *lane)
 {
-	struct export_batch *batch = export->filling;
+	struct export_batch *batch = lane->filling;
 
 	if (batch_seal(&batch->batch, &export->spare) < 0)
 		return;
 	buf_keep(&export->spare, BATCH_KEEP);
 	batch->state = EXPORT_BATCH_WAITING;
 	batch->due_ns = 0;
-	export->filling = NULL;
+	lane->filling = NULL;
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -139,6 +132,7 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	if (r < 0)
 		return r;
 	batch->state = EXPORT_BATCH_SENT;
+	export->live_was_last = !export_in_backlog(export, batch->batch.first_number);
 	batch->sent_ns = now_ns;
 	batch->deadline_ns = limited ? add_saturated(now_ns, request.timeout_ns) : UINT64_MAX;
 	export->in_flight++;
@@ -148,26 +142,6 @@ static int batch_send(struct export *export, struct export_batch *batch, uint64_
 	export->counters.bytes += batch->plain.len;
 	export->counters.wire_bytes += request.framed.len;
 	return 0;
-}
-
-static bool batch_sendable(const struct export_batch *batch, uint64_t now_ns)
-{
-	return batch->state == EXPORT_BATCH_WAITING && batch->due_ns <= now_ns;
-}
-
-/* Oldest first, so that export_acked() advances. */
-static struct export_batch *batch_next(struct export *export, uint64_t now_ns)
-{
-	struct export_batch *next = NULL;
-
-	for (size_t i = 0; i < export->batches_n; i++) {
-		struct export_batch *batch = &export->batches[i];
-
-		if (batch_sendable(batch, now_ns) &&
-		    (!next || batch->batch.first_number < next->batch.first_number))
-			next = batch;
-	}
-	return next;
 }
 
 static bool transport_ready(const struct export *export)
@@ -182,7 +156,7 @@ static int batches_send(struct export *export, uint64_t now_ns)
 
 	while (export->in_flight < export->streams && now_ns >= export->throttle.until_ns &&
 	       transport_ready(export)) {
-		batch = batch_next(export, now_ns);
+		batch = export_batch_next(export, now_ns);
 		if (!batch || batch_send(export, batch, now_ns) < 0)
 			break;
 		work++;
@@ -190,12 +164,21 @@ static int batches_send(struct export *export, uint64_t now_ns)
 	return work;
 }
 
-static bool filling_due(const struct export *export, uint64_t now_ns)
+static bool filling_due(const struct export *export, const struct export_lane *lane,
+			uint64_t now_ns)
 {
-	const struct export_batch *batch = export->filling;
+	const struct export_batch *batch = lane->filling;
 
 	return batch && (export->flushing || batch_full(&batch->batch) ||
 			 now_ns >= batch->opened_ns + export->options.delay_ms * NS_PER_MS);
+}
+
+static int filling_tick(struct export *export, struct export_lane *lane, uint64_t now_ns)
+{
+	if (!filling_due(export, lane, now_ns))
+		return 0;
+	filling_seal(export, lane);
+	return 1;
 }
 
 /* The batch the connection would be used for first. */
@@ -212,10 +195,8 @@ int export_tick(struct export *export, uint64_t now_ns)
 	struct transport *transport = &export->transport.of;
 	int work = deadlines_check(export, now_ns);
 
-	if (filling_due(export, now_ns)) {
-		filling_seal(export);
-		work++;
-	}
+	work += filling_tick(export, &export->live, now_ns);
+	work += filling_tick(export, &export->backlog, now_ns);
 	transport->ops->want(transport, anything_to_send(export));
 	work += batches_send(export, now_ns);
 	work += transport->ops->tick(transport, now_ns);
@@ -260,59 +241,55 @@ uint64_t export_next_due(const struct export *export, uint64_t now_ns)
 
 /* --- taking --------------------------------------------------------------- */
 
-/* More than a batch of any size may be held only alone. */
-static bool memory_full(const struct export *export, const struct finished_span *span)
-{
-	return export->memory &&
-	       export->memory + batch_size_alone(span) > export->options.memory_max;
-}
-
-static int span_add(struct export *export, const struct finished_span *span)
+static int span_add(struct export *export, struct export_lane *lane,
+		    const struct finished_span *span)
 {
 	struct batch *batch;
 	size_t before;
 	int r;
 
-	if (!export->filling) {
-		struct export_batch *fresh = batch_free(export);
+	if (!lane->filling) {
+		struct export_batch *fresh = export_batch_free(export, lane);
 
 		if (!fresh)
 			return -ENOBUFS;
 		r = batch_fit(export, fresh);
 		if (r < 0)
 			return r;
-		batch_open(export, fresh);
+		batch_open(export, lane, fresh);
 	}
-	batch = &export->filling->batch;
+	batch = &lane->filling->batch;
 	before = batch->size_bound;
 	r = batch_add(batch, span, export->options.batch_bytes_max);
 	export->memory += batch->size_bound - before;
 	if (r < 0 && !batch->spans_n) {
-		export->filling->state = EXPORT_BATCH_FREE;
-		export->filling = NULL;
+		lane->filling->state = EXPORT_BATCH_FREE;
+		lane->filling = NULL;
 	}
 	return r;
 }
 
 /* Spans in front of this one that never came. */
-static void note_lost(struct export *export, uint64_t number)
+static void note_lost(struct export *export, const struct export_lane *lane, uint64_t number)
 {
-	struct export_outcome lost = {.dropped_lost = number - export->last_number - 1};
+	struct export_outcome lost = {.dropped_lost = number - lane->last_number - 1};
 
 	export->counters.dropped_lost += lost.dropped_lost;
 	if (lost.dropped_lost)
 		export_settle(export, number, &lost);
 }
 
-static void drop_too_large(struct export *export, const struct finished_span *span)
+static void drop_too_large(struct export *export, struct export_lane *lane,
+			   const struct finished_span *span)
 {
 	struct export_outcome dropped = {.dropped_too_large = 1};
 
-	note_lost(export, span->number);
+	note_lost(export, lane, span->number);
 	export->counters.pushed++;
 	export->counters.dropped_too_large++;
 	export_settle(export, span->number, &dropped);
-	export->last_number = span->number;
+	lane->last_number = span->number;
+	export_join_if_over(export);
 	export_say(export, PRIORITY_ERROR,
 		   "a span of %zu bytes is larger than the largest request, dropped",
 		   span->span.len);
@@ -320,55 +297,45 @@ static void drop_too_large(struct export *export, const struct finished_span *sp
 
 int export_push(struct export *export, const struct finished_span *span)
 {
+	struct export_lane *lane = export_lane(export, span->number);
 	int r;
 
-	assert(span->number > export->last_number);
+	assert(span->number > lane->last_number);
 	if (batch_size_alone(span) > export->options.request_bytes_max) {
-		drop_too_large(export, span);
+		drop_too_large(export, lane, span);
 		return 0;
 	}
-	if (memory_full(export, span))
+	if (export_memory_full(export, lane, batch_size_alone(span)))
 		return -ENOBUFS;
-	r = span_add(export, span);
+	r = span_add(export, lane, span);
 	if (r == -ENOSPC) {
-		filling_seal(export);
-		r = export->filling ? -ENOBUFS : span_add(export, span);
+		filling_seal(export, lane);
+		r = lane->filling ? -ENOBUFS : span_add(export, lane, span);
 	}
 	if (r < 0)
 		return r;
-	note_lost(export, span->number);
+	note_lost(export, lane, span->number);
 	export->counters.pushed++;
-	export->last_number = span->number;
-	if (batch_full(&export->filling->batch))
-		filling_seal(export);
+	lane->last_number = span->number;
+	if (batch_full(&lane->filling->batch))
+		filling_seal(export, lane);
 	return 0;
 }
 
 void export_give_up(struct export *export, uint64_t number)
 {
-	struct export_outcome given_up = {.dropped_backlog = number - export->last_number};
+	struct export_lane *lane = export_lane(export, number);
+	struct export_outcome given_up = {.dropped_backlog = number - lane->last_number};
 
-	if (number <= export->last_number)
+	if (number <= lane->last_number)
 		return;
 	export->counters.dropped_backlog += given_up.dropped_backlog;
 	export_settle(export, number, &given_up);
-	export->last_number = number;
+	lane->last_number = number;
+	export_join_if_over(export);
 }
 
 /* --- asking --------------------------------------------------------------- */
-
-uint64_t export_acked(const struct export *export)
-{
-	uint64_t acked = export->last_number;
-
-	for (size_t i = 0; i < export->batches_n; i++) {
-		const struct export_batch *batch = &export->batches[i];
-
-		if (batch->state != EXPORT_BATCH_FREE && batch->batch.first_number <= acked)
-			acked = batch->batch.first_number - 1;
-	}
-	return acked;
-}
 
 uint64_t export_waiting(const struct export *export)
 {
@@ -433,7 +400,7 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 
 	*export = (struct export){.env = env,
 				  .options = *options,
-				  .last_number = first_number ? first_number - 1 : 0};
+				  .live.last_number = first_number ? first_number - 1 : 0};
 	r = export_options_fill(&export->options);
 	if (r < 0)
 		return r;
@@ -453,7 +420,7 @@ int export_init(struct export *export, struct env *env, const struct export_opti
 
 void export_resume(struct export *export, const struct export_outcome *settled)
 {
-	export->settled = *settled;
+	export->live.settled = *settled;
 	export->counters.sent = settled->sent;
 	export->counters.rejected_partial = settled->rejected_partial;
 	export->counters.rejected_status = settled->rejected_status;

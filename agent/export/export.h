@@ -3,8 +3,8 @@
  * Push copies spans into batches; tick sends them, several requests at a time,
  * and tries again what may be tried again, without end: the log is the backlog,
  * and memory stays bounded because push refuses. A cursor over the log persists
- * export_acked(); after a restart what lies behind it is pushed again, so a
- * destination may see a span twice, with the same ids.
+ * export_acked() and export_ahead(); after a restart what lies behind them is
+ * pushed again, so a destination may see a span twice, with the same ids.
  *
  * One owner, one thread: the agent's. Callbacks of the transport run inside
  * env->wait() and change only this struct. */
@@ -88,6 +88,23 @@ struct export_counters {
 	uint64_t not_isolated;	     /* spans refused together: the limit was reached */
 	uint64_t parked;	     /* spans refused alone, and kept */
 	uint64_t park_failures;	     /* that could not be kept */
+	uint64_t splits;	     /* times that live spans went beside a backlog */
+};
+
+/* Spans pushed in the order of their numbers. */
+struct export_lane {
+	struct export_batch *filling; /* or NULL */
+	uint64_t last_number;	      /* highest pushed */
+	/* Of all its spans up to the last that is done with: what a cursor says
+	 * together with its number, so that no life of the agent counts a span twice. */
+	struct export_outcome settled;
+};
+
+/* What is done with ahead of the backlog: the spans behind `after`, up to `number`. */
+struct export_ahead {
+	uint64_t after; /* 0: there is none */
+	uint64_t number;
+	struct export_outcome outcome;
 };
 
 struct export
@@ -104,8 +121,13 @@ struct export
 
 	struct export_batch batches[EXPORT_BATCHES_MAX];
 	size_t batches_n;
-	struct export_batch *filling; /* or NULL */
-	struct buf spare;	      /* for batch_seal() */
+	/* The one lane or, while `split` is not 0, that of the spans behind it; the
+	 * others are the backlog's. See lanes.c. */
+	struct export_lane live, backlog;
+	uint64_t split;
+	bool live_was_last;   /* the last request was the live lane's */
+	uint64_t accepted_ns; /* when the peer took something last; 0: never yet */
+	struct buf spare;     /* for batch_seal() */
 	struct squeeze squeeze;
 	size_t memory; /* bytes of spans in batches */
 	size_t in_flight;
@@ -116,10 +138,6 @@ struct export
 	uint64_t streams_cut_ns; /* it halved; what was sent before halves it no more */
 	bool flushing;
 
-	uint64_t last_number; /* highest pushed */
-	/* Of all spans up to export_acked(): what a cursor says together with
-	 * its number, so that no life of the agent counts a span twice. */
-	struct export_outcome settled;
 	uint64_t failures;   /* in a row, of requests or connections */
 	uint64_t halving_ns; /* the minute in which `halvings` were made began */
 	unsigned halvings;
@@ -145,11 +163,29 @@ void export_fini(struct export *export);
  * `first_number`. After export_init(), before the first push. */
 void export_resume(struct export *export, const struct export_outcome *settled);
 
-/* The spans up to this number will not be pushed, on purpose. */
+/* The spans of this number's lane up to it will not be pushed, on purpose. */
 void export_give_up(struct export *export, uint64_t number);
 
-/* Takes a copy. Numbers ascend; gaps are allowed. -ENOBUFS: full, tick and
- * push again. -ENOMEM: likewise. */
+/* ---- two lanes (lanes.c) ---- */
+
+/* From now on the spans behind this number, of which none was pushed yet, go beside
+ * those up to it, which are the backlog. Not while it is split. */
+void export_split(struct export *export, uint64_t number);
+/* Goes on with what an earlier life had sent ahead. After export_resume(). */
+void export_resume_ahead(struct export *export, const struct export_ahead *ahead);
+/* The log had nothing more for the backlog. */
+void export_backlog_over(struct export *export);
+static inline bool export_is_split(const struct export *export)
+{
+	return export->split != 0;
+}
+/* What became of the spans up to export_acked(). */
+const struct export_outcome *export_settled(const struct export *export);
+struct export_ahead export_ahead(const struct export *export);
+void export_outcome_add(struct export_outcome *to, const struct export_outcome *more);
+
+/* Takes a copy. Numbers ascend within a lane; gaps are allowed. -ENOBUFS: the
+ * lane is full, tick and push again. -ENOMEM: likewise. */
 int export_push(struct export *export, const struct finished_span *span);
 
 /* Flushes by delay, watches deadlines, sends, connects. Returns work done. */

@@ -18,7 +18,25 @@ static inline uint64_t export_now(const struct export *export)
 	return export->env->ops->mono_ns(export->env);
 }
 
-/* What became of spans, the last of which has this number. */
+/* Whether this span is of a backlog beside which live spans go. */
+static inline bool export_in_backlog(const struct export *export, uint64_t number)
+{
+	return number <= export->split; /* 0: there is none */
+}
+
+/* The lane of this span. */
+struct export_lane *export_lane(struct export *export, uint64_t number);
+/* A batch for a lane to fill, NULL: it must wait. */
+struct export_batch *export_batch_free(struct export *export, const struct export_lane *lane);
+/* Whether a lane must wait with so many bytes more. */
+bool export_memory_full(const struct export *export, const struct export_lane *lane,
+			size_t more);
+/* The batch to be sent next, or NULL. */
+struct export_batch *export_batch_next(struct export *export, uint64_t now_ns);
+/* After something of the backlog was done with: it may have been the last of it. */
+void export_join_if_over(struct export *export);
+
+/* What became of spans of one lane, the last of which has this number. */
 void export_settle(struct export *export, uint64_t number,
 		   const struct export_outcome *outcome);
 

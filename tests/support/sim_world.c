@@ -338,6 +338,8 @@ static void settings_load(const struct sim_world *world, struct options *options
 	options->archive_idle_timeout_ns = UINT64_C(2000000000);
 	options->export_enabled = !world->settings.no_export;
 	options->export.delay_ns = UINT64_C(100000000);
+	if (world->settings.batch_spans)
+		options->export.batch_spans = world->settings.batch_spans;
 }
 
 static void log_settings(void)
@@ -371,6 +373,8 @@ static void note_given_up(struct sim_world *world, const struct pipeline *pipeli
 		pipeline->destination_count > 0 &&
 		(destination->ledger.dropped_backlog > 0 ||
 		 destination->ledger.dropped_lost > 0 || destination->ledger.unsettled > 0);
+	world->went_beside |=
+		pipeline->destination_count > 0 && export_is_split(&destination->export);
 }
 
 static int life(struct sim_world *world,
@@ -383,6 +387,8 @@ static int life(struct sim_world *world,
 	log_settings();
 	settings_load(world, &options);
 	r = pipeline_init(&pipeline, &world->env.env, &options);
+	if (r == 0 && world->settings.far_ns)
+		pipeline.far_ns = world->settings.far_ns;
 	if (r == 0) {
 		world->damaged += wal_counters(pipeline.wal)->damaged_frames;
 		world->unsure += wal_counters(pipeline.wal)->sync_failures;

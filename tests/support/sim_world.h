@@ -41,6 +41,8 @@ struct sim_settings {
 	uint32_t log_segment_bytes;
 	bool sync_each;
 	bool no_archive, no_export;
+	uint32_t batch_spans; /* of a request; 0: the default */
+	uint64_t far_ns;      /* when a destination is far behind; 0: the default */
 };
 
 enum sim_end {
@@ -81,6 +83,7 @@ struct sim_world {
 	/* How often the collector accepted a span. */
 	uint16_t delivered[SIM_MODULES_MAX][SIM_THREADS][SIM_SPANS_MAX];
 	bool log_full;	  /* rings are not drained now: the log is over its size */
+	bool went_beside; /* live spans, beside a backlog */
 	bool gave_up;	  /* the log was over its size: spans the collector did not get */
 	uint64_t unsure;  /* segments whose sync failed at a start: an old segment's
 			   * bytes are believed to be on the disk all the same */

@@ -623,7 +623,7 @@ static void a_refused_span_is_found_and_the_others_arrive(void **state)
 			 scene->export.counters.requests - 1);
 	assert_true(export_idle(&scene->export));
 	assert_int_equal(export_acked(&scene->export), 512);
-	assert_int_equal(scene->export.settled.sent, 511);
+	assert_int_equal(scene->export.live.settled.sent, 511);
 	collector_end(scene);
 }
 
@@ -851,7 +851,7 @@ static void after_a_reload_what_was_in_flight_goes_with_the_new_options(void **s
 
 static uint64_t settled(const struct collector_scene *scene)
 {
-	const struct export_outcome *outcome = &scene->export.settled;
+	const struct export_outcome *outcome = &scene->export.live.settled;
 
 	return outcome->sent + outcome->rejected_partial + outcome->rejected_status +
 	       outcome->dropped_too_large + outcome->dropped_backlog + outcome->dropped_lost;
@@ -889,10 +889,10 @@ static void what_is_settled_is_just_what_lies_in_front_of_the_cursor(void **stat
 	collector_rounds(scene, 20);
 	assert_int_equal(export_acked(&scene->export), 22);
 	assert_int_equal(settled(scene), 22);
-	assert_int_equal(scene->export.settled.sent, 8);
-	assert_int_equal(scene->export.settled.dropped_too_large, 1);
-	assert_int_equal(scene->export.settled.dropped_lost, 3);
-	assert_int_equal(scene->export.settled.dropped_backlog, 10);
+	assert_int_equal(scene->export.live.settled.sent, 8);
+	assert_int_equal(scene->export.live.settled.dropped_too_large, 1);
+	assert_int_equal(scene->export.live.settled.dropped_lost, 3);
+	assert_int_equal(scene->export.live.settled.dropped_backlog, 10);
 	collector_end(scene);
 }
 

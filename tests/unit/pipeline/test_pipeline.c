@@ -355,6 +355,170 @@ static void no_number_that_a_destination_had_is_given_again(void **state)
 	sim_world_free(world);
 }
 
+/* ---- live spans beside a backlog ----------------------------------------------- */
+
+#define FAR_NS UINT64_C(500000000)
+
+static const struct sim_settings slow_sending = {
+	.log_max_bytes = 4 << 20,
+	.log_segment_bytes = 16 << 10,
+	.batch_spans = 1,
+	.far_ns = FAR_NS,
+};
+
+static bool is_split(const struct pipeline *pipeline)
+{
+	return export_is_split(&pipeline->destinations[0].export);
+}
+
+static bool fall_behind(struct sim_world *world, struct pipeline *pipeline)
+{
+	turns(world, pipeline, 4);
+	world->net.mood = SIM_UNAVAILABLE;
+	while (wal_last_span_number(pipeline->wal) < 200)
+		sim_world_turn(world, pipeline);
+	turns(world, pipeline, 30);
+	MUST(!is_split(pipeline)); /* what comes while it is away is backlog, too */
+	world->net.mood = SIM_HONEST;
+	while (!is_split(pipeline) && world->turn < world->last_turn)
+		sim_world_turn(world, pipeline);
+	MUST(is_split(pipeline));
+	return true;
+}
+
+/* It ends without a word, when the log says that some went ahead. */
+static bool life_in_two_lanes(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct destination *destination = &pipeline->destinations[0];
+
+	MUST(fall_behind(world, pipeline));
+	/* Each of these slows the backlog down, and nothing else. */
+	while (is_split(pipeline) && destination->marked_ahead < destination->export.split + 5)
+		sim_world_turn(world, pipeline);
+	MUST(is_split(pipeline));
+	MUST(destination->marked_number < destination->export.split);
+	wal_sync_soon(pipeline->wal);
+	return wal_commit(pipeline->wal) == 0;
+}
+
+static bool life_that_goes_on_in_two_lanes(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct destination *destination = &pipeline->destinations[0];
+	struct export_ahead ahead = destination_ahead(destination);
+
+	MUST(is_split(pipeline) && ahead.number >= ahead.after + 5);
+	MUST(destination->live.pushed_number == ahead.number);
+	MUST(destination->backlog.pushed_number == destination_done(destination));
+	MUST(destination->export.counters.sent ==
+	     destination_done(destination) + ahead.number - ahead.after);
+	MUST(sim_life_finish(world, pipeline));
+	MUST(!is_split(pipeline) && !destination->backlog.reader);
+	MUST(destination->export.counters.sent == wal_last_span_number(pipeline->wal));
+	return true;
+}
+
+static uint64_t deliveries_again(const struct sim_world *world)
+{
+	uint64_t again = 0;
+
+	for (uint32_t i = 0; i < world->module_count; i++)
+		for (unsigned thread = 0; thread < SIM_THREADS; thread++)
+			for (uint32_t span = 0; span < SIM_SPANS_MAX; span++)
+				again += world->delivered[i][thread][span] > 1;
+	return again;
+}
+
+static void both_lanes_go_on_in_the_agents_next_life(void **state)
+{
+	struct sim_world *world = sim_world_new(&long_plot, &slow_sending);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_in_two_lanes), SIM_LIVED);
+	assert_int_equal(sim_world_live(world, life_that_goes_on_in_two_lanes), SIM_LIVED);
+	/* What was not marked yet, of a second at most. */
+	assert_true(deliveries_again(world) < 100);
+	everything_is_there(world);
+}
+
+/* As an agent wrote it that had one lane: all behind its cursor is sent again. */
+static bool life_of_an_older_agent(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct destination *destination = &pipeline->destinations[0];
+	struct destination_ledger ledger = {
+		.number = destination_done(destination) + 3,
+		.sent = destination_done(destination) + 3,
+	};
+	struct bytes payload = {(const uint8_t *)&ledger,
+				offsetof(struct destination_ledger, ahead_after)};
+	uint8_t key[16];
+
+	(void)world;
+	MUST(is_split(pipeline));
+	destination_key(destination, key);
+	MUST(pipeline_add_keyed(pipeline, WAL_LEDGER, key, (const uint8_t *)"export\0", payload,
+				&(uint64_t){0}, &(struct wal_location){0}) == 0);
+	return wal_commit(pipeline->wal) == 0;
+}
+
+static bool life_behind_an_older_agent(struct sim_world *world, struct pipeline *pipeline)
+{
+	MUST(!is_split(pipeline));
+	return sim_life_finish(world, pipeline);
+}
+
+static void an_older_agents_ledger_has_one_lane(void **state)
+{
+	struct sim_world *world = sim_world_new(&long_plot, &slow_sending);
+
+	(void)state;
+	assert_int_equal(sim_world_live(world, life_in_two_lanes), SIM_LIVED);
+	assert_int_equal(sim_world_live(world, life_of_an_older_agent), SIM_LIVED);
+	assert_int_equal(sim_world_live(world, life_behind_an_older_agent), SIM_LIVED);
+	everything_is_there(world);
+}
+
+/* The log is over its size: what is given up is the backlog, and, when that is gone,
+ * the oldest of what came behind it. */
+static bool life_that_gives_up(struct sim_world *world, struct pipeline *pipeline)
+{
+	struct destination *destination = &pipeline->destinations[0];
+	const struct export_counters *counters = &destination->export.counters;
+	uint64_t split, last;
+
+	MUST(fall_behind(world, pipeline));
+	split = destination->export.split;
+	turns(world, pipeline, 6);
+	MUST(is_split(pipeline) && destination_ahead(destination).number > split);
+	world->net.mood = SIM_UNAVAILABLE;
+	while (counters->dropped_backlog == 0 && world->turn < world->last_turn)
+		sim_world_turn(world, pipeline);
+	MUST(counters->dropped_backlog > 0);
+	while (destination_done(destination) <= split + 20 && world->turn < world->last_turn)
+		sim_world_turn(world, pipeline);
+	last = wal_last_span_number(pipeline->wal);
+	MUST(destination_done(destination) > split + 20);
+	MUST(destination_unsent(destination, last) == last - destination_done(destination));
+	return wal_commit(pipeline->wal) == 0;
+}
+
+static void a_log_over_its_size_gives_up_the_backlog_first(void **state)
+{
+	struct sim_settings settings = slow_sending;
+	struct sim_world *world;
+	uint64_t records;
+
+	(void)state;
+	settings.log_max_bytes = 256 << 10;
+	world = sim_world_new(&long_plot, &settings);
+	assert_int_equal(sim_world_live(world, life_that_gives_up), SIM_LIVED);
+	world->net.mood = SIM_HONEST;
+	assert_int_equal(sim_world_live(world, sim_life_finish), SIM_LIVED);
+	assert_true(world->gave_up);
+	assert_true(
+		sim_check_archive(world, (struct sim_leave){.undelivered = true}, &records));
+	sim_world_free(world);
+}
+
 /* ---- a damaged log -------------------------------------------------------------- */
 
 static bool ring_was_closed;
@@ -420,6 +584,9 @@ int main(void)
 		cmocka_unit_test(a_spool_is_missed_although_its_runs_segment_has_gone),
 		cmocka_unit_test(a_segment_waits_for_whoever_has_not_read_it),
 		cmocka_unit_test(no_number_that_a_destination_had_is_given_again),
+		cmocka_unit_test(both_lanes_go_on_in_the_agents_next_life),
+		cmocka_unit_test(an_older_agents_ledger_has_one_lane),
+		cmocka_unit_test(a_log_over_its_size_gives_up_the_backlog_first),
 		cmocka_unit_test(a_span_ends_although_the_log_lost_its_ring),
 	};
 
