@@ -17,6 +17,7 @@ on the end of stdin or on SIGTERM/SIGINT; it then prints one line
   --metadata FILE   append each call's metadata as one JSON line (a list of pairs)
   --max-message N   largest request accepted, in bytes (default 64 MiB)
   --delay-ms N      wait this long before each answer
+  --slow-while PATH ... but only as long as this file is there
   --tls CERT,KEY    speak TLS with these PEM files
   --client-ca FILE  and ask every client for a certificate of this authority
   --unix PATH       listen on a unix socket instead; the port printed is 0
@@ -115,6 +116,10 @@ class Server:
         with self.lock, open(self.options.metadata, "a") as out:
             out.write(json.dumps(pairs) + "\n")
 
+    def delay_ms(self):
+        slow = self.options.slow_while
+        return self.options.delay_ms if slow is None or slow.exists() else 0
+
     def refuse(self, answer, context):
         code = getattr(grpc.StatusCode, answer["kind"])
         if answer["retry-ms"] is not None:
@@ -131,7 +136,7 @@ class Server:
         response = trace_service_pb2.ExportTraceServiceResponse()
         answer = self.next_answer()
         self.keep_metadata(context)
-        time.sleep((answer["delay-ms"] or self.options.delay_ms) / 1000)
+        time.sleep((answer["delay-ms"] or self.delay_ms()) / 1000)
         if self.options.refuse in (span.name for resource in request.resource_spans
                                    for scope in resource.scope_spans for span in scope.spans):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT,
@@ -192,6 +197,7 @@ def arguments():
     parser.add_argument("--metadata")
     parser.add_argument("--max-message", type=int, default=64 << 20)
     parser.add_argument("--delay-ms", type=int, default=0)
+    parser.add_argument("--slow-while", type=pathlib.Path)
     parser.add_argument("--tls")
     parser.add_argument("--client-ca")
     parser.add_argument("--unix")
