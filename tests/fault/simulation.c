@@ -1,7 +1,8 @@
 /* X1: everything at once, by a seed. Modules begin, write, leave and are killed;
  * the disk is flaky, sick, slow or full for a while and well again; the collector
  * has its moods; the agent dies at some operation, is stopped and started; the
- * machine loses power; clocks are set. Then all is well again, and what the
+ * machine loses power; clocks are set; a collector that comes back gets live spans
+ * beside its backlog. Then all is well again, and what the
  * modules wrote must be in the archive and at the collector, and the ledgers
  * must hold.
  *
@@ -21,6 +22,7 @@
 #define SECONDS_QUICK 60
 #define SEEDS_QUICK 150 /* the same ones on every machine that is quick enough */
 #define SECONDS_SOAK 3600
+#define SEEDS_BESIDE 40 /* among so many there is one */
 /* Of calm, and everything older is synced: a disk that failed is asked again
  * every five seconds. */
 #define CALM_NS UINT64_C(6000000000)
@@ -55,6 +57,7 @@ struct sky {
 };
 
 static struct sky *sky;
+static uint64_t seeds_beside; /* in which live spans went beside a backlog */
 static const char *without;
 
 /* To find out what it is about a seed: SIM_WITHOUT=clocks,cuts,deaths,weather,
@@ -231,6 +234,8 @@ static struct sim_world *world_draw(uint64_t seed)
 		.log_segment_bytes = (8u << 10) << draw(4),
 		.sync_each = draw(4) == 0,
 		.no_export = draw(8) == 0,
+		.batch_spans = draw(2) ? 1 + (uint32_t)draw(4) : 0,
+		.far_ns = (1 + draw(40)) * 50000000,
 	};
 
 	return sim_world_new(&plot, &settings);
@@ -310,15 +315,17 @@ static bool seed_run(uint64_t seed, uint64_t *ret_hash)
 	*ret_hash = sim_mix(sim_disk_hash(world->disk),
 			    sim_mix(sim_archive_hash(world), world->operations));
 	if (!right || getenv("SEED"))
-		(void)fprintf(stderr,
-			      "SEED=%" PRIu64 ": %u modules, %u lives, %u deaths, %u stops, "
-			      "%u power cuts, %u failed starts, %" PRIu64
-			      " operations, %" PRIu64 " records found, log damaged in %" PRIu64
-			      " places%s: %s\n",
-			      seed, world->module_count, world->lives, sky->deaths, sky->stops,
-			      sky->cuts, world->starts_failed, world->operations, records,
-			      world->damaged, world->gave_up ? ", backlog given up" : "",
-			      right ? "right" : "WRONG");
+		(void)fprintf(
+			stderr,
+			"SEED=%" PRIu64 ": %u modules, %u lives, %u deaths, %u stops, "
+			"%u power cuts, %u failed starts, %" PRIu64 " operations, %" PRIu64
+			" records found, log damaged in %" PRIu64 " places%s%s: %s\n",
+			seed, world->module_count, world->lives, sky->deaths, sky->stops,
+			sky->cuts, world->starts_failed, world->operations, records,
+			world->damaged,
+			world->went_beside ? ", live spans beside a backlog" : "",
+			world->gave_up ? ", backlog given up" : "", right ? "right" : "WRONG");
+	seeds_beside += world->went_beside;
 	sim_world_free(world);
 	return right;
 }
@@ -354,9 +361,14 @@ int main(void)
 	for (; !given && time(NULL) < end && wrong < 20 && (soak || done < SEEDS_QUICK);
 	     seed++, done++)
 		wrong += !seed_run(seed, &hash);
+	if (done >= SEEDS_BESIDE && seeds_beside == 0) {
+		(void)fprintf(stderr, "no seed had live spans beside a backlog\n");
+		wrong++;
+	}
 	if (wrong)
 		return 1;
-	(void)printf("row X1 passed: %" PRIu64 " seeds up to %" PRIu64 ", one of them twice\n",
-		     done + 2, seed);
+	(void)printf("row X1 passed: %" PRIu64 " seeds up to %" PRIu64
+		     ", one of them twice; live spans beside a backlog in %" PRIu64 "\n",
+		     done + 2, seed, seeds_beside);
 	return 0;
 }

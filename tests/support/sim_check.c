@@ -477,6 +477,15 @@ static bool ledgers_hold(json_t *status)
 		right &= equal("a destination's spans", part, number_of(part, "pushed"),
 			       terms(part, (const char *const[]){"sent", "waiting", "rejected",
 								 "dropped_too_large", NULL}));
+	json_array_foreach (json_object_get(json_object_get(status, "ledger"), "export"), i,
+			    part)
+		right &= equal(
+			"a destination's spans since the log began", part,
+			number_of(part, "finished"),
+			terms(part,
+			      (const char *const[]){"sent", "waiting", "rejected_partial",
+						    "rejected_status", "uncounted", NULL}) +
+				dropped(part));
 	if (archive)
 		right &= equal(
 			"the archive's spans", archive,
