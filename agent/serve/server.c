@@ -47,7 +47,10 @@ struct server {
 	void (*log)(void *arg, int priority, const char *line);
 	void *log_arg;
 	struct listener unix_listener, port_listener;
+	uint64_t socket_due_ns; /* the socket is not there: to be tried again; or 0 */
 };
+
+#define SOCKET_RETRY_NS UINT64_C(1000000000)
 
 /* ---- answering ------------------------------------------------------------- */
 
@@ -294,10 +297,14 @@ static void listener_tick(struct listener *listener, uint64_t now_ns)
 		http_daemon_run(&listener->http);
 }
 
+static void serve_socket_again(struct server *server, uint64_t now_ns);
+
 void server_tick(struct server *server, uint64_t now_ns)
 {
 	if (!server)
 		return;
+	if (server->socket_due_ns && now_ns >= server->socket_due_ns)
+		serve_socket_again(server, now_ns);
 	listener_tick(&server->unix_listener, now_ns);
 	listener_tick(&server->port_listener, now_ns);
 }
@@ -390,16 +397,33 @@ static int listen_in_directory(struct server *server)
 	return r;
 }
 
+/* Said once: memory and descriptors come back, and so may the directory. */
+static void serve_socket(struct server *server)
+{
+	int r = listen_in_directory(server);
+
+	server->socket_due_ns = 0;
+	if (r == 0)
+		return;
+	server->socket_due_ns = server->env->ops->mono_ns(server->env) + SOCKET_RETRY_NS;
+	say(server, LOG_WARNING, "cannot serve, trying again, on", server->socket_path, r);
+}
+
+static void serve_socket_again(struct server *server, uint64_t now_ns)
+{
+	int r = listen_in_directory(server);
+
+	server->socket_due_ns = r < 0 ? now_ns + SOCKET_RETRY_NS : 0;
+	if (r == 0 && server->log)
+		server->log(server->log_arg, LOG_NOTICE, "the socket is served now");
+}
+
 void server_follow(struct server *server)
 {
-	int r;
-
 	if (!server)
 		return;
 	listener_stop(&server->unix_listener);
-	r = listen_in_directory(server);
-	if (r < 0)
-		say(server, LOG_WARNING, "cannot serve on", server->socket_path, r);
+	serve_socket(server);
 }
 
 int server_new(struct server **ret_server, struct env *env,
@@ -422,9 +446,7 @@ int server_new(struct server **ret_server, struct env *env,
 		      options->loopback ? options->loopback->port : 0);
 	(void)snprintf(server->socket_path, sizeof server->socket_path, "%s",
 		       options->socket_path);
-	r = listen_in_directory(server);
-	if (r < 0)
-		say(server, LOG_WARNING, "cannot serve on", options->socket_path, r);
+	serve_socket(server);
 	if (options->loopback) {
 		r = env->ops->listen(env, &options->loopback->address.any,
 				     options->loopback->len);

@@ -44,7 +44,7 @@ struct server_options {
 struct server; /* opaque: server_new() owns its heap */
 
 /* Replaces a socket that an earlier agent left. -ENOMEM; a socket that cannot be
- * opened is no failure, see `log`. */
+ * opened is no failure, see `log`: it is tried again. */
 int server_new(struct server **ret_server, struct env *env,
 	       const struct server_options *options);
 void server_free(struct server *server);

@@ -358,6 +358,40 @@ static void a_port_that_is_taken_is_said_and_the_rest_is_served(void **state)
 	server_free(other.server);
 }
 
+static void a_socket_that_cannot_be_made_is_tried_again(void **state)
+{
+	struct world *world = *state;
+	struct world late = *world;
+	struct server_options options = {
+		.socket_path = late.path,
+		.pages = pages,
+		.page_count = 2,
+		.arg = world,
+		.log = note,
+		.log_arg = &late,
+	};
+	char dir[sizeof late.path];
+
+	(void)snprintf(dir, sizeof dir, "%.40s/later", world->dir);
+	(void)snprintf(late.path, sizeof late.path, "%.50s/agent.sock", dir);
+	late.said = 0;
+	assert_int_equal(server_new(&late.server, &world->env.env, &options), 0);
+	for (int i = 0; i < 3; i++) {
+		test_env_advance_ms(&world->env, 1000);
+		server_tick(late.server, world->env.mono_ns);
+	}
+	assert_int_equal(late.said, 1); /* once */
+	assert_int_equal(mkdir(dir, 0700), 0);
+	server_tick(late.server, world->env.mono_ns);
+	assert_int_not_equal(access(late.path, F_OK), 0); /* not before its time */
+	test_env_advance_ms(&world->env, 1000);
+	server_tick(late.server, world->env.mono_ns);
+	assert_int_equal(late.said, 2);
+	assert_int_equal(access(late.path, F_OK), 0);
+	server_free(late.server);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void without_descriptors_callers_wait_and_the_agent_does_not_spin(void **state)
 {
 	struct world *world = *state;
@@ -418,6 +452,7 @@ int main(void)
 		TEST(whoever_dawdles_loses_its_connection_and_nobody_elses),
 		TEST(connections_are_limited_on_each_socket),
 		TEST(a_large_page_comes_whole_and_a_large_request_not_at_all),
+		TEST(a_socket_that_cannot_be_made_is_tried_again),
 		TEST(without_descriptors_callers_wait_and_the_agent_does_not_spin),
 		TEST(a_caller_that_left_keeps_nobody_waiting),
 		TEST(a_port_that_is_taken_is_said_and_the_rest_is_served),
