@@ -121,6 +121,13 @@ static void put_fact(struct show *show, enum terminal_style style, const char *t
 	buf_reset(text);
 }
 
+static void put_dropped(struct buf *text, int64_t count, const char *what)
+{
+	if (count > 0)
+		(void)buf_printf(text, "%s%" PRId64 " %s%s", text->len ? ", " : "", count, what,
+				 count == 1 ? "" : "s");
+}
+
 /* A file has them in its first resource; they are of its one trace. */
 static void put_facts(struct show *show, const struct archive_trace *trace, const char *service)
 {
@@ -145,8 +152,8 @@ static void put_facts(struct show *show, const struct archive_trace *trace, cons
 		put_fact(show, STYLE_WARNING, "incomplete: ", &text);
 	}
 	if (facts.dropped_spans > 0 || facts.dropped_records > 0) {
-		(void)buf_printf(&text, "%" PRId64 " spans, %" PRId64 " records",
-				 facts.dropped_spans, facts.dropped_records);
+		put_dropped(&text, facts.dropped_spans, "span");
+		put_dropped(&text, facts.dropped_records, "record");
 		put_fact(show, STYLE_WARNING, "dropped: ", &text);
 	}
 	buf_fini(&text);

@@ -359,20 +359,24 @@ static int quarantined_tick(struct drain *drain, struct ring *ring, uint64_t now
  * nobody may have looked while it lived. */
 static void keep_refused(struct drain *drain, struct ring *ring)
 {
-	uint64_t *refused = ring->counters.refused, calls = 0;
+	uint64_t *refused = ring->counters.refused;
+	char reasons[384] = "";
+	size_t used = 0;
 
 	if (!ring->map.live)
 		return;
 	ring_refused(ring, refused);
 	for (int i = 0; i < WIRE_REFUSED_SLOTS; i++) {
 		drain->counters.refused[i] += refused[i];
-		calls += refused[i];
+		if (i < WIRE_REFUSED_COUNT && refused[i] && used < sizeof reasons)
+			used += (size_t)snprintf(reasons + used, sizeof reasons - used,
+						 "%s%s %" PRIu64, used ? ", " : "",
+						 drain_refused_table.rows[i].key, refused[i]);
 	}
-	if (calls)
+	if (used)
 		stage_log(drain, LOG_WARNING,
-			  "%" PRIu64 " calls of pid %" PRIu32
-			  ", now gone, were refused, %" PRIu64 " of them by a full ring",
-			  calls, ring->identity.pid, refused[WIRE_REFUSED_RING_FULL]);
+			  "calls of pid %" PRIu32 ", now gone, were refused: %s",
+			  ring->identity.pid, reasons);
 }
 
 static int dying_tick(struct drain *drain, struct ring *ring, uint64_t now_ns)

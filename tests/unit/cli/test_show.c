@@ -173,10 +173,10 @@ static void a_wide_terminal_has_room_for_a_models_whole_name(void **state)
 #define SUMMARISED(name)                                                                           \
 	"{\"resourceSpans\":[{\"resource\":{\"attributes\":[" TEXT("service.name", "demo") ","       \
 	"{\"key\":\"spanring.run.complete\",\"value\":{\"boolValue\":true}},"                      \
-	TEXT("spanring.run.name", name) "]},\"scopeSpans\":[{\"scope\":{},\"spans\":["               \
+	INT("spanring.run.dropped_records", "1") "," TEXT("spanring.run.name", name) "]},\"scopeSpans\":[{\"scope\":{},\"spans\":["               \
 	SPAN("1", "", "call", "00", "01", "") "]}]}]}\n"
 
-static void the_name_of_a_run_is_said_where_it_is_not_its_services(void **state)
+static void what_a_run_says_is_said_once_and_nothing_that_is_not(void **state)
 {
 	char *text = shown(SUMMARISED("nightly"), (struct terminal){.columns = 0});
 
@@ -185,6 +185,7 @@ static void the_name_of_a_run_is_said_where_it_is_not_its_services(void **state)
 	free(text);
 	text = shown(SUMMARISED("demo"), (struct terminal){.columns = 0});
 	assert_null(strstr(text, "name: demo"));
+	assert_non_null(strstr(text, "\ndropped: 1 record\n"));
 	free(text);
 }
 
@@ -418,7 +419,7 @@ int main(void)
 		cmocka_unit_test(every_process_is_shown_with_its_owner_where_attributes_are),
 		cmocka_unit_test(a_terminal_gets_lines_that_fit),
 		cmocka_unit_test(a_wide_terminal_has_room_for_a_models_whole_name),
-		cmocka_unit_test(the_name_of_a_run_is_said_where_it_is_not_its_services),
+		cmocka_unit_test(what_a_run_says_is_said_once_and_nothing_that_is_not),
 		cmocka_unit_test(the_shape_has_nothing_that_differs_from_run_to_run),
 		cmocka_unit_test(colours_come_only_when_allowed),
 		cmocka_unit_test(orphans_and_several_roots_are_shown_and_counted),

@@ -305,7 +305,7 @@ static void what_a_dead_process_was_refused_stays_counted(void **state)
 	assert_int_equal(counters->refused[WIRE_REFUSED_TOO_LARGE], 1);
 	assert_int_equal(counters->refused[WIRE_REFUSED_INVALID], 2);
 	assert_int_equal(counters->refused[WIRE_REFUSED_RING_FULL], 0);
-	assert_non_null(strstr(house->said, "3 calls of pid"));
+	assert_non_null(strstr(house->said, "refused: too_large 1, invalid 2"));
 	/* Totals neither fall nor count twice when the ring dies and goes. */
 	drain_ring_totals(house->drain, &gone);
 	assert_true(before.written <= dead.written && dead.written > 0);
