@@ -152,6 +152,7 @@ bool pipeline_in_use(const struct pipeline *p)
 
 /* ---- the end -------------------------------------------------------------- */
 
+/* A file that is sealed now need not wait for another agent. */
 static bool sent_and_archived(const struct pipeline *p)
 {
 	uint64_t last = wal_last_span_number(p->wal);
@@ -159,7 +160,8 @@ static bool sent_and_archived(const struct pipeline *p)
 	for (uint32_t i = 0; i < p->destination_count; i++)
 		if (destination_done(&p->destinations[i]) < last)
 			return false;
-	return !p->archive || archive_mark(p->archive) >= last;
+	return !p->archive ||
+	       (archive_mark(p->archive) >= last && !archive_sealing(p->archive));
 }
 
 /* Runs turns until the rings were found empty for a while, and what was being

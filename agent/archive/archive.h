@@ -167,6 +167,8 @@ void archive_again_done(struct archive *archive);
 int archive_seal(struct archive *archive, const uint8_t trace_id[16], uint64_t last_number,
 		 bool complete);
 int archive_tick(struct archive *archive, uint64_t now_ns);
+/* Whether a run is being sealed, or waits for its turn. */
+bool archive_sealing(const struct archive *archive);
 uint64_t archive_next_due(const struct archive *archive, uint64_t now_ns);
 /* Every span up to this number is in synced files (or counted). */
 uint64_t archive_mark(const struct archive *archive);

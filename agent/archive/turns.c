@@ -120,3 +120,8 @@ struct run *turns_next(struct archive *archive)
 	turns_leave(run);
 	return run;
 }
+
+bool archive_sealing(const struct archive *archive)
+{
+	return archive->busy_count > 0 || !list_empty(&archive->lanes);
+}

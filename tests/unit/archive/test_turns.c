@@ -94,6 +94,28 @@ static void another_users_runs_keep_nobody_waiting(void **state)
 	assert_true(place[honest] <= before + 4 * ARCHIVE_SEAL_FILES_MAX);
 }
 
+static void who_stops_can_see_that_files_are_still_being_sealed(void **state)
+{
+	(void)state;
+	world_turn(&world);
+	assert_false(archive_sealing(world.archive));
+	for (unsigned i = 0; i < 100; i++)
+		ask(1000);
+	for (unsigned turn = 0; sealed < 100 && turn < 500; turn++) {
+		assert_true(archive_sealing(world.archive));
+		turns(1);
+	}
+	assert_true(world_work(&world, 500));
+	assert_int_equal(sealed, 100);
+	/* Runs that are open keep nobody from leaving. */
+	world_add(&world, &(struct span_recipe){.trace = 9, .id = 9999, .start_ns = START});
+	assert_int_equal(archive_push(world.archive, &world.spans[100].span), 0);
+	world.pushed = world.span_count;
+	turns(10);
+	assert_int_equal(archive_counters(world.archive)->open_runs, 1);
+	assert_false(archive_sealing(world.archive));
+}
+
 static void of_two_floods_each_has_half(void **state)
 {
 	uint32_t of_second = 0;
@@ -182,6 +204,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(another_users_runs_keep_nobody_waiting),
+		TEST(who_stops_can_see_that_files_are_still_being_sealed),
 		TEST(of_two_floods_each_has_half),
 		TEST(a_users_runs_are_sealed_in_their_order),
 		TEST(nobodys_runs_have_turns_too),
