@@ -38,7 +38,7 @@ void options_help(void (*put)(void *arg, const char *text), void *arg)
 	    "  --log-level LEVEL  --no-export  --no-archive\n"
 	    "  --private DIR     serve DIR/ring alone with the log in DIR/state, leave when "
 	    "no\n"
-	    "                    process uses it any more, and remove DIR\n"
+	    "                    process uses it any more, and remove DIR if all is archived\n"
 	    "  --check-config    say what is wrong, or show every setting, and leave\n"
 	    "  --version  --help\n\n"
 	    "Settings, with [default] and the environment variables that give them. The\n"
