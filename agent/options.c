@@ -79,7 +79,10 @@ static void loader_say(const struct loader *loader, const char *key, const char 
 static int load_value_at(struct loader *loader, void *base, const struct setting *setting,
 			 const char *key, const char *value)
 {
-	const char *right = setting_parse(base, setting, value);
+	/* OpenTelemetry's variables are milliseconds; whoever writes 10 elsewhere may mean
+	 * seconds. */
+	bool may_be_bare = strncmp(loader->source, "OTEL_", 5) == 0;
+	const char *right = setting_parse(base, setting, value, may_be_bare);
 
 	if (!right)
 		return 0;
@@ -499,6 +502,7 @@ static int check_ranges(struct loader *loader)
 		return EXIT_CONFIG;
 	if (options->serve_tcp && *options->serve_tcp &&
 	    (right = loopback_parse(&loopback, options->serve_tcp))) {
+		loader->source = loader->file ? loader->file : loader->source;
 		loader_say(loader, "serve.tcp", options->serve_tcp, right);
 		return EXIT_CONFIG;
 	}

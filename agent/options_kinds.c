@@ -84,8 +84,8 @@ const char *options_kinds_fault(const struct options *options, char *ret_key, si
 			return "it has no kind; write internal, server, client, producer or "
 			       "consumer";
 		if (!rule->name && !rule->attribute && !rule->scope)
-			return "of which spans? write how their name, an attribute's key or "
-			       "their scope's name begins";
+			return "of which spans? write `name`, `attribute` or `scope`: how "
+			       "their name, an attribute's key or their scope's name begins";
 	}
 	return NULL;
 }

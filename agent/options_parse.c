@@ -31,6 +31,17 @@ static const char *parse_flag(void *at, const char *text, const char *const *wor
 	return NULL;
 }
 
+static const char *parse_duration(void *at, const char *text, bool may_be_bare)
+{
+	bool is_bare = text[strspn(text, "0123456789 ")] == '\0';
+	uint64_t ns;
+
+	if (!option_duration(text, &ns) || (is_bare && ns > 0 && !may_be_bare))
+		return "a duration with its unit, such as 250ms, 10s, 5m or 30d";
+	*(uint64_t *)at = ns;
+	return NULL;
+}
+
 static const char *parse_level(void *at, const char *text)
 {
 	static const char *const words[] = {"error", "warning", "info", "debug", NULL};
@@ -58,7 +69,8 @@ static const char *parse_name(void *at, const char *text)
 	return wrong ? wrong : setting_text(at, text);
 }
 
-const char *setting_parse(void *base, const struct setting *setting, const char *text)
+const char *setting_parse(void *base, const struct setting *setting, const char *text,
+			  bool may_be_bare)
 {
 	static const char *const truth[] = {"false", "true", "no", "yes", "off", "on", NULL};
 	static const char *const sync[] = {"interval", "each", NULL};
@@ -84,7 +96,7 @@ const char *setting_parse(void *base, const struct setting *setting, const char 
 	case TYPE_SIZE:
 		return option_size(text, at) ? NULL : "a size such as 64MiB or 2GiB";
 	case TYPE_DURATION:
-		return option_duration(text, at) ? NULL : "a duration such as 250ms, 10s or 5m";
+		return parse_duration(at, text, may_be_bare);
 	case TYPE_LEVEL:
 		return parse_level(at, text);
 	case TYPE_LIST:

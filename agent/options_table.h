@@ -34,8 +34,9 @@ struct setting {
 
 /* Sets one value; `base` is the options, or a destination_base(). NULL, or what the
  * value should have been: told apart from a wrong value by its address,
- * setting_no_memory. */
-const char *setting_parse(void *base, const struct setting *setting, const char *text);
+ * setting_no_memory. `may_be_bare`: a duration without its unit is milliseconds. */
+const char *setting_parse(void *base, const struct setting *setting, const char *text,
+			  bool may_be_bare);
 extern const char setting_no_memory[];
 /* The same of a text that is at `at`. */
 const char *setting_text(void *at, const char *text);

@@ -310,8 +310,9 @@ static void say_unknown_key(const struct sayer *sayer)
 	char line[512];
 
 	if (file && find_key(file, sayer->unknown_key, &mark))
-		(void)snprintf(line, sizeof line, "%s:%zu:%zu: unknown key '%s'", sayer->path,
-			       mark.line + 1, mark.column + 1, sayer->unknown_key);
+		(void)snprintf(line, sizeof line,
+			       "%s:%zu:%zu: unknown key '%s'; spanringd --help has them all",
+			       sayer->path, mark.line + 1, mark.column + 1, sayer->unknown_key);
 	else
 		(void)snprintf(line, sizeof line, "%s: unknown key '%s'", sayer->path,
 			       sayer->unknown_key);
