@@ -309,7 +309,8 @@ static bool seed_run(uint64_t seed, uint64_t *ret_hash)
 	right = right && sim_world_live(world, sim_life_finish) == SIM_LIVED;
 	leave.lossy = world->damaged > 0 || world->unsure > 0;
 	leave.gaps = leave.lossy || sky->gaps;
-	leave.undelivered = world->gave_up || leave.gaps || world->settings.no_export;
+	leave.undelivered = leave.gaps || world->settings.no_export;
+	leave.given_up = world->given_up;
 	right = right && sim_check_archive(world, leave, &records);
 	right = right && sim_check_left(world, sky->cuts > 0);
 	*ret_hash = sim_mix(sim_disk_hash(world->disk),

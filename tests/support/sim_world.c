@@ -368,10 +368,14 @@ static void life_begin(struct sim_world *world)
 static void note_given_up(struct sim_world *world, const struct pipeline *pipeline)
 {
 	const struct destination *destination = &pipeline->destinations[0];
+	const struct export_counters *counters = &destination->export.counters;
+	uint64_t given_up = counters->dropped_backlog + counters->dropped_lost;
 
+	if (given_up > world->given_up)
+		world->given_up = given_up;
 	world->gave_up |=
 		pipeline->destination_count > 0 &&
-		(destination->ledger.dropped_backlog > 0 ||
+		(counters->dropped_backlog > 0 || /* in this life, too */
 		 destination->ledger.dropped_lost > 0 || destination->ledger.unsettled > 0);
 	world->went_beside |=
 		pipeline->destination_count > 0 && export_is_split(&destination->export);

@@ -82,13 +82,14 @@ struct sim_world {
 
 	/* How often the collector accepted a span. */
 	uint16_t delivered[SIM_MODULES_MAX][SIM_THREADS][SIM_SPANS_MAX];
-	bool log_full;	  /* rings are not drained now: the log is over its size */
-	bool went_beside; /* live spans, beside a backlog */
-	bool gave_up;	  /* the log was over its size: spans the collector did not get */
-	uint64_t unsure;  /* segments whose sync failed at a start: an old segment's
-			   * bytes are believed to be on the disk all the same */
-	uint64_t damaged; /* places in the log that recoveries passed over */
-	uint64_t waits;	  /* of the agent: turns in which time could pass */
+	bool log_full;	   /* rings are not drained now: the log is over its size */
+	uint64_t given_up; /* at most so many spans, or lost in the log */
+	bool went_beside;  /* live spans, beside a backlog */
+	bool gave_up;	   /* the log was over its size: spans the collector did not get */
+	uint64_t unsure;   /* segments whose sync failed at a start: an old segment's
+			    * bytes are believed to be on the disk all the same */
+	uint64_t damaged;  /* places in the log that recoveries passed over */
+	uint64_t waits;	   /* of the agent: turns in which time could pass */
 };
 
 /* Memory that all lives share, zeroed, never given back. */
@@ -147,6 +148,7 @@ struct sim_leave {
 	bool lossy;	   /* the disk itself lost what was safe, and it was counted */
 	bool gaps;	   /* of what was written after safe_ns, any may be missing */
 	bool undelivered;  /* the collector need not have everything */
+	uint64_t given_up; /* so many spans it need not have in any case */
 	bool other_clocks; /* a span's end is checked elsewhere */
 	bool steps;	   /* wall time may differ within a module */
 };
