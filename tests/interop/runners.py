@@ -106,8 +106,8 @@ def runner_and_its_proxy(name):
                             OTEL_BSP_SCHEDULE_DELAY="50"))
         with proxy:
             answer = run(place, name, f"http://127.0.0.1:{proxy.port()}")
-            # It sends what is left when its input ends.
-            proxy.process.stdin.close()
+            # It sends what is left when it ends.
+            proxy.process.terminate()
             check(proxy.process.wait(30) == 0, proxy.log_path.read_text()[-2000:])
         check_ledgers(agent.wait_archived())
         archive, = place.archives()

@@ -36,7 +36,7 @@ def ask_with_retry(prompt, always_fail):
 def main():
     spanring.configure(service_name="agento", service_version="1.0.0")
     # One process is the whole run here: its end is the run's end.
-    with spanring.run("agento.pipeline", "Ask a busy model one question") as run:
+    with spanring.run("agento.pipeline", "Ask a busy model one question", join=True) as run:
         run.respond(ask_with_retry("Are you there?", "-f" in sys.argv))
 
 

@@ -3,12 +3,13 @@
 its own, traced with OpenTelemetry's SDK: what comes in the header `traceparent` is the
 parent of its span, which it sends to OTEL_EXPORTER_OTLP_ENDPOINT by itself.
 
-    model_proxy.py [PORT]    prints the port it listens on; ends when its input ends
+    model_proxy.py [PORT]    prints the port it listens on; SIGTERM and Ctrl-C end it
 
 It answers POST /chat/completions as OpenAI does. What a model would say is up to whoever
 asks: the request's `metadata.answer` is it."""
 import http.server
 import json
+import signal
 import sys
 import threading
 
@@ -73,10 +74,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def main():
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    told_to_end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_end.set())
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
     print(server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdin.read()
+    told_to_end.wait()
     server.shutdown()
     provider.shutdown()
 

@@ -3,7 +3,7 @@ one is answered. The trace goes with the request in its headers. (For FastAPI, h
 their like OpenTelemetry's instrumentations do this, by spanring.otel.)"""
 import http.server
 import json
-import sys
+import signal
 import threading
 import urllib.error
 import urllib.parse
@@ -45,10 +45,13 @@ class Service(http.server.ThreadingHTTPServer):
         self.routes = {"/health": lambda _question: {"status": "ok"}, **routes}
 
     def run(self):
-        """Prints the port; serves until the standard input ends."""
+        """Prints the port; serves until SIGTERM or Ctrl-C."""
+        told_to_end = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: told_to_end.set())
         print(self.server_address[1], flush=True)
         threading.Thread(target=self.serve_forever, daemon=True).start()
-        sys.stdin.read()
+        told_to_end.wait()
         self.shutdown()
 
 
