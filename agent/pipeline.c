@@ -158,7 +158,8 @@ static bool sent_and_archived(const struct pipeline *p)
 	uint64_t last = wal_last_span_number(p->wal);
 
 	for (uint32_t i = 0; i < p->destination_count; i++)
-		if (destination_done(&p->destinations[i]) < last)
+		if (destination_done(&p->destinations[i]) < last ||
+		    export_waiting(&p->destinations[i].export) > 0)
 			return false;
 	return !p->archive ||
 	       (archive_mark(p->archive) >= last && !archive_sealing(p->archive));

@@ -547,7 +547,8 @@ static bool rests(const struct sim_world *world, struct pipeline *p)
 	uint64_t last = wal_last_span_number(p->wal);
 
 	for (uint32_t i = 0; i < p->destination_count; i++)
-		if (destination_done(&p->destinations[i]) < last)
+		if (destination_done(&p->destinations[i]) < last ||
+		    export_waiting(&p->destinations[i].export) > 0)
 			return false;
 	if (p->archive &&
 	    (archive_mark(p->archive) < last || archive_counters(p->archive)->waiting > 0 ||
