@@ -20,6 +20,8 @@ struct found {
 	struct wal *wal;
 };
 
+#define WRITTEN_AGAIN 4 /* segments */
+
 struct recovery {
 	struct wal *wal;
 	wal_entry_fn *each;
@@ -364,9 +366,19 @@ static enum header_verdict header_judge(struct wal *wal, struct wal_segment *seg
 }
 
 /* Recovered frames may be in the page cache only: sync them once, so that
- * "synced" is true of everything recovered. */
-static void segment_sync(struct wal *wal, int fd)
+ * "synced" is true of everything recovered. Where a sync failed in an earlier life
+ * the kernel calls them clean, and would say yes without writing them; so the newest
+ * ones are written again as they are, more than is written between two syncs. */
+static void segment_sync(struct wal *wal, const struct wal_segment *segment, int fd,
+			 bool newest)
 {
+	int r = newest ? segment_copy(wal->env, fd, fd, segment->logged_bytes) : 0;
+
+	if (r < 0 && r != -EBADF) /* that one lets nobody write */
+		wal_log(wal, LOG_WARNING,
+			"segment %" PRIu64 " cannot be written again; what an earlier sync did "
+			"not bring to the disk is in memory alone",
+			segment->number);
 	wal->counters.syncs++;
 	if (wal->env->ops->sync(wal->env, fd) < 0)
 		wal->counters.sync_failures++; /* an old segment: nothing better can be done */
@@ -395,9 +407,11 @@ static int segment_open(struct wal *wal, const char *name)
 }
 
 /* 1: it belongs into the list, 0 it does not, or what stopped recovery: a segment
- * that cannot be opened just now is not a damaged one. */
-static int segment_recover(struct recovery *recovery, struct wal_segment *segment, bool last)
+ * that cannot be opened just now is not a damaged one. `newer` are behind it. */
+static int segment_recover(struct recovery *recovery, struct wal_segment *segment,
+			   uint32_t newer)
 {
+	bool last = newer == 0;
 	struct wal *wal = recovery->wal;
 	struct wal_segment_header header;
 	char name[SEGMENT_NAME_BYTES];
@@ -413,7 +427,7 @@ static int segment_recover(struct recovery *recovery, struct wal_segment *segmen
 		verdict = header_judge(wal, segment, fd, last, &header, &damaged);
 	if (verdict == HEADER_GOOD) {
 		r = segment_replay(recovery, segment, fd, &header, last);
-		segment_sync(wal, fd);
+		segment_sync(wal, segment, fd, newer < WRITTEN_AGAIN);
 		if (r > 0 && damaged && header_was_torn(recovery, segment, last))
 			r = 0;
 	}
@@ -443,7 +457,7 @@ static int recover_each(struct recovery *recovery, const struct found *found)
 		if (!segment)
 			return -ENOMEM;
 		segment->created = true;
-		r = segment_recover(recovery, segment, i + 1 == found->count);
+		r = segment_recover(recovery, segment, found->count - i - 1);
 		if (r > 0)
 			r = wal_list_append(wal, segment);
 		else

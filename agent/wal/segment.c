@@ -9,6 +9,8 @@
 #include "base/crc32c.h"
 #include "wal/frame.h"
 
+#define COPY_BYTES (256u << 10)
+
 _Static_assert(WAL_HEADER_COPY_OFFSET >= sizeof(struct wal_segment_header) &&
 		       WAL_HEADER_COPY_OFFSET + sizeof(struct wal_segment_header) <=
 			       WAL_FRAMES_OFFSET,
@@ -190,4 +192,29 @@ ssize_t segment_read(struct env *env, int fd, void *at, size_t len, uint64_t off
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+int segment_copy(struct env *env, int from, int to, uint64_t len)
+{
+	uint8_t *piece = malloc(COPY_BYTES);
+	uint64_t offset = 0;
+	ssize_t n;
+	int r = 0;
+
+	if (!piece)
+		return -ENOMEM;
+	while (r == 0 && offset < len) {
+		n = segment_read(env, from, piece,
+				 len - offset < COPY_BYTES ? (size_t)(len - offset)
+							   : COPY_BYTES,
+				 offset);
+		if (n <= 0) {
+			r = n < 0 ? (int)n : -EIO;
+			break;
+		}
+		r = segment_write(env, to, piece, (size_t)n, offset);
+		offset += (uint64_t)n;
+	}
+	free(piece);
+	return r;
 }

@@ -63,6 +63,10 @@ int segment_write(struct env *env, int fd, const void *at, size_t len, uint64_t 
 /* Reads up to `len` bytes; fewer only at the end of the file. */
 ssize_t segment_read(struct env *env, int fd, void *at, size_t len, uint64_t offset);
 
+/* The first `len` bytes of one file into another, or into itself: then the kernel
+ * has them to write. -EIO: there are fewer. */
+int segment_copy(struct env *env, int from, int to, uint64_t len);
+
 /* Everything the segment will hold once what is pending is written. */
 static inline uint64_t segment_end(const struct wal_segment *segment)
 {

@@ -17,7 +17,6 @@
 
 #include "wal/internal.h"
 
-#define COPY_BYTES (256u << 10)
 #define FRESH_NAME_BYTES (SEGMENT_NAME_BYTES + 8)
 #define FAILURES_UNTIL_MEMORY 2
 #define RETRY_NS_MAX UINT64_C(5000000000)
@@ -30,31 +29,6 @@ static void fresh_name(const struct wal_segment *segment, char ret_name[FRESH_NA
 
 	segment_name(segment->number, name);
 	(void)snprintf(ret_name, FRESH_NAME_BYTES, "%s.new", name);
-}
-
-static int copy_bytes(struct wal *wal, int from, int to, uint64_t len)
-{
-	uint8_t *piece = malloc(COPY_BYTES);
-	uint64_t offset = 0;
-	ssize_t n;
-	int r = 0;
-
-	if (!piece)
-		return -ENOMEM;
-	while (r == 0 && offset < len) {
-		n = segment_read(wal->env, from, piece,
-				 len - offset < COPY_BYTES ? (size_t)(len - offset)
-							   : COPY_BYTES,
-				 offset);
-		if (n <= 0) {
-			r = n < 0 ? (int)n : -EIO;
-			break;
-		}
-		r = segment_write(wal->env, to, piece, (size_t)n, offset);
-		offset += (uint64_t)n;
-	}
-	free(piece);
-	return r;
 }
 
 static void fresh_drop(struct wal *wal, struct wal_segment *segment)
@@ -83,7 +57,7 @@ static int fresh_make(struct wal *wal, struct wal_segment *segment)
 		return fd;
 	segment->fresh_fd = fd;
 	segment->fresh_bytes = segment->logged_bytes;
-	r = copy_bytes(wal, segment->fd, fd, segment->logged_bytes);
+	r = segment_copy(wal->env, segment->fd, fd, segment->logged_bytes);
 	if (r < 0)
 		fresh_drop(wal, segment);
 	return r;

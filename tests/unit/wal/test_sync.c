@@ -9,10 +9,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "sim_disk.h"
 #include "sync_disk.h"
 #include "wal_fixture.h"
 
@@ -462,6 +464,58 @@ static void the_names_of_what_is_found_are_synced(void **state)
 	assert_int_equal(disk.names_synced, 1);
 }
 
+/* ---- failed, then dead, then without power ---------------------------------------- */
+
+static bool syncs_of_files_fail(void *arg, enum file_env_op op, int fd,
+				struct file_env_fault *ret_fault)
+{
+	struct stat st;
+
+	(void)arg;
+	*ret_fault = (struct file_env_fault){.kind = FILE_ENV_FAIL, .error = -EIO};
+	return op == FILE_ENV_SYNC_DONE && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void cut_the_power(struct sim_disk *sectors, uint64_t seed)
+{
+	struct sim_cut *cut = sim_cut_new(sectors);
+	uint64_t ignored;
+
+	(void)sim_cut_advance(cut, sim_disk_changes(sectors), &ignored);
+	test_directory_empty(f.dir, NULL);
+	sim_cut_make(cut, seed, f.dir);
+	sim_cut_free(cut);
+}
+
+/* After a failed sync the kernel calls the pages clean, and the sync of the next
+ * start succeeds without having written them. */
+static void what_a_failed_sync_left_in_memory_is_on_the_disk_after_the_next_start(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 20; seed++) {
+		struct sim_disk *sectors;
+
+		wal_fixture_init(&f, 16 << 10);
+		file_env_init(&f.world, 1);
+		sectors = sim_disk_new(f.dir, &f.world.passed_ns);
+		sim_disk_begin(sectors);
+		f.world.disk = sectors;
+		assert_int_equal(wal_fixture_try_open(&f), 0);
+		f.world.hooks.fault = syncs_of_files_fail;
+		add(1, 60);
+		turns(4);
+		f.world.hooks.fault = NULL;
+		assert_int_equal(wal_fixture_try_open(&f), 0);
+		assert_int_equal(f.found.count, 60);
+		wal_fixture_close(&f);
+		cut_the_power(sectors, seed);
+		f.world.disk = NULL;
+		check_found(60);
+		wal_fixture_fini(&f);
+		sim_disk_free(sectors);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -480,6 +534,8 @@ int main(void)
 		TEST(the_names_of_what_is_found_are_synced),
 		TEST(a_segment_that_somebody_removed_is_written_again),
 		TEST(a_directory_that_somebody_removed_is_made_again),
+		cmocka_unit_test(
+			what_a_failed_sync_left_in_memory_is_on_the_disk_after_the_next_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
