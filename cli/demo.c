@@ -30,7 +30,9 @@ static const char help_text[] =
 
 static int usage(const char *argument)
 {
-	(void)fprintf(stderr, "spanring demo: '%s' is not understood; see --help\n", argument);
+	(void)fprintf(stderr,
+		      "spanring demo: '%s' is not understood; see spanring demo --help\n",
+		      argument);
 	return 2;
 }
 

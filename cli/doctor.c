@@ -131,7 +131,8 @@ static void print_json(const struct doctor *doctor)
 
 static int usage(const char *text, const char *argument)
 {
-	(void)fprintf(stderr, "spanring doctor: %s '%s'; see --help\n", text, argument);
+	(void)fprintf(stderr, "spanring doctor: %s '%s'; see spanring doctor --help\n", text,
+		      argument);
 	return 2;
 }
 

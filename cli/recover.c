@@ -326,7 +326,8 @@ struct arguments {
 
 static int usage(const char *text, const char *argument)
 {
-	(void)fprintf(stderr, "spanring recover: %s '%s'; see --help\n", text, argument);
+	(void)fprintf(stderr, "spanring recover: %s '%s'; see spanring recover --help\n", text,
+		      argument);
 	return 2;
 }
 
@@ -365,7 +366,8 @@ static int parse(struct arguments *arguments, int argc, char **argv)
 	}
 	if (!arguments->help && !arguments->dir && !arguments->ring_dir &&
 	    !arguments->state_dir) {
-		(void)fprintf(stderr, "spanring recover: which directory? see --help\n");
+		(void)fprintf(stderr, "spanring recover: no directory was said; see spanring "
+				      "recover --help\n");
 		return 2;
 	}
 	return 0;

@@ -173,9 +173,9 @@ static void conclude(const struct report *report, const struct redact_tally *tot
 	if (report->count == 0)
 		printf("%s: nothing would be redacted\n", report->look.path);
 	else
-		printf("%s: %llu found; %llu values would be changed, %llu would go whole\n",
+		printf("%s: %llu found; %llu value%s would be changed, %llu would go whole\n",
 		       report->look.path, (unsigned long long)report->count,
-		       (unsigned long long)totals->changed,
+		       (unsigned long long)totals->changed, totals->changed == 1 ? "" : "s",
 		       (unsigned long long)totals->dropped);
 }
 
@@ -308,8 +308,10 @@ static int parse(struct arguments *arguments, int argc, char **argv)
 			   !last && arguments->agent_count + 2 < ARGUMENTS_MAX) {
 			arguments->agent[arguments->agent_count++] = argv[i];
 			arguments->agent[arguments->agent_count++] = argv[++i];
-		} else if ((argv[i][0] == '-' && argv[i][1]) || arguments->path) {
+		} else if (argv[i][0] == '-' && argv[i][1]) {
 			return usage("not understood, or no value behind:", argv[i]);
+		} else if (arguments->path) {
+			return usage("one FILE at a time, not also", argv[i]);
 		} else if (!verb) {
 			verb = argv[i];
 		} else {

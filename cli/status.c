@@ -364,7 +364,8 @@ static void print_runs(json_t *status)
 
 static int usage(const char *argument)
 {
-	(void)fprintf(stderr, "spanring status: '%s' is not understood; see --help\n",
+	(void)fprintf(stderr,
+		      "spanring status: '%s' is not understood; see spanring status --help\n",
 		      argument);
 	return 2;
 }

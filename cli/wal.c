@@ -361,8 +361,8 @@ static int dump(struct env *env, const char *dir)
 
 static int usage(const char *text, const char *argument)
 {
-	(void)fprintf(stderr, "spanring wal: %s%s%s; see --help\n", text, *argument ? " " : "",
-		      argument);
+	(void)fprintf(stderr, "spanring wal: %s%s%s; see spanring wal --help\n", text,
+		      *argument ? " " : "", argument);
 	return 2;
 }
 
@@ -422,10 +422,10 @@ int wal_main(int argc, char **argv)
 			dir = argv[i];
 	}
 	if (!action)
-		return usage("verify or dump?", "");
+		return usage("the action is verify or dump; none was said", "");
 	if (strcmp(action, "verify") != 0 && strcmp(action, "dump") != 0)
 		return usage("verify or dump, not", action);
 	if (!dir)
-		return usage("which directory?", "");
+		return usage("no directory was said", "");
 	return act(action, dir, as_json);
 }
