@@ -11,6 +11,7 @@
 #include "verbs.h"
 #include "wal/verify.h"
 
+#define KINDS_COLUMNS 56  /* a line that is longer has no further kind */
 #define PLACES_PRINTED 10 /* of each segment; --json has all */
 
 static const char help_text[] =
@@ -137,17 +138,22 @@ static void print_segment(const struct totals *totals, const struct wal_segment_
 
 static void print_totals(const struct totals *totals)
 {
-	const char *comma = "";
+	int column = 0;
 
 	printf("\n%" PRIu64 " segments, %.1f MiB, %" PRIu64 " frames, %" PRIu64 " values\n",
 	       totals->count, (double)totals->bytes / 1048576, totals->frames, totals->chains);
 	for (int i = 1; i < WAL_VERIFY_KINDS; i++) {
 		if (!totals->kinds[i])
 			continue;
-		printf("%s%s %" PRIu64, comma, wal_kind_name((uint8_t)i), totals->kinds[i]);
-		comma = ", ";
+		if (column > KINDS_COLUMNS) {
+			printf(",\n");
+			column = 0;
+		} else if (column) {
+			column += printf(", ");
+		}
+		column += printf("%s %" PRIu64, wal_kind_name((uint8_t)i), totals->kinds[i]);
 	}
-	printf("%s", *comma ? "\n" : "");
+	printf("%s", column ? "\n" : "");
 	if (totals->damaged)
 		printf("%s%" PRIu64
 		       " segments are damaged%s; the agent starts all the same and "
