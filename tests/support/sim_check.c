@@ -413,8 +413,8 @@ bool sim_spools_are_left(const struct sim_world *world)
 bool sim_check_left(const struct sim_world *world, bool damaged)
 {
 	bool rings = nothing_but(world, "rings", ring_may_stay);
-	bool files = nothing_but(world, "disk/archive",
-				 damaged ? aside_may_stay : archive_may_stay);
+	bool files =
+		nothing_but(world, "disk/archive", damaged ? aside_may_stay : archive_may_stay);
 
 	return rings && files;
 }
