@@ -18,7 +18,9 @@ static const char help_text[] =
 	"\n"
 	"  id        the first digits of the trace id; `spanring show ID` takes them\n"
 	"  status    ok          complete, and no span failed\n"
-	"            error       complete, and a span failed\n"
+	"            quiet       likewise, but nobody said that it is over, as with\n"
+	"                        servers and OpenTelemetry's SDKs\n"
+	"            error       nothing is missing, and a span failed\n"
 	"            incomplete  something of it is missing or was cut off\n"
 	"            open        it is still being written (.partial)\n"
 	"  start     in UTC; the day alone when it was in another year\n"
@@ -33,7 +35,7 @@ static const char help_text[] =
 	"  --name GLOB                  as the run was called, else its service\n"
 	"  --service GLOB               its service.name\n"
 	"  --module GLOB                one of its processes\n"
-	"  --status STATUS              one of the four, or several: error,incomplete\n"
+	"  --status STATUS              one of the five, or several: error,incomplete\n"
 	"  --errors                     a span of it failed, whatever its status\n"
 	"  --min-duration TIME          30s, 5m, 1h or longer\n"
 	"\n"
@@ -187,8 +189,9 @@ static int take_value(struct filter *filter, struct arguments *arguments)
 		return 2;
 	return read_statuses(value, &filter->statuses)
 		       ? 0
-		       : argument_wrong(arguments,
-					"no status (ok, error, incomplete, open): ", value);
+		       : argument_wrong(
+				 arguments,
+				 "no status (ok, quiet, error, incomplete, open): ", value);
 }
 
 /* Paths are moved to the front of argv. -1: go on, else the exit code. */

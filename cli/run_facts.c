@@ -91,6 +91,13 @@ json_t *run_facts_list(json_t *list)
 	return strings;
 }
 
+bool run_facts_only_quiet(const json_t *reasons)
+{
+	const char *reason = json_string_value(json_array_get(reasons, 0));
+
+	return json_array_size(reasons) == 1 && reason && strcmp(reason, "end not said") == 0;
+}
+
 void run_facts_words(struct buf *out, json_t *strings)
 {
 	json_t *string;

@@ -21,6 +21,9 @@ void run_facts_read(struct run_facts *facts, json_t *resource);
 
 /* The values of such a list as plain strings: a new array. NULL: out of memory. */
 json_t *run_facts_list(json_t *list);
+/* Whether the one reason is that nobody said its end: OpenTelemetry's SDKs cannot, and
+ * servers have none. */
+bool run_facts_only_quiet(const json_t *reasons);
 /* Strings of an array, with ", " between them, appended. */
 void run_facts_words(struct buf *out, json_t *strings);
 

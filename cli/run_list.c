@@ -15,9 +15,8 @@
 const char *run_status_name(enum run_status status)
 {
 	static const char *const names[] = {
-		[RUN_OK] = "ok",
-		[RUN_ERROR] = "error",
-		[RUN_INCOMPLETE] = "incomplete",
+		[RUN_OK] = "ok",       [RUN_QUIET] = "quiet",
+		[RUN_ERROR] = "error", [RUN_INCOMPLETE] = "incomplete",
 		[RUN_OPEN] = "open",
 	};
 
@@ -93,6 +92,15 @@ static const char *known(const char *text, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
+static enum run_status judge_head(const struct run_facts *facts, json_t *reasons)
+{
+	if (!facts->complete && !run_facts_only_quiet(reasons))
+		return RUN_INCOMPLETE;
+	if (facts->errors > 0)
+		return RUN_ERROR;
+	return facts->complete ? RUN_OK : RUN_QUIET;
+}
+
 static int add_head(struct run_list *list, const char *path, const struct archive_head *head)
 {
 	const struct run_facts *facts = &head->facts;
@@ -113,11 +121,9 @@ static int add_head(struct run_list *list, const char *path, const struct archiv
 		.exit_codes = run_facts_list(facts->exit_codes),
 		.input_tokens = has_tokens ? facts->input_tokens : -1,
 		.output_tokens = has_tokens ? facts->output_tokens : -1,
-		.status = !facts->complete    ? RUN_INCOMPLETE
-			  : facts->errors > 0 ? RUN_ERROR
-					      : RUN_OK,
 	};
 
+	entry.status = judge_head(facts, entry.reasons);
 	return add_entry(list, &entry);
 }
 

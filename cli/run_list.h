@@ -13,7 +13,8 @@
 
 enum run_status {
 	RUN_OK,		/* complete, no span failed */
-	RUN_ERROR,	/* complete, a span failed */
+	RUN_QUIET,	/* likewise, but that it is over was not said */
+	RUN_ERROR,	/* nothing is missing, a span failed */
 	RUN_INCOMPLETE, /* something of it is missing, or was cut off */
 	RUN_OPEN,	/* it is being written */
 };

@@ -148,8 +148,9 @@ static void put_facts(struct show *show, const struct archive_trace *trace, cons
 		json_t *reasons = run_facts_list(facts.incomplete_reason);
 
 		run_facts_words(&text, reasons);
+		put_fact(show, STYLE_WARNING,
+			 run_facts_only_quiet(reasons) ? "quiet: " : "incomplete: ", &text);
 		json_decref(reasons);
-		put_fact(show, STYLE_WARNING, "incomplete: ", &text);
 	}
 	if (facts.dropped_spans > 0 || facts.dropped_records > 0) {
 		put_dropped(&text, facts.dropped_spans, "span");

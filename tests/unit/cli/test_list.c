@@ -20,22 +20,23 @@
 #define WORDS(key, words) \
 	"{\"key\":\"" key "\",\"value\":{\"arrayValue\":{\"values\":[" words "]}}}"
 #define WORD(text) "{\"stringValue\":\"" text "\"}"
-#define FACTS(name, complete, errors, start, end)                                                                                                                                                                                                                                                                                                                                                                                                                  \
-	SERVICE("agento")                                                                                                                                                                                                                                                                                                                                                                                                                                          \
-	"," TEXT_ATTRIBUTE("spanring.run.id", "00000000000000000000000000000" name) "," TEXT_ATTRIBUTE(                                                                                                                                                                                                                                                                                                                                                            \
-		"spanring.run.name",                                                                                                                                                                                                                                                                                                                                                                                                                               \
-		"run " name) "," BOOL("spanring.run.complete",                                                                                                                                                                                                                                                                                                                                                                                                     \
-				      complete) "," WORDS("spanring.run.modules",                                                                                                                                                                                                                                                                                                                                                                                  \
-							  WORD(                                                                                                                                                                                                                                                                                                                                                                                                    \
-								  "plan") "," WORD("revise")) "," WORDS("spanring.run.exit_codes",                                                                                                                                                                                                                                                                                                                                 \
-													WORD(                                                                                                                                                                                                                                                                                                                                                      \
-														"exit 0") "," WORD("signal SIGKILL")) "," WORDS("spanring.run.incomplete_reason",                                                                                                                                                                                                                                                                  \
-																				WORD("spans closed by the agent")) "," INT_ATTRIBUTE("spanring.run.spans", "17") "," INT_ATTRIBUTE("spanring.run.errors", errors) "," INT_ATTRIBUTE("spanring.run.input_tokens",                                                                                                                   \
-																																						    "12345") "," INT_ATTRIBUTE("spanring.run.output_tokens", "678") "," INT_ATTRIBUTE("spanring.run.start_unix_nano",                              \
-																																																      NOON start                                                   \
-																																																      "000000000") "," INT_ATTRIBUTE("spanring.run.end_unix_nano", \
-																																																				     NOON end                      \
-																																																				     "000000000")
+/* clang-format off */
+#define FACTS_BECAUSE(reason, name, complete, errors, start, end) \
+	SERVICE("agento") \
+	"," TEXT_ATTRIBUTE("spanring.run.id", "00000000000000000000000000000" name) \
+	"," TEXT_ATTRIBUTE("spanring.run.name", "run " name) \
+	"," BOOL("spanring.run.complete", complete) \
+	"," WORDS("spanring.run.modules", WORD("plan") "," WORD("revise")) \
+	"," WORDS("spanring.run.exit_codes", WORD("exit 0") "," WORD("signal SIGKILL")) \
+	"," WORDS("spanring.run.incomplete_reason", WORD(reason)) \
+	"," INT_ATTRIBUTE("spanring.run.spans", "17") \
+	"," INT_ATTRIBUTE("spanring.run.errors", errors) \
+	"," INT_ATTRIBUTE("spanring.run.input_tokens", "12345") \
+	"," INT_ATTRIBUTE("spanring.run.output_tokens", "678") \
+	"," INT_ATTRIBUTE("spanring.run.start_unix_nano", NOON start "000000000") \
+	"," INT_ATTRIBUTE("spanring.run.end_unix_nano", NOON end "000000000")
+/* clang-format on */
+#define FACTS(...) FACTS_BECAUSE("spans closed by the agent", __VA_ARGS__)
 
 static char directory[] = "/tmp/spanring-list-XXXXXX";
 static char problems[1024];
@@ -146,6 +147,26 @@ static void runs_are_listed_newest_first_with_their_status(void **state)
 	text = listed(80, IN_2026 + 366 * 86400);
 	assert_non_null(strstr(text, "5b8efff7  incomplete  2026-01-01        5.0 s"));
 	free(text);
+}
+
+/* Nobody says the end of a server's trace, or of one by OpenTelemetry's SDKs. */
+static void a_run_whose_end_alone_was_not_said_is_quiet(void **state)
+{
+	static const char *const statuses[] = {"quiet", "error", "incomplete"};
+	struct run_list list;
+
+	(void)state;
+	clear();
+	put_head("a.otlp.json", FACTS_BECAUSE("end not said", "001", "false", "0", "30", "40"));
+	put_head("b.otlp.json", FACTS_BECAUSE("end not said", "002", "false", "1", "20", "30"));
+	put_head("c.otlp.json", FACTS("003", "false", "0", "10", "20"));
+	run_list_init(&list, note_problem, NULL);
+	assert_int_equal(run_list_add(&list, directory), 0);
+	run_list_sort(&list);
+	assert_int_equal(list.count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(run_status_name(list.entries[i].status), statuses[i]);
+	run_list_fini(&list);
 }
 
 static void lines_fit_every_terminal(void **state)
@@ -424,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_are_listed_newest_first_with_their_status),
+		cmocka_unit_test(a_run_whose_end_alone_was_not_said_is_quiet),
 		cmocka_unit_test(lines_fit_every_terminal),
 		cmocka_unit_test(what_cannot_be_read_is_told_and_the_rest_is_listed),
 		cmocka_unit_test(a_run_that_is_open_again_is_listed_once),
