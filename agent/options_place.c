@@ -37,10 +37,11 @@ static void name_node(struct walk *walk, const char *part)
 /* True: this node is a value, and walk->key its key. */
 static bool begin_node(struct walk *walk, const yaml_event_t *event)
 {
-	struct level *level = &walk->levels[walk->depth];
+	struct level *level;
 
 	if (walk->depth < 0)
 		return false;
+	level = &walk->levels[walk->depth];
 	if (level->in_list) {
 		name_node(walk, NULL);
 		level->index++;

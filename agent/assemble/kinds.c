@@ -45,7 +45,7 @@ static bool begins(struct bytes text, const char *with)
 {
 	size_t len = strlen(with);
 
-	return text.len >= len && memcmp(text.at, with, len) == 0;
+	return text.len >= len && (len == 0 || memcmp(text.at, with, len) == 0);
 }
 
 static bool has_attribute(struct bytes span, const char *with)
