@@ -33,22 +33,9 @@ static int take_id(void *at, size_t len, const struct pb_field *field)
 	return 0;
 }
 
-/* The last field of that number, as protobuf has it. */
-static struct bytes bytes_field(struct bytes message, uint32_t number)
-{
-	struct pb_reader reader = pb_read(message);
-	struct bytes found = {NULL, 0};
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == number && field.wire == PB_BYTES)
-			found = field.bytes;
-	return found;
-}
-
 struct bytes attribute_text(struct bytes attribute)
 {
-	return bytes_field(bytes_field(attribute, KEY_VALUE_VALUE), ANY_VALUE_STRING);
+	return pb_last_bytes(pb_last_bytes(attribute, KEY_VALUE_VALUE), ANY_VALUE_STRING);
 }
 
 /* What is being read, and what of it is known only at the end. */
@@ -90,7 +77,7 @@ static void take_attribute(struct reading *reading, struct bytes attribute)
 	else if (bytes_equal(key, bytes_of("user_goal")))
 		reading->facts.goal = attribute_text(attribute);
 	else
-		tokens_take(&reading->tokens, key, bytes_field(attribute, KEY_VALUE_VALUE));
+		tokens_take(&reading->tokens, key, pb_last_bytes(attribute, KEY_VALUE_VALUE));
 }
 
 static bool is_error(struct bytes status)

@@ -5,29 +5,17 @@
 #include <string.h>
 
 #include "assemble/stage.h"
+#include "otlp/keys.h"
 #include "otlp/pb.h"
 
-/* Field numbers of Span, InstrumentationScope and KeyValue. */
-enum { SPAN_NAME = 5, SPAN_KIND = 6, SPAN_ATTRIBUTES = 9, SCOPE_NAME = 1, KEY = 1 };
+/* Field numbers of Span and InstrumentationScope. */
+enum { SPAN_NAME = 5, SPAN_KIND = 6, SPAN_ATTRIBUTES = 9, SCOPE_NAME = 1 };
 
 #define KIND_UNSPECIFIED 0
 #define KIND_INTERNAL 1
 
 const char *const kind_words[KIND_WORDS] = {"unspecified", "internal", "server",
 					    "client",	   "producer", "consumer"};
-
-/* Readers take the last of several. */
-static struct bytes field_bytes(struct bytes message, uint32_t number)
-{
-	struct pb_reader reader = pb_read(message);
-	struct bytes found = {NULL, 0};
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == number && field.wire == PB_BYTES)
-			found = field.bytes;
-	return found;
-}
 
 static uint64_t kind_of(struct bytes span)
 {
@@ -55,16 +43,16 @@ static bool has_attribute(struct bytes span, const char *with)
 
 	while (pb_next(&reader, &field) > 0)
 		if (field.number == SPAN_ATTRIBUTES && field.wire == PB_BYTES &&
-		    begins(field_bytes(field.bytes, KEY), with))
+		    begins(key_of(field.bytes), with))
 			return true;
 	return false;
 }
 
 static bool fits(const struct kind_rule *rule, const struct finished_span *span)
 {
-	if (rule->name && !begins(field_bytes(span->span, SPAN_NAME), rule->name))
+	if (rule->name && !begins(pb_last_bytes(span->span, SPAN_NAME), rule->name))
 		return false;
-	if (rule->scope && !begins(field_bytes(span->scope, SCOPE_NAME), rule->scope))
+	if (rule->scope && !begins(pb_last_bytes(span->scope, SCOPE_NAME), rule->scope))
 		return false;
 	return !rule->attribute || has_attribute(span->span, rule->attribute);
 }

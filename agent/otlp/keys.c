@@ -18,14 +18,7 @@ void keys_fini(struct keys *keys)
 
 struct bytes key_of(struct bytes attribute)
 {
-	struct pb_reader reader = pb_read(attribute);
-	struct bytes key = {NULL, 0};
-	struct pb_field field;
-
-	while (pb_next(&reader, &field) > 0)
-		if (field.number == KEY_VALUE_KEY && field.wire == PB_BYTES)
-			key = field.bytes;
-	return key;
+	return pb_last_bytes(attribute, KEY_VALUE_KEY);
 }
 
 /* Its last eight bytes, where names that begin alike differ, and its length. */

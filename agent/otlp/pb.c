@@ -117,3 +117,15 @@ int pb_next_long(struct pb_reader *reader, struct pb_field *ret_field)
 	ret_field->wire = (enum pb_wire)(tag & 7);
 	return read_content(reader, ret_field) < 0 ? -EBADMSG : 1;
 }
+
+struct bytes pb_last_bytes(struct bytes message, uint32_t number)
+{
+	struct pb_reader reader = pb_read(message);
+	struct bytes found = {NULL, 0};
+	struct pb_field field;
+
+	while (pb_next(&reader, &field) > 0)
+		if (field.number == number && field.wire == PB_BYTES)
+			found = field.bytes;
+	return found;
+}

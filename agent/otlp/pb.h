@@ -204,4 +204,8 @@ static inline int pb_next(struct pb_reader *reader, struct pb_field *ret_field)
 	return pb_next_long(reader, ret_field);
 }
 
+/* A field's bytes, the last ones where it stands several times, as readers of
+ * protobuf take it. NULL: it is not there. */
+struct bytes pb_last_bytes(struct bytes message, uint32_t number);
+
 #endif
