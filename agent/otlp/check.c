@@ -8,6 +8,7 @@
 #include "otlp/encode.h"
 #include "otlp/json_print.h"
 #include "otlp/keys.h"
+#include "otlp/message_type.h"
 #include "otlp/pb.h"
 #include "otlp/utf8.h"
 
@@ -58,16 +59,6 @@ static bool is_attribute(const ProtobufCMessageDescriptor *type)
 	return type == &opentelemetry__proto__common__v1__key_value__descriptor;
 }
 
-/* Our messages have few fields, in order. */
-static const ProtobufCFieldDescriptor *find(const ProtobufCMessageDescriptor *type,
-					    uint32_t number)
-{
-	for (unsigned i = 0; i < type->n_fields && type->fields[i].id <= number; i++)
-		if (type->fields[i].id == number)
-			return &type->fields[i];
-	return NULL;
-}
-
 /* `depth` is how many levels there may be below this message. */
 static enum verdict judge(const ProtobufCMessageDescriptor *type, const struct pb_field *piece,
 			  unsigned depth, const ProtobufCMessageDescriptor **ret_type)
@@ -78,7 +69,7 @@ static enum verdict judge(const ProtobufCMessageDescriptor *type, const struct p
 		return FIELD_STRING_INDEX;
 	if (piece->wire != PB_BYTES)
 		return FIELD_KEEP;
-	field = find(type, piece->number);
+	field = message_type_field(type, piece->number);
 	if (!field)
 		return FIELD_KEEP;
 	if (field->type == PROTOBUF_C_TYPE_STRING)

@@ -6,6 +6,7 @@
 #include "opentelemetry/proto/common/v1/common.pb-c.h"
 #include "otlp/json_print.h"
 #include "otlp/keys.h"
+#include "otlp/message_type.h"
 #include "otlp/pb.h"
 #include "redact/value.h"
 
@@ -25,15 +26,6 @@ enum {
 	ANY_MAP = 6,
 	ANY_BYTES = 7,
 };
-
-static const ProtobufCFieldDescriptor *find(const ProtobufCMessageDescriptor *type,
-					    uint32_t number)
-{
-	for (unsigned i = 0; i < type->n_fields && type->fields[i].id <= number; i++)
-		if (type->fields[i].id == number)
-			return &type->fields[i];
-	return NULL;
-}
 
 /* What nobody knows, or ids, in which nobody would look for words. */
 static bool raw_stays(struct redactor *redactor, const struct pb_field *piece)
@@ -177,7 +169,7 @@ static bool message_stays(struct redactor *redactor, const ProtobufCMessageDescr
 
 		if (piece.wire != PB_BYTES)
 			continue;
-		field = find(type, piece.number);
+		field = message_type_field(type, piece.number);
 		if (field && field->type == PROTOBUF_C_TYPE_MESSAGE) {
 			if (depth == 0)
 				return false;
@@ -407,7 +399,7 @@ static int write_field(struct redactor *redactor, struct buf *out,
 		       const ProtobufCMessageDescriptor *type, const struct pb_field *piece,
 		       const uint8_t *begin, const uint8_t *end, unsigned depth)
 {
-	const ProtobufCFieldDescriptor *field = find(type, piece->number);
+	const ProtobufCFieldDescriptor *field = message_type_field(type, piece->number);
 	char place[PLACE_BYTES] = "";
 	struct pb_nested nested;
 	struct bytes none = {NULL, 0};
