@@ -7,6 +7,7 @@
 #include "options_kinds.h"
 #include "options_redact.h"
 #include "options_table.h"
+#include "options_value.h"
 
 static size_t value_size(const struct setting *setting)
 {
@@ -35,17 +36,12 @@ static size_t value_size(const struct setting *setting)
 	return sizeof((struct options *)0)->archive_roots;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static bool same_roots(const struct options *a, const struct options *b)
 {
 	if (a->archive_root_count != b->archive_root_count)
 		return false;
 	for (uint32_t i = 0; i < a->archive_root_count; i++)
-		if (!same_text(a->archive_roots[i], b->archive_roots[i]))
+		if (!option_same_text(a->archive_roots[i], b->archive_roots[i]))
 			return false;
 	return true;
 }
@@ -60,7 +56,7 @@ static bool same(const void *a, const void *b, const struct setting *setting)
 		return same_roots(a, b);
 	if (setting->type == TYPE_TEXT || setting->type == TYPE_SECRET ||
 	    setting->type == TYPE_NAME)
-		return same_text(*(char *const *)left, *(char *const *)right);
+		return option_same_text(*(char *const *)left, *(char *const *)right);
 	return memcmp(left, right, value_size(setting)) == 0;
 }
 

@@ -5,44 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "options_texts.h"
+
 /* The members of a rule that are text. */
-static const struct {
-	const char *name;
-	size_t offset;
-} texts[] = {
+static const struct option_text texts[] = {
 	{"name", offsetof(struct kind_rule, name)},
 	{"attribute", offsetof(struct kind_rule, attribute)},
 	{"scope", offsetof(struct kind_rule, scope)},
 };
 #define TEXTS (sizeof texts / sizeof texts[0])
 
-static char **text_at(struct kind_rule *rule, size_t i)
-{
-	return (char **)((char *)rule + texts[i].offset);
-}
-
 static const char *text_of(const struct kind_rule *rule, size_t i)
 {
-	return *(char *const *)((const char *)rule + texts[i].offset);
+	return *option_text_at(rule, &texts[i]);
 }
 
 /* ---- one rule ------------------------------------------------------------------ */
-
-static int set_text(struct kind_rule *rule, const char *member, const char *value)
-{
-	for (size_t i = 0; i < TEXTS; i++) {
-		char *copy;
-
-		if (strcmp(member, texts[i].name) != 0)
-			continue;
-		copy = strdup(value);
-		if (!copy)
-			return -ENOMEM;
-		free(*text_at(rule, i));
-		*text_at(rule, i) = copy;
-	}
-	return 0;
-}
 
 static bool find_kind(const char *word, uint32_t *ret_kind)
 {
@@ -68,7 +46,7 @@ int options_kinds_set(struct options *options, const char *key, const char *valu
 	if (i >= kinds->count)
 		kinds->count = i + 1;
 	if (strcmp(member, "kind") != 0)
-		return set_text(&kinds->rules[i], member, value);
+		return option_texts_set(&kinds->rules[i], texts, TEXTS, member, value);
 	if (*value && !find_kind(value, &kinds->rules[i].kind))
 		*ret_right = "internal, server, client, producer or consumer";
 	return 0;
@@ -148,6 +126,5 @@ void options_kinds_show(const struct options *options,
 void options_kinds_fini(struct options *options)
 {
 	for (uint32_t i = 0; i < options->kinds.count; i++)
-		for (size_t t = 0; t < TEXTS; t++)
-			free(*text_at(&options->kinds.rules[i], t));
+		option_texts_free(&options->kinds.rules[i], texts, TEXTS);
 }

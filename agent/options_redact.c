@@ -6,14 +6,12 @@
 #include <string.h>
 
 #include "options_table.h"
+#include "options_texts.h"
 #include "options_value.h"
 #include "redact/redact.h"
 
 /* The members of a rule that are text. */
-static const struct {
-	const char *name;
-	size_t offset;
-} texts[] = {
+static const struct option_text texts[] = {
 	{"name", offsetof(struct redact_rule_settings, name)},
 	{"keys", offsetof(struct redact_rule_settings, keys)},
 	{"except", offsetof(struct redact_rule_settings, except)},
@@ -21,27 +19,6 @@ static const struct {
 	{"contains", offsetof(struct redact_rule_settings, contains)},
 };
 #define TEXTS (sizeof texts / sizeof texts[0])
-
-static char **text_at(const struct redact_rule_settings *rule, size_t i)
-{
-	return (char **)((char *)(uintptr_t)rule + texts[i].offset);
-}
-
-static int set_text(struct redact_rule_settings *rule, const char *member, const char *value)
-{
-	for (size_t i = 0; i < TEXTS; i++) {
-		char *copy;
-
-		if (strcmp(member, texts[i].name) != 0)
-			continue;
-		copy = strdup(value);
-		if (!copy)
-			return -ENOMEM;
-		free(*text_at(rule, i));
-		*text_at(rule, i) = copy;
-	}
-	return 0;
-}
 
 int options_redact_set(struct options *options, uint32_t i, const char *member,
 		       const char *value, const char **ret_right)
@@ -65,7 +42,7 @@ int options_redact_set(struct options *options, uint32_t i, const char *member,
 		rule->everywhere = which & 1;
 		return 0;
 	}
-	return set_text(rule, member, value);
+	return option_texts_set(rule, texts, TEXTS, member, value);
 }
 
 /* ---- whether it can be done -------------------------------------------------- */
@@ -113,16 +90,12 @@ int options_redact_check(const struct options *options, struct redact_fault *ret
 
 /* ---- the list as a whole ------------------------------------------------------ */
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 static bool same_rule(const struct redact_rule_settings *a,
 		      const struct redact_rule_settings *b)
 {
 	for (size_t i = 0; i < TEXTS; i++)
-		if (!same_text(*text_at(a, i), *text_at(b, i)))
+		if (!option_same_text(*option_text_at(a, &texts[i]),
+				      *option_text_at(b, &texts[i])))
 			return false;
 	return a->action == b->action && a->everywhere == b->everywhere;
 }
@@ -160,7 +133,7 @@ void options_redact_show(const struct options *options,
 		for (size_t t = 0; t < TEXTS; t++) {
 			(void)snprintf(key, sizeof key, "redact.rules[%u].%s", i,
 				       texts[t].name);
-			put_line(key, *text_at(rule, t) ?: "", put, arg);
+			put_line(key, *option_text_at(rule, &texts[t]) ?: "", put, arg);
 		}
 		(void)snprintf(key, sizeof key, "redact.rules[%u].action", i);
 		put_line(key, action_words[rule->action], put, arg);
@@ -172,7 +145,6 @@ void options_redact_show(const struct options *options,
 void options_redact_fini(struct options *options)
 {
 	for (uint32_t i = 0; i < options->redact.rule_count; i++)
-		for (size_t t = 0; t < TEXTS; t++)
-			free(*text_at(&options->redact.rules[i], t));
+		option_texts_free(&options->redact.rules[i], texts, TEXTS);
 	options->redact.rule_count = 0;
 }

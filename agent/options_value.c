@@ -94,3 +94,8 @@ bool option_count(const char *text, uint32_t *ret_count)
 	*ret_count = number;
 	return true;
 }
+
+bool option_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}

@@ -18,4 +18,7 @@ bool option_count(const char *text, uint32_t *ret_count);
 /* One of `words` (NULL-terminated), case ignored: its index. */
 bool option_word(const char *text, const char *const *words, uint32_t *ret_index);
 
+/* No text and an empty one are the same. */
+bool option_same_text(const char *a, const char *b);
+
 #endif

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "log_file.h"
 #include "notify.h"
+#include "options_value.h"
 
 #define RELOAD_INTERVAL_NS UINT64_C(100000000)
 
@@ -21,15 +22,10 @@ static void say_notice(void *arg, const char *line)
 	log_line(LOG_NOTICE, "agent", "%s", line);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
 /* The log is opened first, because that can fail; what follows cannot. */
 static int take(struct options *options, struct options *fresh, struct pipeline *pipeline)
 {
-	bool other_log = !same_text(options->log_file, fresh->log_file);
+	bool other_log = !option_same_text(options->log_file, fresh->log_file);
 	struct pipeline_change change;
 	unsigned changed;
 	int r;
