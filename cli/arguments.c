@@ -10,6 +10,17 @@ bool argument_is(const struct arguments *arguments, const char *name)
 	return strcmp(arguments->argv[arguments->at], name) == 0;
 }
 
+bool argument_sets(const struct arguments *arguments, const struct argument_flag *flags,
+		   size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (argument_is(arguments, flags[i].name)) {
+			*flags[i].flag = true;
+			return true;
+		}
+	return false;
+}
+
 bool argument_takes(struct arguments *arguments, const char *name, const char **ret_value)
 {
 	const char *argument = arguments->argv[arguments->at];

@@ -3,6 +3,7 @@
 #define CLI_ARGUMENTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct arguments {
@@ -14,6 +15,15 @@ struct arguments {
 
 /* Whether the one at hand is that option; it takes no value. */
 bool argument_is(const struct arguments *arguments, const char *name);
+
+struct argument_flag {
+	const char *name;
+	bool *flag;
+};
+
+/* Whether the one at hand is one of these, which take no value: then its flag is set. */
+bool argument_sets(const struct arguments *arguments, const struct argument_flag *flags,
+		   size_t n);
 
 /* Whether it is that option with a value, `--name VALUE` or `--name=VALUE`, which
  * is taken. `*ret_value` is NULL where there is none; that was said. */

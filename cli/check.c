@@ -236,21 +236,13 @@ static int add_has(struct check_options *options, struct arguments *arguments,
 
 static bool take_flag(struct check_options *options, const struct arguments *arguments)
 {
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
+	const struct argument_flag flags[] = {
 		{"--json", &options->json},	      {"--quiet", &options->quiet},
 		{"--rules", &options->rules_only},    {"--complete", &options->complete},
 		{"--no-errors", &options->no_errors},
 	};
 
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (argument_is(arguments, flags[i].name)) {
-			*flags[i].flag = true;
-			return true;
-		}
-	return false;
+	return argument_sets(arguments, flags, sizeof(flags) / sizeof(flags[0]));
 }
 
 /* -1: no such option, 0: taken, 2: what was wrong is said. */

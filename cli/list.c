@@ -197,6 +197,9 @@ static int take_value(struct filter *filter, struct arguments *arguments)
 /* Paths are moved to the front of argv. -1: go on, else the exit code. */
 static int parse(struct filter *filter, struct arguments *arguments, int *ret_paths)
 {
+	const struct argument_flag flags[] = {{"--json", &filter->json},
+					      {"--errors", &filter->errors}};
+
 	for (arguments->at = 1; arguments->at < arguments->argc; arguments->at++) {
 		char *argument = arguments->argv[arguments->at];
 		int taken;
@@ -205,14 +208,8 @@ static int parse(struct filter *filter, struct arguments *arguments, int *ret_pa
 			(void)fputs(help_text, stdout);
 			return 0;
 		}
-		if (argument_is(arguments, "--json")) {
-			filter->json = true;
+		if (argument_sets(arguments, flags, sizeof(flags) / sizeof(flags[0])))
 			continue;
-		}
-		if (argument_is(arguments, "--errors")) {
-			filter->errors = true;
-			continue;
-		}
 		taken = take_value(filter, arguments);
 		if (taken > 0)
 			return taken;

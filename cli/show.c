@@ -72,10 +72,7 @@ struct options {
 /* False: it is no option. */
 static bool take_flag(struct options *options, const struct arguments *arguments)
 {
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
+	const struct argument_flag flags[] = {
 		{"--json", &options->json},
 		{"--attributes", &options->attributes},
 		{"-a", &options->attributes},
@@ -84,12 +81,7 @@ static bool take_flag(struct options *options, const struct arguments *arguments
 		{"--shape", &options->shape},
 	};
 
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-		if (argument_is(arguments, flags[i].name)) {
-			*flags[i].flag = true;
-			return true;
-		}
-	return false;
+	return argument_sets(arguments, flags, sizeof(flags) / sizeof(flags[0]));
 }
 
 static bool take_value(struct options *options, struct arguments *arguments)
