@@ -13,8 +13,7 @@
 #include "archive_file.h"
 #include "archive_scan.h"
 #include "archive_text.h"
-
-static char path[] = "/tmp/spanring-archive-XXXXXX";
+#include "cli_scene.h"
 
 /* What was handed out, one after the other, with bars between. */
 struct seen {
@@ -141,8 +140,8 @@ static void what_is_no_json_is_handed_out_for_its_parser_to_say_so(void **state)
 static void read_text(struct archive_file *file, const char *text, int expected, char *reason,
 		      size_t size)
 {
-	archive_text_write(path, bytes_of(text));
-	assert_int_equal(archive_file_read(file, path, reason, size), expected);
+	archive_text_write(scene_path, bytes_of(text));
+	assert_int_equal(archive_file_read(file, scene_path, reason, size), expected);
 }
 
 static void mistakes_are_told_by_their_line(void **state)
@@ -176,14 +175,14 @@ static void a_span_can_be_had_whole_later(void **state)
 
 	(void)state;
 	archive_text_make(&text, "", spans, 2);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	buf_fini(&text);
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)), 0);
 	whole = archive_span_load(&file, &file.spans[1]);
 	assert_string_equal(otlp_text(whole, "input.value"), "second");
 	json_decref(whole);
 	/* Who has changed the file meanwhile gets nothing, and nothing worse. */
-	archive_text_write(path, bytes_of("{}"));
+	archive_text_write(scene_path, bytes_of("{}"));
 	assert_null(archive_span_load(&file, &file.spans[1]));
 	archive_file_free(&file);
 }
@@ -194,9 +193,10 @@ static void what_is_no_json_is_not_read_to_its_end(void **state)
 	char reason[256];
 
 	(void)state;
-	assert_int_equal(truncate(path, 0), 0);
-	assert_int_equal(truncate(path, (off_t)1 << 32), 0); /* of zeros, on no disk */
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), -EBADMSG);
+	assert_int_equal(truncate(scene_path, 0), 0);
+	assert_int_equal(truncate(scene_path, (off_t)1 << 32), 0); /* of zeros, on no disk */
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)),
+			 -EBADMSG);
 	assert_non_null(strstr(reason, "line 1 is not JSON"));
 	archive_file_free(&file);
 }
@@ -264,20 +264,6 @@ static void a_pipe_is_read_like_a_file(void **state)
 	buf_fini(&text);
 }
 
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,5 +281,5 @@ int main(void)
 		cmocka_unit_test(a_pipe_is_read_like_a_file),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

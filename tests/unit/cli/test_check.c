@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "check.h"
+#include "cli_scene.h"
 #include "verbs.h"
 
 #define TRACE "\"traceId\":\"5b8efff798038103d269b633813fc60c\","
@@ -42,11 +43,9 @@
 	"\"spans\":[" ROOT "," CHILD "]}]},{" RESOURCE("two")                                      \
 	"\"scopeSpans\":[{\"scope\":{\"name\":\"lib\"},\"spans\":[" OTHER "]}]}]}\n"
 
-static char path[] = "/tmp/spanring-check-XXXXXX";
-
 static void write_file(struct bytes text)
 {
-	FILE *file = fopen(path, "wb");
+	FILE *file = fopen(scene_path, "wb");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text.at, 1, text.len, file), text.len);
@@ -60,7 +59,7 @@ static char *said(struct bytes text)
 	bool ok;
 
 	write_file(text);
-	ok = check_path(path, &(struct check_options){.quiet = true}, &out);
+	ok = check_path(scene_path, &(struct check_options){.quiet = true}, &out);
 	assert_int_equal(buf_append_byte(&out, 0), 0);
 	if (ok)
 		out.at[0] = '\0';
@@ -239,7 +238,7 @@ static void the_json_report_says_the_same(void **state)
 
 	(void)state;
 	write_file(bytes_of(GOOD));
-	assert_true(check_path(path, &(struct check_options){.json = true}, &out));
+	assert_true(check_path(scene_path, &(struct check_options){.json = true}, &out));
 	root = json_loadb((char *)out.at, out.len, 0, NULL);
 	assert_true(json_is_true(json_object_get(root, "ok")));
 	assert_int_equal(json_integer_value(json_object_get(root, "spans")), 3);
@@ -275,7 +274,7 @@ static void control_sequences_of_the_file_do_not_reach_the_terminal(void **state
 static void exit_codes_tell_good_bad_and_misused(void **state)
 {
 	char verb[] = "check", option[] = "--bogus", missing[] = "/nowhere/at/all";
-	char *good[] = {verb, path, NULL}, *bad[] = {verb, path, missing, NULL};
+	char *good[] = {verb, scene_path, NULL}, *bad[] = {verb, scene_path, missing, NULL};
 	char *misused[] = {verb, option, NULL};
 
 	(void)state;
@@ -284,20 +283,6 @@ static void exit_codes_tell_good_bad_and_misused(void **state)
 	assert_int_equal(check_main(3, bad), 1);
 	assert_int_equal(check_main(1, good), 2);
 	assert_int_equal(check_main(2, misused), 2);
-}
-
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
 }
 
 int main(void)
@@ -315,5 +300,5 @@ int main(void)
 		cmocka_unit_test(exit_codes_tell_good_bad_and_misused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "archive_text.h"
+#include "cli_scene.h"
 #include "check.h"
 #include "verbs.h"
 
@@ -22,8 +23,6 @@
 		"\"values\":["                                                               \
 		"{\"stringValue\":\"its end was not said\"}]}}}"
 
-static char path[] = "/tmp/spanring-gate-XXXXXX";
-
 static const struct archive_text_span good[] = {
 	{1, 0, "agent.run", 0, 60, NULL, 1, NULL},
 	{2, 1, "llm.chat", 1, 31, TOKENS("900", "100"), 1, NULL},
@@ -36,33 +35,22 @@ static void put_good(const char *resource)
 	struct buf text = BUF_INIT;
 
 	archive_text_make(&text, resource, good, 4);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	buf_fini(&text);
 }
 
 /* What is printed for the options, which end with NULL; its exit code. Free it. */
 static char *verb(int *ret_code, const char *const *options)
 {
-	char *argv[16] = {(char *)"check", (char *)"--rules", path}, *copies[16];
-	char file[] = "/tmp/spanring-gated-XXXXXX";
-	int argc = 3, fd = mkstemp(file), kept;
-	char *text = calloc(1, 65536);
+	char *argv[16] = {(char *)"check", (char *)"--rules", scene_path}, *copies[16];
+	int argc = 3;
+	char *text;
 
 	for (; *options; options++, argc++) /* which are written to */
 		argv[argc] = copies[argc] = strdup(*options);
-	assert_true(fd >= 0 && text);
-	(void)fflush(stdout);
-	kept = dup(STDOUT_FILENO);
-	assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-	*ret_code = check_main(argc, argv);
-	(void)fflush(stdout);
-	assert_true(dup2(kept, STDOUT_FILENO) >= 0);
-	assert_true(pread(fd, text, 65535, 0) >= 0);
+	text = scene_output(check_main, argc, argv, ret_code);
 	while (--argc >= 3)
 		free(copies[argc]);
-	close(kept);
-	close(fd);
-	unlink(file);
 	return text;
 }
 
@@ -135,7 +123,7 @@ static void errors_are_told_with_their_message(void **state)
 	assert_holds("--no-errors");
 	failed.status = 2;
 	archive_text_make(&text, SERVICE, &failed, 1);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	assert_violated("--no-errors",
 			"rule.no-errors: span 0000000000000001 \"agent.run\": failed\n");
 	buf_fini(&text);
@@ -169,7 +157,7 @@ static void a_file_that_says_nothing_is_complete_when_nothing_is_missed(void **s
 		struct buf text = BUF_INIT;
 
 		archive_text_make(&text, SERVICE, &cases[i].span, 1);
-		archive_text_write(path, buf_bytes(&text));
+		archive_text_write(scene_path, buf_bytes(&text));
 		assert_violated("--complete", cases[i].sentence);
 		buf_fini(&text);
 	}
@@ -182,10 +170,10 @@ static void a_spool_is_not_complete(void **state)
 
 	(void)state;
 	put_good(SERVICE);
-	(void)snprintf(spool, sizeof(spool), "%s.partial", path);
-	assert_int_equal(rename(path, spool), 0);
+	(void)snprintf(spool, sizeof(spool), "%s.partial", scene_path);
+	assert_int_equal(rename(scene_path, spool), 0);
 	assert_int_equal(check_main(4, argv), 1);
-	assert_int_equal(rename(spool, path), 0);
+	assert_int_equal(rename(spool, scene_path), 0);
 }
 
 static void rules_that_are_none_are_refused(void **state)
@@ -228,7 +216,7 @@ static void older_names_are_a_warning_where_the_newer_one_is_missing(void **stat
 	(void)state;
 	archive_text_make(&text, SERVICE "," TEXT_ATTRIBUTE("deployment.environment", "test"),
 			  spans, 2);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	buf_fini(&text);
 	said = verb(&code, lines);
 	assert_int_equal(code, 0);
@@ -249,20 +237,6 @@ static void older_names_are_a_warning_where_the_newer_one_is_missing(void **stat
 	free(said);
 }
 
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,5 +251,5 @@ int main(void)
 		cmocka_unit_test(older_names_are_a_warning_where_the_newer_one_is_missing),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

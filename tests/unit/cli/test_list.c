@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "archive_text.h"
+#include "cli_scene.h"
 #include "list.h"
 #include "verbs.h"
 
@@ -275,25 +276,13 @@ static void a_name_that_could_move_the_cursor_is_escaped(void **state)
 /* What it prints; its exit code. Free it. */
 static char *verb(int *ret_code, const char *const *options)
 {
-	char *argv[16] = {(char *)"list"}, file[] = "/tmp/spanring-listed-XXXXXX";
-	int argc = 1, fd = mkstemp(file), kept;
-	char *text = calloc(1, 65536);
+	char *argv[16] = {(char *)"list"};
+	int argc = 1;
 
 	for (; *options; options++)
 		argv[argc++] = (char *)*options;
 	argv[argc++] = directory;
-	assert_true(fd >= 0 && text);
-	(void)fflush(stdout);
-	kept = dup(STDOUT_FILENO);
-	assert_true(dup2(fd, STDOUT_FILENO) >= 0);
-	*ret_code = list_main(argc, argv);
-	(void)fflush(stdout);
-	assert_true(dup2(kept, STDOUT_FILENO) >= 0);
-	assert_true(pread(fd, text, 65535, 0) >= 0);
-	close(kept);
-	close(fd);
-	unlink(file);
-	return text;
+	return scene_output(list_main, argc, argv, ret_code);
 }
 
 /* The names of the runs that are left, in their order. */

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "cli_scene.h"
 #include "show.h"
 #include "span_tree.h"
 #include "verbs.h"
@@ -44,11 +45,9 @@
 	     SPAN("4", P("3"), "step", "06", "07",                                                 \
 		  ",\"status\":{\"code\":2,\"message\":\"no\\u001b[31m luck\"}"))
 
-static char path[] = "/tmp/spanring-show-XXXXXX";
-
 static void write_file(const char *text)
 {
-	FILE *file = fopen(path, "wb");
+	FILE *file = fopen(scene_path, "wb");
 
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
@@ -63,7 +62,7 @@ static char *shown(const char *text, struct terminal terminal)
 	char reason[256];
 
 	write_file(text);
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)), 0);
 	assert_int_equal(show_text(&show), 0);
 	assert_int_equal(buf_append_byte(&show.out, 0), 0);
 	run_times_free(&show.times);
@@ -123,7 +122,7 @@ static void every_process_is_shown_with_its_owner_where_attributes_are(void **st
 	(void)snprintf(text, sizeof(text), "%.*s,%s,%s%s", (int)(at - run), run,
 		       INT("spanring.uid", "1000"), INT("spanring.pid", "77"), at);
 	write_file(text);
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)), 0);
 	show.file = &file;
 	assert_int_equal(show_text(&show), 0);
 	run_times_free(&show.times);
@@ -197,7 +196,7 @@ static void the_shape_has_nothing_that_differs_from_run_to_run(void **state)
 
 	(void)state;
 	write_file(RUN);
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)), 0);
 	assert_int_equal(show_text(&show), 0);
 	assert_int_equal(buf_append_byte(&show.out, 0), 0);
 	assert_string_equal((char *)show.out.at, "pipeline [one]\n"
@@ -362,7 +361,7 @@ static void the_json_has_every_span_in_tree_order(void **state)
 
 	(void)state;
 	write_file(RUN);
-	assert_int_equal(archive_file_read(&file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(&file, scene_path, reason, sizeof(reason)), 0);
 	assert_int_equal(show_json(&show), 0);
 	root = json_loadb((char *)show.out.at, show.out.len, 0, NULL);
 	spans = json_object_get(json_array_get(json_object_get(root, "traces"), 0), "spans");
@@ -380,8 +379,8 @@ static void the_json_has_every_span_in_tree_order(void **state)
 static void exit_codes_tell_shown_unreadable_and_misused(void **state)
 {
 	char verb[] = "show", missing[] = "/nowhere/at/all", option[] = "--bogus", help[] = "-h";
-	char *good[] = {verb, path, NULL}, *bad[] = {verb, missing, NULL};
-	char *misused[] = {verb, option, NULL}, *two[] = {verb, path, path, NULL};
+	char *good[] = {verb, scene_path, NULL}, *bad[] = {verb, missing, NULL};
+	char *misused[] = {verb, option, NULL}, *two[] = {verb, scene_path, scene_path, NULL};
 	char *helped[] = {verb, help, NULL};
 
 	(void)state;
@@ -396,20 +395,6 @@ static void exit_codes_tell_shown_unreadable_and_misused(void **state)
 	assert_int_equal(show_main(2, good), 1);
 	write_file("{\"resourceSpans\":[]}\n");
 	assert_int_equal(show_main(2, good), 1);
-}
-
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
 }
 
 int main(void)
@@ -433,5 +418,5 @@ int main(void)
 		cmocka_unit_test(exit_codes_tell_shown_unreadable_and_misused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

@@ -9,14 +9,13 @@
 #include <cmocka.h>
 
 #include "archive_text.h"
+#include "cli_scene.h"
 #include "show.h"
 
 #define SERVICE TEXT_ATTRIBUTE("service.name", "assets")
 #define TOKENS(input) INT_ATTRIBUTE("gen_ai.usage.input_tokens", input)
 #define TURN(index, input) INT_ATTRIBUTE("turn.index", index) "," TOKENS(input)
 #define CALL(input) TEXT_ATTRIBUTE("gen_ai.request.model", "m") "," TOKENS(input)
-
-static char path[] = "/tmp/spanring-summary-XXXXXX";
 
 static const struct archive_text_span turns[] = {
 	{1, 0, "agent.run", 0, 60, NULL, 0, NULL},
@@ -34,9 +33,9 @@ static void read_spans(struct archive_file *file, const struct archive_text_span
 	char reason[256];
 
 	archive_text_make(&text, SERVICE, spans, count);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	buf_fini(&text);
-	assert_int_equal(archive_file_read(file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(file, scene_path, reason, sizeof(reason)), 0);
 }
 
 /* Only the summary; free it. */
@@ -177,20 +176,6 @@ static void every_width_is_kept(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,5 +188,5 @@ int main(void)
 		cmocka_unit_test(every_width_is_kept),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "archive_text.h"
+#include "cli_scene.h"
 #include "run_times.h"
 #include "usage.h"
 
@@ -20,8 +21,6 @@
 #define S UINT64_C(1000000000)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char path[] = "/tmp/spanring-usage-XXXXXX";
-
 static void read_spans(struct archive_file *file, const struct archive_text_span *spans,
 		       size_t count)
 {
@@ -29,9 +28,9 @@ static void read_spans(struct archive_file *file, const struct archive_text_span
 	char reason[256];
 
 	archive_text_make(&text, TEXT_ATTRIBUTE("service.name", "s"), spans, count);
-	archive_text_write(path, buf_bytes(&text));
+	archive_text_write(scene_path, buf_bytes(&text));
 	buf_fini(&text);
-	assert_int_equal(archive_file_read(file, path, reason, sizeof(reason)), 0);
+	assert_int_equal(archive_file_read(file, scene_path, reason, sizeof(reason)), 0);
 }
 
 static const struct usage_model *model_called(const struct usage *usage, const char *model)
@@ -315,20 +314,6 @@ static void the_parts_of_any_tree_add_up(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	int fd = mkstemp(path);
-
-	(void)state;
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,5 +328,5 @@ int main(void)
 		cmocka_unit_test(the_parts_of_any_tree_add_up),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }
